@@ -1,0 +1,61 @@
+"""The errors a user sees: each says who, what was wrong, what came and what to do.
+
+Every kind is also the built-in that a Python user would catch (`ValueError`, `KeyError`, `TypeError`, `RuntimeError`).
+This is the ground floor: every other file may import it, it imports nothing of the package.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class PipeOpsError(Exception):
+    """Base of everything that this package raises on purpose."""
+
+
+class ConfigError(PipeOpsError, ValueError):
+    """A hyperparameter or an argument that is out of range, unset or contradicts another one."""
+
+
+class UnknownKeyError(PipeOpsError, KeyError):
+    """A key, hyperparameter, column or id that does not exist; the message names near ones."""
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+
+class CompositionError(PipeOpsError, TypeError):
+    """Nodes that cannot be joined: channel types, numbers of channels, cycles, ids that are taken."""
+
+
+class DataError(PipeOpsError, ValueError):
+    """Data that a task, an operator or a network cannot take."""
+
+
+class NotTrainedError(PipeOpsError, RuntimeError):
+    """Something was asked to predict before it was trained."""
+
+
+class TrainingError(PipeOpsError, RuntimeError):
+    """Training could not go on, for example because the loss became NaN."""
+
+
+class FormatError(PipeOpsError, ValueError):
+    """A file that is not what `save` wrote, or that needs a class which is not registered."""
+
+
+def suggest(name: str, known: Iterable[str], what: str = "known") -> str:
+    """`" Did you mean 'scale'?"`, or the list of `known` ones when it is short, or nothing."""
+    options = [str(k) for k in known]
+    near = get_close_matches(str(name), options, n=3, cutoff=0.6)
+    if near:
+        return " Did you mean " + " or ".join(f"'{n}'" for n in near) + "?"
+    if 0 < len(options) <= 12:
+        return f" {what.capitalize()}: {listing(options)}."
+    return ""
+
+
+def listing(names: Iterable[object], limit: int = 8) -> str:
+    """Names in quotes, comma separated, cut after `limit` with the number of the rest."""
+    items = [f"'{n}'" if isinstance(n, str) else repr(n) for n in names]
+    rest = len(items) - limit
+    return ", ".join(items[:limit]) + (f" and {rest} more" if rest > 0 else "")
