@@ -23,6 +23,10 @@ class UnknownKeyError(PipeOpsError, KeyError):
         return str(self.args[0]) if self.args else ""
 
 
+class UnknownParameterError(UnknownKeyError, TypeError):
+    """A hyperparameter or argument name that does not exist; the message names near ones."""
+
+
 class CompositionError(PipeOpsError, TypeError):
     """Nodes that cannot be joined: channel types, numbers of channels, cycles, ids that are taken."""
 

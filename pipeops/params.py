@@ -1,0 +1,243 @@
+"""Hyperparameters: attrs fields that know their kind, range and default, and `Params`, the live view over nested ones.
+
+A class gets a hyperparameter by a field, `p: float = real(0, 1, default=0.5)`; it is validated when an instance is made.
+`Configurable` gives such a class `params()` and `with_param(address, value)`; an address is a dotted path, and a field
+whose value has hyperparameters of its own passes the rest of the address on. Graphs and learners wrap the same two
+questions in a `Params` mapping. Neighbours: errors below; registry, graph, ops and net above.
+"""
+
+import enum
+import math
+import numbers
+import operator
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from typing import Any, ClassVar, Literal, Self
+
+import attrs
+
+from pipeops.errors import ConfigError, UnknownParameterError, suggest
+from pipeops.text import source, table
+
+
+class Unset(enum.Enum):
+    """The type of `UNSET`, the value of a required hyperparameter that has not been set yet."""
+
+    UNSET = "UNSET"
+
+    def __repr__(self) -> str:
+        return "UNSET"
+
+    def __bool__(self) -> Literal[False]:
+        return False
+
+
+UNSET = Unset.UNSET
+
+
+class Token:
+    """Base of values that stand for a choice still to be made (a tuning range); every hyperparameter accepts one."""
+
+
+@attrs.frozen(eq=False)
+class Param:
+    """What one hyperparameter may be.
+
+    kind: "integer", "real", "flag", "choice" or "anything". low, high: inclusive bounds. options: of a choice.
+    default: `UNSET` for a required one; when it is None, None is allowed.
+    """
+
+    kind: str
+    low: float | None = None
+    high: float | None = None
+    options: tuple[Any, ...] = ()
+    default: Any = UNSET
+
+    @property
+    def range(self) -> str:
+        """`[0, 1]`, `[1, Inf)`, `"mean" | "sum"`, or empty."""
+        if self.kind == "choice":
+            return " | ".join(map(repr, self.options))
+        if self.kind == "flag":
+            return "True | False"
+        if self.low is None and self.high is None:
+            return ""
+        low = "(-Inf" if self.low is None else f"[{self.low:g}"
+        high = "Inf)" if self.high is None else f"{self.high:g}]"
+        return f"{low}, {high}"
+
+    def problem(self, value: Any) -> str | None:
+        """What is wrong with the value, or None."""
+        if value is UNSET or isinstance(value, Token) or (value is None and self.default is None):
+            return None
+        return _PROBLEMS[self.kind](self, value)
+
+
+def _number(param: Param, value: Any) -> str | None:
+    if not isinstance(value, numbers.Real) or isinstance(value, bool) or type(value).__name__ == "bool":
+        return "must be a number"
+    if math.isnan(value):
+        return "must not be NaN"
+    if (param.low is not None and value < param.low) or (param.high is not None and value > param.high):
+        return f"must be in {param.range}"
+    return None
+
+
+def _integer(param: Param, value: Any) -> str | None:
+    if not isinstance(value, numbers.Integral) or isinstance(value, bool):
+        return "must be an integer"
+    return _number(param, value)
+
+
+def _flag(param: Param, value: Any) -> str | None:
+    return None if isinstance(value, bool) else "must be True or False"
+
+
+def _choice(param: Param, value: Any) -> str | None:
+    if any(value is o or (type(value) is type(o) and value == o) for o in param.options):
+        return None
+    near = suggest(value, [o for o in param.options if isinstance(o, str)]) if isinstance(value, str) else ""
+    return f"must be one of {param.range}" + (near if near.startswith(" Did") else "")
+
+
+_PROBLEMS: dict[str, Callable[[Param, Any], str | None]] = {
+    "integer": _integer,
+    "real": _number,
+    "flag": _flag,
+    "choice": _choice,
+    "anything": lambda param, value: None,
+}
+
+
+def who(owner: object) -> str:
+    """How an error names the owner of a hyperparameter: its id, else its key, else its class."""
+    for name in ("id", "key"):
+        value = getattr(owner, name, None)
+        if isinstance(value, str) and value:
+            return value
+    return type(owner).__name__
+
+
+def _check(owner: object, attribute: "attrs.Attribute[Any]", value: Any) -> None:
+    problem = attribute.metadata["param"].problem(value)
+    if problem is not None:
+        raise ConfigError(f"{who(owner)}: '{attribute.name}' {problem}, got {source(value)}.")
+
+
+def _plain_int(value: Any) -> Any:
+    """numpy integers become Python's, so that they print, save and compare as such."""
+    return operator.index(value) if isinstance(value, numbers.Integral) and not isinstance(value, bool) else value
+
+
+def _field(param: Param, **options: Any) -> Any:
+    return attrs.field(default=param.default, validator=_check, metadata={"param": param}, kw_only=True, **options)
+
+
+def integer(low: int | None = None, high: int | None = None, *, default: Any = UNSET) -> Any:
+    """A whole number in [low, high]. `default=None` allows None; without a default it must be set before training."""
+    return _field(Param("integer", low, high, default=default), converter=_plain_int)
+
+
+def real(low: float | None = None, high: float | None = None, *, default: Any = UNSET) -> Any:
+    """A number in [low, high]. `default=None` allows None; without a default it must be set before training."""
+    return _field(Param("real", low, high, default=default))
+
+
+def flag(default: Any = UNSET) -> Any:
+    """True or False."""
+    return _field(Param("flag", default=default))
+
+
+def choice(*options: Any, default: Any = UNSET) -> Any:
+    """One of the options."""
+    return _field(Param("choice", options=options, default=default))
+
+
+def anything(default: Any = UNSET) -> Any:
+    """Any value; the owner checks what it needs."""
+    return _field(Param("anything", default=default))
+
+
+def hyperparameters(cls: type) -> dict[str, Param]:
+    """The hyperparameters that an attrs class declares, in order, by name."""
+    return {a.name: a.metadata["param"] for a in attrs.fields(cls) if "param" in a.metadata}
+
+
+@attrs.frozen(eq=False)
+class Setting:
+    """A hyperparameter and its present value."""
+
+    param: Param
+    value: Any
+
+
+class Configurable:
+    """A frozen attrs class whose hyperparameters are its fields: `params()` reads them, `with_param` makes a changed copy."""
+
+    nested: ClassVar[str | None] = None
+    """The field whose own hyperparameters appear beside these ones (a loss in its node), without a prefix."""
+
+    def params(self) -> dict[str, Setting]:
+        """Every hyperparameter by name (or dotted address, for one that belongs to a held object)."""
+        own = {name: Setting(param, getattr(self, name)) for name, param in hyperparameters(type(self)).items()}
+        inner = getattr(self, self.nested, None) if self.nested else None
+        return own | inner.params() if isinstance(inner, Configurable) else own
+
+    def with_param(self, address: str, value: Any) -> Self:
+        """A copy with one hyperparameter changed; unknown addresses are refused with a near one."""
+        if address in hyperparameters(type(self)):
+            return attrs.evolve(self, **{address: value})  # pyright: ignore[reportArgumentType]
+        inner = getattr(self, self.nested, None) if self.nested else None
+        if isinstance(inner, Configurable) and address in inner.params():
+            return attrs.evolve(self, **{self.nested: inner.with_param(address, value)})  # pyright: ignore
+        raise UnknownParameterError(f"{who(self)}: no hyperparameter '{address}'.{suggest(address, self.params())}")
+
+    def changed(self) -> dict[str, Any]:
+        """The constructor arguments that differ from their defaults, for `repr` and saving."""
+        own = {n: (getattr(self, n), p.default) for n, p in hyperparameters(type(self)).items()}
+        return {n: v for n, (v, default) in own.items() if v is not default and not _same(v, default)}
+
+
+def _same(a: Any, b: Any) -> bool:
+    return type(a) is type(b) and isinstance(a, str | int | float | bool | tuple) and a == b
+
+
+def check_names(owner: str, cls: type, given: Mapping[str, Any]) -> None:
+    """Refuse keyword arguments that an attrs class does not take, naming near ones."""
+    known = [a.alias for a in attrs.fields(cls) if a.init]
+    for name in given:
+        if name not in known:
+            raise UnknownParameterError(f"{owner}: no hyperparameter '{name}'.{suggest(name, known)}")
+
+
+class Params(MutableMapping[str, Any]):
+    """A live, printable view over the hyperparameters of a graph or learner, by dotted address.
+
+    Reading gives the present value, assigning validates and changes it. It stores nothing itself.
+    """
+
+    def __init__(self, read: Callable[[], dict[str, Setting]], write: Callable[[str, Any], None], owner: str):
+        self._read, self._write, self._owner = read, write, owner
+
+    def __getitem__(self, address: str) -> Any:
+        settings = self._read()
+        if address not in settings:
+            raise UnknownParameterError(f"{self._owner}: no hyperparameter '{address}'.{suggest(address, settings)}")
+        return settings[address].value
+
+    def __setitem__(self, address: str, value: Any) -> None:
+        self._write(address, value)
+
+    def __delitem__(self, address: str) -> None:
+        raise ConfigError(f"{self._owner}: a hyperparameter cannot be removed; set '{address}' to another value.")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read())
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+    def __repr__(self) -> str:
+        rows = [
+            (a, s.param.kind, s.param.range, source(s.param.default), source(s.value)) for a, s in self._read().items()
+        ]
+        return table(("id", "kind", "range", "default", "value"), rows)

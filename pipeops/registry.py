@@ -1,0 +1,152 @@
+"""Registries: from a key to the class, function or row that it names, loaded when first needed.
+
+A shelf's modules register what they hold when they are imported; the generated table in `keys.py` says which module
+holds which key, so that `po("scale")` imports one file and a near-miss suggestion imports nothing. Other packages add
+theirs through the entry-point group `pipeops`: each entry names a module, imported when a key is first missed.
+Neighbours: errors and params below; `shorthand` holds the instances.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module, metadata
+from typing import Any, ClassVar
+
+import attrs
+
+from pipeops.errors import CompositionError, UnknownKeyError, suggest
+from pipeops.params import check_names
+
+ENTRY_POINTS = "pipeops"
+_NUMBERED = re.compile(r"(.+)_([2-9]|[1-9]\d+)")
+
+
+@attrs.frozen(eq=False)
+class Row:
+    """A registered thing that is built from `make()` when its key is first used; `origin` says whose it is."""
+
+    make: Callable[[], Any]
+    origin: tuple[str, str]
+    label: str = ""
+
+
+def _origin(holder: Any) -> tuple[str, str]:
+    if isinstance(holder, Row):
+        return holder.origin
+    return str(getattr(holder, "__module__", "")), str(getattr(holder, "__qualname__", repr(holder)))
+
+
+class Registry:
+    """A dictionary of constructors with near-miss suggestions.
+
+    `registry(key, **arguments)` constructs, `registry[key]` is the class or function, `list(registry)` the keys,
+    `registry.table()` a frame of them. `registry.add(key)` is a decorator.
+    """
+
+    all: ClassVar[dict[str, "Registry"]] = {}
+    _plugins_loaded: ClassVar[bool] = False
+
+    def __init__(self, name: str, what: str, modules: Mapping[str, str], numbered: bool = False):
+        """`what` is one entry in words, `modules` where each key lives; `numbered` reads `relu_2` as an id."""
+        self.name, self.what, self.numbered = name, what, numbered
+        self._modules, self._holders = modules, dict[str, Any]()
+        Registry.all[name] = self
+
+    def add(self, key: str, holder: Any = None, /) -> Any:
+        """Register under a key: `registry.add("key", thing)`, or `@registry.add("key")` above a class or function.
+
+        The same module and name may register again (a notebook cell run twice); another holder of the key is refused.
+        """
+        if holder is None:
+            return lambda thing: self.add(key, thing)
+        present = self._holders.get(key)
+        if present is not None and _origin(present) != _origin(holder):
+            raise CompositionError(
+                f"{self.name}: the key '{key}' is held by {'.'.join(_origin(present))}; choose another key for {holder!r}."
+            )
+        if isinstance(holder, type):
+            holder.key, holder.shelf = key, self.name  # type: ignore[attr-defined]
+        self._holders[key] = holder
+        return holder
+
+    def __call__(self, key: str, /, *args: Any, **kwargs: Any) -> Any:
+        key, numbered_id = self._split(key)
+        holder = self[key]
+        if numbered_id is not None:
+            kwargs.setdefault("id", numbered_id)
+        if attrs.has(holder) and "__attrs_init__" not in holder.__dict__:
+            check_names(f'{self.name}("{key}")', holder, kwargs)
+        return holder(*args, **kwargs)
+
+    def __getitem__(self, key: str) -> Any:
+        holder = self._find(key)
+        if isinstance(holder, Row):
+            holder = holder.make()
+            if isinstance(holder, type):
+                holder.key, holder.shelf = key, self.name  # type: ignore[attr-defined]
+            self._holders[key] = holder
+        return holder
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._holders or key in self._modules
+
+    def __iter__(self) -> Iterator[str]:
+        self._load_plugins()
+        return iter(sorted({*self._modules, *self._holders}))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def keys(self) -> list[str]:
+        """All keys, sorted."""
+        return list(self)
+
+    def __repr__(self) -> str:
+        keys = list(self)
+        return f"<{self.name}: {len(keys)} {self.what}s> {', '.join(keys)}"
+
+    def table(self) -> Any:
+        """A polars frame with a row for each key: key, label, where it lives, and what the shelf adds."""
+        import polars as pl
+
+        rows = [{"key": key, "label": _label(self[key]), "module": _origin(self._find(key))[0]} for key in self]
+        return pl.DataFrame(rows, schema={"key": pl.String, "label": pl.String, "module": pl.String})
+
+    def _split(self, key: str) -> tuple[str, str | None]:
+        """`("relu", "relu_2")` for `"relu_2"`; `(key, None)` for a key as it is."""
+        if not isinstance(key, str):
+            raise UnknownKeyError(f"{self.name}: a key is a string, got {key!r}.")
+        match = _NUMBERED.fullmatch(key) if self.numbered and key not in self else None
+        return (match[1], key) if match and self._known(match[1]) else (key, None)
+
+    def _known(self, key: str) -> bool:
+        if key not in self:
+            self._load_plugins()
+        return key in self
+
+    def _find(self, key: str) -> Any:
+        if key not in self._holders and key in self._modules:
+            import_module(self._modules[key])
+        if key not in self._holders:
+            self._load_plugins()
+        if key not in self._holders:
+            raise UnknownKeyError(f"{self.name}: no {self.what} '{key}'.{self._elsewhere(key) or suggest(key, self)}")
+        return self._holders[key]
+
+    def _elsewhere(self, key: str) -> str:
+        for other in Registry.all.values():
+            for candidate in (key, key.removeprefix("nn_")):
+                if other is not self and candidate in other:
+                    return f' Did you mean {other.name}("{candidate}")?'
+        return ""
+
+    @classmethod
+    def _load_plugins(cls) -> None:
+        if not Registry._plugins_loaded:
+            Registry._plugins_loaded = True
+            for entry in metadata.entry_points(group=ENTRY_POINTS):
+                entry.load()
+
+
+def _label(holder: Any) -> str:
+    text = getattr(holder, "label", None) or getattr(holder, "__doc__", None) or ""
+    return str(text).strip().split("\n")[0]

@@ -1,0 +1,26 @@
+"""The registries that users call: `po("scale")`, `nn("linear")`, `tsk("sonar")`, …
+
+One instance for each kind of thing. `shorthand.pyi`, generated beside this file, has one overload for each key, so that
+editors complete keys and hyperparameters.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from pipeops.keys import KEYS
+from pipeops.registry import Registry
+
+po = Registry("po", "operator", KEYS.get("po", {}), numbered=True)
+nn = Registry("nn", "layer", KEYS.get("nn", {}), numbered=True)
+tsk = Registry("tsk", "task", KEYS.get("tsk", {}))
+lrn = Registry("lrn", "learner", KEYS.get("lrn", {}))
+msr = Registry("msr", "measure", KEYS.get("msr", {}))
+rsmp = Registry("rsmp", "resampling", KEYS.get("rsmp", {}))
+t_loss = Registry("t_loss", "loss", KEYS.get("t_loss", {}))
+t_opt = Registry("t_opt", "optimizer", KEYS.get("t_opt", {}))
+t_clbk = Registry("t_clbk", "callback", KEYS.get("t_clbk", {}))
+
+
+def msrs(keys: Iterable[str]) -> list[Any]:
+    """Several measures: `msrs(["classif.auc", "classif.acc"])`."""
+    return [msr(key) for key in keys]

@@ -1,0 +1,33 @@
+"""How things print: aligned tables and Python source for values. Ground floor: imports nothing of the package."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[object]], indent: str = "") -> str:
+    """Left-aligned columns under a header, two spaces between them."""
+    cells = [[str(c) for c in row] for row in (header, *rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = ("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in cells)
+    return "\n".join(indent + line for line in lines)
+
+
+def source(value: Any) -> str:
+    """Python source for a value, so that a `repr` can be pasted back: names for classes and functions."""
+    name = getattr(value, "__qualname__", None)
+    if name is not None:
+        module = getattr(value, "__module__", "")
+        return name if module in ("builtins", "__main__", None) else f"{module}.{name}"
+    if type(value) is list:
+        return "[" + ", ".join(map(source, value)) + "]"
+    if type(value) is tuple:
+        return "(" + ", ".join(map(source, value)) + ("," if len(value) == 1 else "") + ")"
+    if type(value) is dict:
+        return "{" + ", ".join(f"{source(k)}: {source(v)}" for k, v in value.items()) + "}"
+    return repr(value)
+
+
+def call(name: str, first: Iterable[str], arguments: dict[str, Any]) -> str:
+    """`name(first..., key=value...)` as source."""
+    parts = [*first, *(f"{k}={source(v)}" for k, v in arguments.items())]
+    return f"{name}({', '.join(parts)})"
