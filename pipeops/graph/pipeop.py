@@ -1,0 +1,126 @@
+"""PipeOp: the node of a graph. It is a specification and never changes; what training learns is returned as a *state*.
+
+A node has an id, hyperparameters (attrs fields, see `params`), and named input and output channels that carry one type
+when training and one when predicting. `>>` and `[a, b] >> c` make graphs; `graph.py` joins and runs them, `ops/base.py`
+is the base of operators on tasks, `net/` has the nodes that build networks.
+"""
+
+import keyword
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
+
+import attrs
+
+from pipeops.errors import ConfigError
+from pipeops.params import Configurable, hyperparameters
+from pipeops.text import call
+
+if TYPE_CHECKING:
+    from pipeops.graph.graph import Graph
+
+_ID = re.compile(r"[A-Za-z_]\w*")
+
+
+class Channel(NamedTuple):
+    """A named input or output and the types that it carries: names of classes, `"*"` for anything, `"None"` for nothing.
+
+    `many` marks an input that takes any number of edges.
+    """
+
+    name: str
+    train: str
+    predict: str
+    many: bool = False
+
+
+class AutoId(str):
+    """An id that was not chosen by the user, and so may be numbered when it is taken."""
+
+    __slots__ = ()
+
+
+def default_id(node: "PipeOp") -> AutoId:
+    """The key of the node's class, or its class name in snake case where it is not registered."""
+    key = type(node).key or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(node).__name__).lower()
+    return AutoId(key)
+
+
+def _valid_id(node: "PipeOp", attribute: Any, value: Any) -> None:
+    if type(value) is AutoId:
+        return
+    if not isinstance(value, str) or not _ID.fullmatch(value) or keyword.iskeyword(value):
+        raise ConfigError(
+            f"{type(node).__name__}: an id is made of letters, digits and underscores, does not start with a digit "
+            f"and is no Python keyword, got {value!r}."
+        )
+
+
+@attrs.frozen(eq=False, repr=False, kw_only=True, slots=False)
+class PipeOp(Configurable, ABC):
+    """A node: trains on its inputs and then predicts. Subclasses are made with `@operator`.
+
+    `train(inputs)` returns `(outputs, state)`, `predict(inputs, state)` returns outputs; both take and return one value
+    a channel, in channel order. Nothing is ever stored on the node.
+    """
+
+    key: ClassVar[str] = ""
+    shelf: ClassVar[str] = ""
+    inputs: ClassVar[tuple[Channel, ...]] = (Channel("input", "*", "*"),)
+    outputs: ClassVar[tuple[Channel, ...]] = (Channel("output", "*", "*"),)
+    passes_types: ClassVar[bool] = False
+    """Whether the outputs have the type that came in (nop, copy)."""
+    takes_valid: ClassVar[bool] = False
+    """Whether `train` wants the validation inputs too, as `train(inputs, valid=...)`."""
+
+    id: str = attrs.field(default=attrs.Factory(default_id, takes_self=True), validator=_valid_id)
+
+    @abstractmethod
+    def train(self, inputs: Sequence[Any]) -> tuple[Sequence[Any], Any]:
+        """Learn from the inputs: `(outputs, state)`."""
+
+    @abstractmethod
+    def predict(self, inputs: Sequence[Any], state: Any) -> Sequence[Any]:
+        """Apply what was learnt: the outputs."""
+
+    def renamed(self, id: str) -> "PipeOp":
+        """The same node under another id."""
+        return attrs.evolve(self, id=id)
+
+    def __rshift__(self, other: "PipeOp | Graph | list[Any]") -> "Graph":
+        from pipeops.graph.graph import Graph
+
+        return Graph().extend(self).extend(other)
+
+    def __rrshift__(self, other: list[Any]) -> "Graph":
+        from pipeops.graph.graph import Graph
+
+        return Graph().extend(other).extend(self)
+
+    def __repr__(self) -> str:
+        arguments = self.changed()
+        if self.id != default_id(self):
+            arguments = {"id": str(self.id), **arguments}
+        cls = type(self)
+        return call(cls.shelf, [repr(cls.key)], arguments) if cls.key else call(cls.__name__, [], arguments)
+
+
+C = TypeVar("C", bound=type)
+
+
+def operator(cls: C) -> C:
+    """Class decorator for nodes: an immutable attrs class whose annotated fields are its hyperparameters.
+
+    A hyperparameter may not have the name of one of the node's own attributes.
+    """
+    return check_fields(attrs.frozen(eq=False, repr=False, kw_only=True, slots=False)(cls))
+
+
+def check_fields(cls: C) -> C:
+    """Refuse a hyperparameter that hides an attribute of the classes below."""
+    inherited = {name for base in cls.__mro__[1:] for name in vars(base)}
+    own = [name for name in hyperparameters(cls) if name in inherited or name == "id"]
+    if own:
+        raise ConfigError(f"{cls.__name__}: a hyperparameter may not be called '{own[0]}', nodes have an attribute of that name.")
+    return cls
