@@ -1,5 +1,6 @@
 """How things print: aligned tables and Python source for values. Ground floor: imports nothing of the package."""
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -14,10 +15,14 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]], indent: str =
 
 def source(value: Any) -> str:
     """Python source for a value, so that a `repr` can be pasted back: names for classes and functions."""
+    if type(value) is str:
+        return repr(value) if '"' in value or "\\" in value or not value.isprintable() else f'"{value}"'
     name = getattr(value, "__qualname__", None)
     if name is not None:
         module = getattr(value, "__module__", "")
         return name if module in ("builtins", "__main__", None) else f"{module}.{name}"
+    if type(value) is float and not math.isfinite(value):
+        return f"float('{value}')"
     if type(value) is list:
         return "[" + ", ".join(map(source, value)) + "]"
     if type(value) is tuple:

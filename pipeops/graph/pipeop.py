@@ -15,7 +15,7 @@ import attrs
 
 from pipeops.errors import ConfigError
 from pipeops.params import Configurable, hyperparameters
-from pipeops.text import call
+from pipeops.text import call, source
 
 if TYPE_CHECKING:
     from pipeops.graph.graph import Graph
@@ -103,7 +103,7 @@ class PipeOp(Configurable, ABC):
         if self.id != default_id(self):
             arguments = {"id": str(self.id), **arguments}
         cls = type(self)
-        return call(cls.shelf, [repr(cls.key)], arguments) if cls.key else call(cls.__name__, [], arguments)
+        return call(cls.shelf, [source(cls.key)], arguments) if cls.key else call(cls.__name__, [], arguments)
 
 
 C = TypeVar("C", bound=type)

@@ -1,0 +1,65 @@
+"""Machine-learning pipelines as graphs: operators chained with `>>` into a DAG that compiles into a torch network.
+
+The public names, loaded when first used: `import pipeops` imports neither torch nor scikit-learn nor a frame library.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipeops.data import Task, TaskClassif, TaskRegr, as_task_classif, as_task_regr
+    from pipeops.graph import Graph, GraphLearner, PipeOp, as_learner, chain, gunion
+    from pipeops.learn import Learner, Prediction, PredictionClassif, PredictionRegr, load_learner, measure
+    from pipeops.shorthand import lrn, msr, msrs, nn, po, rsmp, t_clbk, t_loss, t_opt, tsk
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "pipeops.data": ("Task", "TaskClassif", "TaskRegr", "as_task_classif", "as_task_regr"),
+    "pipeops.graph": ("Graph", "GraphLearner", "PipeOp", "as_learner", "chain", "gunion"),
+    "pipeops.learn": ("Learner", "Prediction", "PredictionClassif", "PredictionRegr", "load_learner", "measure"),
+    "pipeops.shorthand": ("lrn", "msr", "msrs", "nn", "po", "rsmp", "t_clbk", "t_loss", "t_opt", "tsk"),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Graph",
+    "GraphLearner",
+    "Learner",
+    "PipeOp",
+    "Prediction",
+    "PredictionClassif",
+    "PredictionRegr",
+    "Task",
+    "TaskClassif",
+    "TaskRegr",
+    "as_learner",
+    "as_task_classif",
+    "as_task_regr",
+    "chain",
+    "gunion",
+    "load_learner",
+    "lrn",
+    "measure",
+    "msr",
+    "msrs",
+    "nn",
+    "po",
+    "rsmp",
+    "t_clbk",
+    "t_loss",
+    "t_opt",
+    "tsk",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'pipeops' has no attribute '{name}'")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
