@@ -1,0 +1,6 @@
+"""Tasks: data frames with column roles, their views and selectors, and the built-in data sets."""
+
+from pipeops.data.supervised import TaskClassif, TaskRegr, as_task_classif, as_task_regr
+from pipeops.data.task import Task
+
+__all__ = ["Task", "TaskClassif", "TaskRegr", "as_task_classif", "as_task_regr"]

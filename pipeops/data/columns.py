@@ -1,0 +1,176 @@
+"""What a column is and how its values become numbers, one implementation for every frame library.
+
+Kinds, levels, integer codes, missing values and numpy views of single columns. Nothing here knows about tasks.
+Neighbours: `frames` reads what users hand in, `matrix` fills arrays from columns, `task` puts roles on them.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import numpy.typing as npt
+
+KINDS = ("numeric", "boolean", "categorical", "datetime", "tensor")
+IntArray = npt.NDArray[np.int64]
+
+
+def kind(dtype: nw.dtypes.DType) -> str:
+    """The kind of a column: one of `KINDS`, or "unsupported" (lists, structs, durations, arbitrary objects).
+
+    >>> kind(nw.Int64()), kind(nw.Enum(["a", "b"]))
+    ('numeric', 'categorical')
+    """
+    if dtype == nw.Boolean:
+        return "boolean"
+    if dtype.is_numeric():
+        return "numeric"
+    if isinstance(dtype, nw.String | nw.Categorical | nw.Enum):
+        return "categorical"
+    if isinstance(dtype, nw.Date | nw.Datetime):
+        return "datetime"
+    if isinstance(dtype, nw.Array):
+        return "tensor"
+    return "unsupported"
+
+
+def type_label(dtype: nw.dtypes.DType) -> str:
+    """The abbreviation that a task prints: dbl, int, lgl, fct, chr, dte, pxc or tsr."""
+    if dtype.is_float():
+        return "dbl"
+    named = {"boolean": "lgl", "tensor": "tsr", "datetime": "dte" if dtype == nw.Date else "pxc"}
+    if kind(dtype) == "numeric":
+        return "int" if dtype.is_integer() else "dbl"
+    return named.get(kind(dtype)) or ("chr" if dtype == nw.String else "fct")
+
+
+def missing_mask(column: nw.Series[Any]) -> npt.NDArray[np.bool_]:
+    """True where the column is null or NaN."""
+    mask = column.is_null()
+    if column.dtype.is_float():
+        mask = mask | column.is_nan().fill_null(True)
+    return mask.to_numpy().astype(bool, copy=False)
+
+
+def missing_counts(frame: nw.DataFrame[Any]) -> dict[str, int]:
+    """Nulls and NaNs in each column.
+
+    >>> import polars as pl
+    >>> missing_counts(nw.from_native(pl.DataFrame({"a": [1.0, None, float("nan")], "b": ["x", None, "y"]})))
+    {'a': 2, 'b': 1}
+    """
+    if not frame.columns:
+        return {}
+    row = frame.select(_missing_count(name, dtype) for name, dtype in frame.schema.items())
+    return {name: int(count or 0) for name, count in zip(row.columns, row.row(0), strict=True)}
+
+
+def _missing_count(name: str, dtype: nw.dtypes.DType) -> nw.Expr:
+    column = nw.col(name)
+    mask = column.is_null()
+    if dtype.is_float():
+        mask = mask | column.is_nan().fill_null(True)
+    return mask.cast(nw.Int64).sum().alias(name)
+
+
+def declared_levels(column: nw.Series[Any]) -> list[Any] | None:
+    """The order of levels that the column's own type states (Enum, pandas Categorical, ordered dictionary), else None."""
+    native, dtype = column.to_native(), column.dtype
+    if not isinstance(dtype, nw.Enum | nw.Categorical):
+        return None
+    if column.implementation.is_pandas_like() and hasattr(native.dtype, "categories"):
+        return native.dtype.categories.tolist()
+    if column.implementation.is_pyarrow() and native.type.ordered:
+        return native.combine_chunks().dictionary.to_pylist()
+    return list(dtype.categories) if isinstance(dtype, nw.Enum) else None
+
+
+def levels_of(column: nw.Series[Any]) -> list[Any]:
+    """The levels in their order: the declared ones, else those present, sorted; missing values are no level.
+
+    >>> import polars as pl
+    >>> levels_of(nw.from_native(pl.Series(["b", "a", None, "b"]), series_only=True))
+    ['a', 'b']
+    """
+    declared = declared_levels(column)
+    if declared is not None:
+        return declared
+    present = column.drop_nulls().unique()
+    values = [v.item() if isinstance(v, np.generic) else v for v in present.to_list()]
+    return sorted((v for v in values if v == v), key=_sort_key)
+
+
+def _sort_key(value: Any) -> tuple[str, Any]:
+    return ("", value) if isinstance(value, bool | int | float) else (type(value).__name__, value)
+
+
+def codes_of(column: nw.Series[Any], levels: Sequence[Any]) -> IntArray:
+    """Position of each value in `levels`, int64; -1 for missing values and for values that are not among them.
+
+    >>> import polars as pl
+    >>> codes_of(nw.from_native(pl.Series(["b", "a", None, "z"]), series_only=True), ["a", "b"])
+    array([ 1,  0, -1, -1])
+    """
+    if not len(levels) or not len(column):
+        return np.full(len(column), -1, dtype=np.int64)
+    if column.dtype == nw.String and all(isinstance(level, str) for level in levels):
+        column = _dictionary(column, levels)
+    found = column.replace_strict(list(levels), list(range(len(levels))), default=-1, return_dtype=nw.Int64)
+    return found.to_numpy().astype(np.int64, copy=False)
+
+
+def _dictionary(column: nw.Series[Any], levels: Sequence[Any]) -> nw.Series[Any]:
+    """A text column in the form whose values are looked up fastest."""
+    if column.implementation.is_polars():
+        import polars as pl
+
+        return nw.from_native(column.to_native().cast(pl.Enum(levels), strict=False), series_only=True)
+    if column.implementation.is_pandas() and "pyarrow" in str(getattr(column.to_native().dtype, "storage", "")):
+        import pyarrow as pa
+
+        return nw.from_native(pa.chunked_array([column.to_arrow()]), series_only=True)
+    return column
+
+
+def label_array(levels: Sequence[Any], codes: IntArray) -> npt.NDArray[Any]:
+    """The labels that codes stand for, as what they are: ints, floats, bools, else objects; code -1 is missing (None or NaN).
+
+    >>> label_array(["M", "R"], np.array([1, 0, -1]))
+    array(['R', 'M', None], dtype=object)
+    """
+    kinds = {type(level) for level in levels}
+    plain = kinds.pop() if len(kinds) == 1 and kinds <= {bool, int, float} else object
+    labels = np.empty(len(levels) + 1, dtype=object)
+    labels[:-1] = list(levels)
+    if plain is object or (plain is not float and (codes < 0).any()):
+        return labels[codes]
+    labels[-1] = np.nan if plain is float else False
+    return labels.astype(plain)[codes]
+
+
+def values_of(column: nw.Series[Any]) -> npt.NDArray[Any]:
+    """The column as a numpy array of numbers, without a copy where its memory allows; missing numbers are NaN.
+
+    Booleans stay bool; nullable columns with missing values become floats.
+    """
+    dtype = column.dtype
+    if dtype == nw.Boolean:
+        return (column.cast(nw.Float32) if column.null_count() else column).to_numpy()
+    if dtype.is_decimal() or dtype in (nw.Int128, nw.UInt128):
+        column = column.cast(nw.Float64)
+    return column.to_numpy()
+
+
+def columns_of(frame: nw.DataFrame[Any], names: Iterable[str]) -> dict[str, nw.Series[Any]]:
+    """Some of a frame's columns by name, in the order of `names`."""
+    return {name: frame.get_column(name) for name in names}
+
+
+def new_frame(columns: Mapping[str, Any], like: nw.DataFrame[Any]) -> nw.DataFrame[Any]:
+    """A frame of `like`'s library from arrays or series of equal length.
+
+    >>> import polars as pl
+    >>> new_frame({"a": np.array([1, 2])}, like=nw.from_native(pl.DataFrame({"b": [0]}))).to_native().shape
+    (2, 1)
+    """
+    return nw.from_dict(dict(columns), backend=like.implementation)

@@ -1,0 +1,75 @@
+"""Columns into one contiguous array, with one copy that stays in the cache.
+
+A block of rows is gathered column by column into a small column-major buffer, which changes types on the way, and the
+buffer is then written out transposed. Reading whole columns one after another instead touches every cache line of the
+result once for each column (six times slower at 110 columns). Neighbours: `columns` below, `task` above.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import attrs
+import narwhals as nw
+import numpy as np
+import numpy.typing as npt
+
+from pipeops.data.columns import IntArray, kind, values_of
+from pipeops.errors import DataError, listing
+
+BUFFER_BYTES = 2_000_000
+PAD = 16
+"""Extra entries in a buffer row: a stride that is a power of two costs a third."""
+
+
+@attrs.frozen(eq=False)
+class Source:
+    """Columns as numpy arrays over the whole frame, and the rows of them to take (all when None)."""
+
+    columns: tuple[npt.NDArray[Any], ...]
+    names: tuple[str, ...]
+    rows: IntArray | None
+    nrow: int
+
+
+def source(frame: nw.DataFrame[Any], names: Sequence[str], rows: IntArray | None, nrow: int) -> Source:
+    """Numeric and boolean columns of a frame; others are refused by name."""
+    wanted = set(names)
+    found = {column.name: column for column in frame.iter_columns() if column.name in wanted}
+    other = [f"'{n}' ({found[n].dtype})" for n in names if kind(found[n].dtype) not in ("numeric", "boolean")]
+    if other:
+        raise DataError(
+            f"matrix: {', '.join(other[:8])} {'is' if len(other) == 1 else 'are'} not numeric; encode text and categories with "
+            'po("encode") first, or select other columns.'
+        )
+    return Source(tuple(values_of(found[n]) for n in names), tuple(names), rows, nrow)
+
+
+def fill(src: Source, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+    """The columns as one C-contiguous array (rows, columns)."""
+    out = np.empty((src.nrow, len(src.columns)), dtype=dtype)
+    size = BUFFER_BYTES // max(1, len(src.columns) * out.itemsize)
+    for start, stop, block in blocks(src, min(max(size, 256), 8192), dtype):
+        out[start:stop] = block
+    return out
+
+
+def blocks(src: Source, size: int, dtype: npt.DTypeLike) -> Iterator[tuple[int, int, npt.NDArray[Any]]]:
+    """`(start, stop, block)`: the rows in blocks of `size` as transposed views of one column-major buffer."""
+    _refuse_missing(src, np.dtype(dtype))
+    size = max(1, min(size, src.nrow))
+    buffer = np.empty((len(src.columns), size + PAD), dtype=dtype)
+    for start in range(0, src.nrow, size):
+        stop = min(start + size, src.nrow)
+        part = slice(start, stop) if src.rows is None else src.rows[start:stop]
+        for row, column in zip(buffer, src.columns, strict=True):
+            row[: stop - start] = column[part]
+        yield start, stop, buffer[:, : stop - start].T
+
+
+def _refuse_missing(src: Source, dtype: np.dtype[Any]) -> None:
+    if dtype.kind == "f":
+        return
+    floats = [(n, c) for n, c in zip(src.names, src.columns, strict=True) if c.dtype.kind == "f"]
+    holes = [n for n, c in floats if np.isnan(c if src.rows is None else c[src.rows]).any()]
+    if holes:
+        raise DataError(f"matrix: {listing(holes)} have missing values, which {dtype} cannot hold; take a float dtype or impute.")

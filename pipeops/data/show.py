@@ -1,0 +1,69 @@
+"""How a task prints: size, target, classes, properties, features by type, further roles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipeops.data.columns import type_label
+
+if TYPE_CHECKING:
+    from pipeops.data.task import Task
+
+WIDTH = 100
+ROLE_TITLES = {"stratum": "Strata", "group": "Groups", "weight": "Weights", "subset": "Subsets"}
+
+
+def show(task: Task) -> str:
+    """The printout of a task.
+
+    >>> from pipeops.data import as_task_classif
+    >>> print(show(as_task_classif({"a": [1.5, 2.5], "y": ["n", "p"]}, target="y", id="demo")))
+    <TaskClassif:demo> (2 x 2)
+    * Target: y
+    * Target classes: n (positive class, 50%), p (50%)
+    * Properties: twoclass
+    * Features (1):
+      - dbl (1): a
+    """
+    lines = [f"<{type(task).__name__}:{task.id}> ({task.nrow} x {task.ncol})"]
+    lines += _item("Target", task.target_names if task.has_target else [f"{task.target_name} (absent)"])
+    classes = getattr(task, "class_names", None)
+    if classes:
+        lines += _item("Target classes", _classes(task, classes))
+    lines += _item("Properties", task.properties or ["-"])
+    lines += [f"* Features ({len(task.feature_names)}):", *_features(task)]
+    for role, title in ROLE_TITLES.items():
+        if task.roles[role]:
+            lines += _item(title, task.roles[role])
+    return "\n".join(lines)
+
+
+def _item(title: str, texts: Iterable[str]) -> list[str]:
+    return wrap(f"* {title}: {', '.join(texts)}", WIDTH, subsequent_indent="    ", break_long_words=False)
+
+
+def _classes(task: Any, classes: list[Any]) -> list[str]:
+    codes = task.class_codes()
+    counts = np.bincount(codes[codes >= 0], minlength=len(classes))
+    shares = [f"{100 * c / counts.sum():.0f}%" if counts.sum() else "" for c in counts]
+    notes = [
+        ", ".join(filter(None, ("positive class" if c == task.positive else "", s))) for c, s in zip(classes, shares, strict=True)
+    ]
+    return [f"{c} ({note})" if note else str(c) for c, note in zip(classes, notes, strict=True)]
+
+
+def _features(task: Task) -> list[str]:
+    groups: dict[str, list[str]] = {}
+    for name, dtype in task.schema.items():
+        groups.setdefault(type_label(dtype), []).append(name)
+    lines: list[str] = []
+    for label, names in sorted(groups.items(), key=lambda g: -len(g[1])):
+        texts = wrap(
+            f"  - {label} ({len(names)}): {', '.join(names[:100])}", WIDTH, subsequent_indent="      ", break_long_words=False
+        )
+        lines += texts + ([f"      and {len(names) - 100} more"] if len(names) > 100 else [])
+    return lines

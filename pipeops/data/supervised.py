@@ -1,0 +1,183 @@
+"""Classification and regression tasks: what a target may be, the order of classes, labels as codes and back.
+
+Class order is the column's own (Enum, pandas Categorical), else sorted; of two classes the positive one comes first: the
+first level, `True` for booleans, `1` for 0/1, or `positive=`. Codes are made here for every kind of frame, once for each
+frame. Neighbours: `task` below; learners, operators and networks above.
+"""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self
+
+import narwhals as nw
+import numpy as np
+import numpy.typing as npt
+
+from pipeops.data.columns import IntArray, codes_of, kind, label_array, levels_of
+from pipeops.data.frames import read_frame, read_xy
+from pipeops.data.task import Rows, Task
+from pipeops.errors import ConfigError, DataError, UnknownKeyError, listing, suggest
+
+MANY_CLASSES = 30
+
+
+class TaskClassif(Task):
+    """A task with a target of two or more classes.
+
+    >>> task = as_task_classif({"x": [1, 2, 3], "y": ["n", "p", "p"]}, target="y", positive="p")
+    >>> task.class_names, task.class_codes()
+    (['p', 'n'], array([1, 0, 0]))
+    """
+
+    __slots__ = ("_classes",)
+    task_type: ClassVar[str] = "classif"
+    _classes: tuple[Any, ...]
+
+    def __init__(
+        self,
+        frame: nw.DataFrame[Any],
+        target: str,
+        id: str | None = None,
+        features: Sequence[str] | None = None,
+        positive: Any = None,
+    ):
+        super().__init__(frame, target, id, features)
+        if positive is not None:
+            self._classes = self._put_first(positive)
+
+    def _check_target(self) -> None:
+        column = self.target_series()
+        if kind(column.dtype) not in ("numeric", "boolean", "categorical"):
+            raise DataError(
+                f"The target '{column.name}' is {column.dtype}, which has no classes; use text, integers or booleans."
+            )
+        levels = levels_of(column)
+        if column.dtype.is_float() and len(levels) > MANY_CLASSES:
+            raise DataError(
+                f"The target '{column.name}' is {column.dtype} with {len(levels)} distinct values; for numbers make a regression "
+                "task with as_task_regr, for classes make the column integer or text."
+            )
+        if len(levels) < 2:
+            raise DataError(f"The target '{column.name}' has one class only ({listing(levels)}); a task needs two or more.")
+        self._classes = tuple(reversed(levels) if levels in ([False, True], [0, 1]) else levels)
+
+    def _put_first(self, positive: Any) -> tuple[Any, ...]:
+        if positive not in self._classes:
+            hint = suggest(str(positive), map(str, self._classes), "classes")
+            raise UnknownKeyError(f"positive={positive!r} is no class of '{self.target_name}'.{hint}")
+        if len(self._classes) != 2:
+            raise ConfigError(
+                f"positive={positive!r}: only two classes have a positive one; '{self.target_name}' has {len(self._classes)}."
+            )
+        first = self._classes.index(positive)
+        return self._classes[first], self._classes[1 - first]
+
+    def with_positive(self, positive: Any) -> Self:
+        """The same task with another positive class, which comes first in `class_names`."""
+        return self._with(_classes=self._put_first(positive))
+
+    @property
+    def class_names(self) -> list[Any]:
+        """The classes as what they are; of two the positive one comes first. Filtering keeps them all."""
+        return list(self._classes)
+
+    @property
+    def positive(self) -> Any:
+        """The positive one of two classes; None for more."""
+        return self._classes[0] if len(self._classes) == 2 else None
+
+    @property
+    def negative(self) -> Any:
+        """The negative one of two classes; None for more."""
+        return self._classes[1] if len(self._classes) == 2 else None
+
+    @property
+    def properties(self) -> list[str]:
+        """twoclass or multiclass, then strata, groups, weights, subsets where there are any."""
+        return ["twoclass" if len(self._classes) == 2 else "multiclass", *super().properties]
+
+    def class_codes(self) -> IntArray:
+        """The class of each row as its position in `class_names`, int64; -1 for new data without a target."""
+        if not self.has_target:
+            return np.full(self._nrow, -1, dtype=np.int64)
+        key = ("codes", self.target_name, tuple((type(c), c) for c in self._classes))
+        memo = self._rest.memo
+        if key not in memo:
+            memo[key] = self._encode(self._rest.frame.get_column(self.target_name))
+        return memo[key] if self._rest.rows is None else memo[key][self._rest.rows]
+
+    def _encode(self, column: nw.Series[Any]) -> IntArray:
+        codes = codes_of(column, self._classes)
+        codes.setflags(write=False)
+        strange = (codes < 0) & ~column.is_null().to_numpy().astype(bool) if (codes < 0).any() else codes[:0]
+        if strange.any():
+            unknown = sorted({str(v) for v in column.filter(strange.tolist()).head(1000).to_list()})
+            raise DataError(
+                f"The target '{column.name}' has labels {listing(unknown)}, which are no classes of the task '{self.id}' "
+                f"({listing(self._classes)})."
+            )
+        return codes
+
+    def truth(self, rows: Rows | None = None) -> npt.NDArray[Any]:
+        """The label of each row as what it was; None for new data without a target."""
+        return label_array(self._classes, (self if rows is None else self.filter(rows)).class_codes())
+
+
+class TaskRegr(Task):
+    """A task with a numeric target.
+
+    >>> as_task_regr({"x": [1, 2], "y": [0.5, 1.5]}, target="y").truth()
+    array([0.5, 1.5])
+    """
+
+    __slots__ = ()
+    task_type: ClassVar[str] = "regr"
+
+    def _check_target(self) -> None:
+        column = self.target_series()
+        if kind(column.dtype) != "numeric":
+            raise DataError(
+                f"The target '{column.name}' is {column.dtype}, not a number; make it numeric, or a classification task with "
+                "as_task_classif."
+            )
+
+    def truth(self, rows: Rows | None = None) -> npt.NDArray[Any]:
+        """The target of each row as a number; NaN for new data without a target."""
+        task = self if rows is None else self.filter(rows)
+        return task.target_series().to_numpy() if task.has_target else np.full(task.nrow, np.nan)
+
+
+def as_task_classif(
+    data: Any, y: Any = None, *, target: str | None = None, positive: Any = None, id: str | None = None
+) -> TaskClassif:
+    """A classification task from a table with a target column, or from features and labels apart.
+
+    `data` is a pandas, polars or pyarrow table, a dictionary of arrays, or with `y` also a numpy array or torch tensor
+    (rows, features). Raises DataError for missing labels, one class only, duplicate names, unequal lengths.
+
+    >>> as_task_classif({"x": [1.0, 2.0], "y": ["no", "yes"]}, target="y", positive="yes", id="demo").positive
+    'yes'
+    """
+    frame, name = _frame_and_target(data, y, target)
+    return TaskClassif(frame, name, id, positive=positive)
+
+
+def as_task_regr(data: Any, y: Any = None, *, target: str | None = None, id: str | None = None) -> TaskRegr:
+    """A regression task from a table with a numeric target column, or from features and values apart.
+
+    >>> import numpy as np
+    >>> as_task_regr(np.eye(2), [0.5, 1.5]).feature_names
+    ['V1', 'V2']
+    """
+    frame, name = _frame_and_target(data, y, target)
+    return TaskRegr(frame, name, id)
+
+
+def _frame_and_target(data: Any, y: Any, target: str | None) -> tuple[nw.DataFrame[Any], str]:
+    if y is not None:
+        return read_xy(data, y, target)
+    if isinstance(data, Task):
+        raise DataError(f"This is a task already ('{data.id}'); change it with with_roles, with_positive or with_id.")
+    frame = read_frame(data)
+    if target is None:
+        raise ConfigError(f"Name the target column with target=.{suggest('', frame.columns, 'columns')}")
+    return frame, str(target)

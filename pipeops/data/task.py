@@ -1,0 +1,417 @@
+"""A task: a frame plus column roles, and nothing that changes.
+
+The features live in one `View` and all other columns in another; at first both are the user's frame. An operator replaces
+the features (`with_features`) and never touches targets, strata or weights; filtering only notes row positions. Row ids
+are integers from 0 that survive both. Every method that changes something returns a new task.
+Neighbours: `frames` (views), `columns` (codes, levels), `matrix` (arrays) below; `supervised` makes it concrete.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar, Self
+
+import narwhals as nw
+import numpy as np
+import numpy.typing as npt
+
+from pipeops.data import matrix as arrays
+from pipeops.data.columns import IntArray, codes_of, columns_of, kind, levels_of, missing_counts, missing_mask, new_frame
+from pipeops.data.frames import View, read_frame, refuse_unsupported
+from pipeops.data.show import show
+from pipeops.errors import ConfigError, DataError, UnknownKeyError, listing, suggest
+
+ROLES = ("feature", "target", "stratum", "group", "weight", "subset")
+NOT_FEATURES = ("target", "group", "weight", "subset")
+ROLE_PROPERTIES = {"stratum": "strata", "group": "groups", "weight": "weights", "subset": "subsets"}
+
+Rows = Sequence[int] | Sequence[bool] | npt.NDArray[Any]
+
+
+class Task:
+    """Data and what each column is for; abstract, see `TaskClassif` and `TaskRegr`."""
+
+    __slots__ = ("_features", "_ids", "_nrow", "_rest", "_roles", "_x", "id")
+    task_type: ClassVar[str] = ""
+
+    id: str
+    _x: View
+    _rest: View
+    _features: tuple[str, ...]
+    _roles: dict[str, tuple[str, ...]]
+    _ids: IntArray | None
+    _nrow: int
+
+    def __init__(self, frame: nw.DataFrame[Any], target: str, id: str | None = None, features: Sequence[str] | None = None):
+        """`frame` as `read_frame` answers it; everything but the target is a feature unless `features` says otherwise."""
+        if type(self).task_type == "":
+            raise TypeError("Task is abstract: make one with as_task_classif(...) or as_task_regr(...).")
+        self._x = self._rest = View(frame)
+        self.id, self._nrow, self._ids = str(id or "task"), len(frame), None
+        self._roles = {"target": (target,)}
+        self._require([target], "target column")
+        self._features = tuple(c for c in frame.columns if c != target) if features is None else tuple(features)
+        refuse_unsupported(frame, self._features)
+        self._refuse_missing_target()
+        self._check_target()
+
+    def _check_target(self) -> None:
+        """Refuse a target that does not fit the kind of task."""
+        raise NotImplementedError
+
+    def _with(self, **changes: Any) -> Self:
+        new = object.__new__(type(self))
+        for cls in type(self).__mro__[:-1]:
+            for slot in cls.__slots__:  # type: ignore[attr-defined]
+                setattr(new, slot, changes[slot] if slot in changes else getattr(self, slot))
+        return new
+
+    # -- what there is
+
+    @property
+    def nrow(self) -> int:
+        """Number of rows in use."""
+        return self._nrow
+
+    @property
+    def ncol(self) -> int:
+        """Number of features and targets."""
+        return len(self._features) + len(self._roles["target"])
+
+    @property
+    def row_ids(self) -> IntArray:
+        """Ids of the rows in use, int64, from 0; they survive filtering and a prediction carries them."""
+        return np.arange(self._nrow) if self._ids is None else self._ids
+
+    @property
+    def feature_names(self) -> list[str]:
+        """Features, in the order of the frame or of `select`."""
+        return list(self._features)
+
+    @property
+    def schema(self) -> dict[str, nw.dtypes.DType]:
+        """The narwhals type of each feature, by name."""
+        schema = self._x.schema
+        return {name: schema[name] for name in self._features}
+
+    @property
+    def feature_types(self) -> dict[str, str]:
+        """The kind of each feature, by name: numeric, boolean, categorical, datetime or tensor."""
+        return {name: kind(dtype) for name, dtype in self.schema.items()}
+
+    @property
+    def target_names(self) -> list[str]:
+        """Names of the target columns."""
+        return list(self._roles["target"])
+
+    @property
+    def target_name(self) -> str:
+        """The name of the target column."""
+        return self._roles["target"][0]
+
+    @property
+    def has_target(self) -> bool:
+        """False for new data that came without the target column."""
+        return self.target_name in self._rest.schema
+
+    @property
+    def roles(self) -> dict[str, list[str]]:
+        """Column names for each role."""
+        return {role: list(self._features if role == "feature" else self._roles.get(role, ())) for role in ROLES}
+
+    @property
+    def properties(self) -> list[str]:
+        """What the task has beyond features and target: twoclass or multiclass, strata, groups, weights, subsets."""
+        return [text for role, text in ROLE_PROPERTIES.items() if self._roles.get(role)]
+
+    def __repr__(self) -> str:
+        return show(self)
+
+    # -- changes: each returns a new task
+
+    def select(self, names: Sequence[str]) -> Self:
+        """Only these features, in the order given.
+
+        >>> from pipeops.data import as_task_regr
+        >>> as_task_regr({"a": [1, 2], "b": [3, 4], "y": [0.5, 1.5]}, target="y").select(["b"]).feature_names
+        ['b']
+        """
+        names = [names] if isinstance(names, str) else list(names)
+        self._require(names, "feature", self._features)
+        if len(set(names)) < len(names):
+            raise DataError(f"select: names come twice in {listing(names)}.")
+        return self._with(_features=tuple(names))
+
+    def filter(self, rows: Rows) -> Self:
+        """Only these rows, in the order given: row ids (which may repeat) or one boolean for each row.
+
+        >>> from pipeops.data import as_task_regr
+        >>> as_task_regr({"a": [1, 2, 3], "y": [0.5, 1.5, 2.5]}, target="y").filter([2, 0]).truth()
+        array([2.5, 0.5])
+        """
+        return self._take(self._positions(rows))
+
+    def head(self, n: int = 6) -> Any:
+        """The first `n` rows of target and features, as a frame of the user's kind."""
+        return self._take(np.arange(min(n, self._nrow))).data()
+
+    def with_roles(self, **roles: str | Sequence[str] | None) -> Self:
+        """Set roles to columns: `with_roles(stratum="Class", weight="w")`; None or an empty list clears one.
+
+        A role that is not named stays. A column may have several roles, but one that becomes target, group, weight or
+        subset stops being a feature, unless `feature=` is given and names it.
+        """
+        new = self
+        for role in roles:
+            if role not in ROLES:
+                raise UnknownKeyError(f"with_roles: no role '{role}'.{suggest(role, ROLES)}")
+        named = {role: (names,) if isinstance(names, str) else tuple(names or ()) for role, names in roles.items()}
+        for role, names in named.items():
+            self._require(names, f"column for the role '{role}'")
+            if role in ("target", "group", "weight") and len(names) != 1 and (names or role == "target"):
+                raise ConfigError(f"with_roles: the role '{role}' takes one column, got {listing(names) or 'none'}.")
+        leaving = {name for role in NOT_FEATURES for name in named.get(role, ())}
+        features = named.pop("feature", None)
+        if features is None:
+            features = tuple(f for f in self._features if f not in leaving)
+        new = self._with(_roles={**self._roles, **named})._with_feature_columns(features)
+        if "target" in named and named["target"] != self._roles["target"]:
+            new._refuse_missing_target()
+            new._check_target()
+        return new
+
+    def with_id(self, id: str) -> Self:
+        """The same task under another id."""
+        return self._with(id=str(id))
+
+    def with_features(self, features: nw.DataFrame[Any]) -> Self:
+        """The same rows with other feature columns; what an operator answers. The frame has one row for each row in use."""
+        names = tuple(features.columns)
+        if names and len(features) != self._nrow:
+            raise DataError(f"with_features: the frame has {len(features)} rows, the task '{self.id}' {self._nrow}.")
+        if self.target_name in names:
+            raise DataError(f"with_features: a feature may not have the target's name '{self.target_name}'; rename it.")
+        return self._with(_x=View(features), _features=names)
+
+    def with_target(self, target: nw.Series[Any]) -> Self:
+        """The same rows with another target column, which may have another name."""
+        if len(target) != self._nrow:
+            raise DataError(f"with_target: the column has {len(target)} values, the task '{self.id}' {self._nrow} rows.")
+        rest = self._rest.select(list(self._rest.schema)).with_columns(target)
+        new = self._with(_x=View(self.frame()), _rest=View(rest), _roles={**self._roles, "target": (target.name,)})
+        new._refuse_missing_target()
+        new._check_target()
+        return new
+
+    def cbind(self, frame: Any) -> Self:
+        """More feature columns, from a frame with one row for each row in use; columns of the same name are replaced."""
+        new = read_frame(frame)
+        refuse_unsupported(new, new.columns)
+        both = {**columns_of(self.frame(), self._features), **columns_of(new, new.columns)}
+        same = {name: c if c.implementation == self._x.frame.implementation else c.to_list() for name, c in both.items()}
+        if len(new) != self._nrow:
+            raise DataError(f"cbind: the frame has {len(new)} rows, the task '{self.id}' {self._nrow}.")
+        return self.with_features(new_frame(same, like=self._x.frame))
+
+    def rbind(self, frame: Any) -> Self:
+        """More rows, from a frame with the task's columns; their ids follow the largest one there is."""
+        new = self._like_ours(read_frame(frame))
+        names = list(dict.fromkeys((*self._features, *(c for r in self._roles.values() for c in r))))
+        missing = [name for name in names if name not in new.columns]
+        if missing:
+            raise DataError(f"rbind: columns {listing(missing)} are missing from the new rows.")
+        both = nw.concat([read_frame(self.data(columns=names)), new.select(*names)], how="vertical_relaxed")
+        start = int(self.row_ids.max(initial=-1)) + 1
+        ids = np.concatenate([self.row_ids, np.arange(start, start + len(new))])
+        task = self._with(_x=View(both), _rest=View(both), _ids=ids, _nrow=len(ids))
+        task._refuse_missing_target()
+        return task
+
+    def newdata(self, frame: Any) -> Self:
+        """A task to predict on: the same roles over another table, which may lack the target; other columns are ignored.
+
+        >>> from pipeops.data import as_task_classif
+        >>> task = as_task_classif({"a": [1, 2], "y": ["n", "p"]}, target="y")
+        >>> task.newdata({"a": [5]}).truth()
+        array([None], dtype=object)
+        """
+        new = self._like_ours(read_frame(frame))
+        self._check_layout(new)
+        roles = {role: names for role, names in self._roles.items() if role == "target" or set(names) <= set(new.columns)}
+        return self._with(_x=View(new), _rest=View(new), _roles=roles, _ids=None, _nrow=len(new))
+
+    def _like_ours(self, frame: nw.DataFrame[Any]) -> nw.DataFrame[Any]:
+        """Columns that came all missing get the type that the task has them in."""
+        loose = {n: t for n, t in self.schema.items() if n in frame.columns and kind(frame.schema[n]) != kind(t)}
+        empty = [n for n in loose if frame.get_column(n).null_count() == len(frame)]
+        return frame.with_columns(frame.get_column(n).cast(loose[n]) for n in empty) if empty else frame
+
+    def _check_layout(self, frame: nw.DataFrame[Any]) -> None:
+        absent = [name for name in self._features if name not in frame.columns]
+        if absent:
+            hint = suggest(absent[0], [c for c in frame.columns if c not in self._features], "columns")
+            raise DataError(f"newdata for the task '{self.id}': no column {listing(absent)}.{hint}")
+        schema, expected = frame.schema, self.feature_types
+        other = [
+            f"'{name}' is {kind(schema[name])} ({schema[name]}), not {expected[name]}"
+            for name in self._features
+            if kind(schema[name]) != expected[name]
+        ]
+        if other:
+            raise DataError(f"newdata for the task '{self.id}': {'; '.join(other[:8])}. Give each column the type it had.")
+
+    # -- data
+
+    def frame(self, columns: Sequence[str] | None = None) -> nw.DataFrame[Any]:
+        """Features for the rows in use as a narwhals frame; all of them, or these."""
+        return self._x.select(self._features if columns is None else columns)
+
+    def target_series(self) -> nw.Series[Any]:
+        """The target column for the rows in use, as a narwhals series."""
+        if not self.has_target:
+            raise DataError(f"The task '{self.id}' is new data without its target column '{self.target_name}'.")
+        return self._rest.column(self.target_name)
+
+    def data(self, rows: Rows | None = None, columns: Sequence[str] | None = None) -> Any:
+        """Target and features (or these columns) of all rows (or these) as a frame of the user's own kind."""
+        task = self if rows is None else self.filter(rows)
+        own = [c for c in self._roles["target"] if c in self._rest.schema]
+        names = [*own, *self._features] if columns is None else [columns] if isinstance(columns, str) else list(columns)
+        self._require(names, "column")
+        return task._collect(names).to_native()
+
+    def truth(self, rows: Rows | None = None) -> npt.NDArray[Any]:
+        """The target as a numpy array of what it was; missing for new data."""
+        raise NotImplementedError
+
+    def missings(self) -> dict[str, int]:
+        """Missing values (null and NaN) in target and features, by column."""
+        own = {**missing_counts(self.target_series().to_frame())} if self.has_target else {}
+        return {**own, **missing_counts(self.frame())}
+
+    def matrix(
+        self, dtype: npt.DTypeLike = "float32", columns: Sequence[str] | None = None, rows: Rows | None = None
+    ) -> npt.NDArray[Any]:
+        """Features as one C-contiguous array (rows, features), filled block by block; missing values are NaN.
+
+        >>> from pipeops.data import as_task_regr
+        >>> as_task_regr({"a": [1, 2], "b": [True, False], "y": [0.0, 1.0]}, target="y").matrix()
+        array([[1., 1.],
+               [2., 0.]], dtype=float32)
+        """
+        task = self if rows is None else self.filter(rows)
+        return arrays.fill(task._source(columns), dtype)
+
+    def blocks(
+        self, columns: Sequence[str] | None = None, size: int = 8192, dtype: npt.DTypeLike = "float32"
+    ) -> Iterator[tuple[int, int, npt.NDArray[Any]]]:
+        """`(start, stop, block)` over the rows, the block (stop - start, features) a view of one buffer that is used again."""
+        return arrays.blocks(self._source(columns), size, dtype)
+
+    def _source(self, columns: Sequence[str] | None) -> arrays.Source:
+        names = self._features if columns is None else tuple(columns)
+        self._require(names, "feature", self._features)
+        return arrays.source(self._x.frame, names, self._x.rows, self._nrow)
+
+    def levels(self, column: str) -> list[Any]:
+        """Levels of a categorical column: the declared order (Enum, pandas Categorical), else those present, sorted."""
+        return levels_of(self._column(column))
+
+    def codes(self, column: str, levels: Sequence[Any] | None = None) -> IntArray:
+        """Position of each value among `levels` (default: `self.levels(column)`), int64, -1 for missing and unknown ones."""
+        values = self._column(column)
+        return codes_of(values, levels_of(values) if levels is None else levels)
+
+    def weights(self) -> npt.NDArray[np.float64] | None:
+        """The weight of each row, or None."""
+        names = self._roles.get("weight")
+        if not names:
+            return None
+        weights = self._rest.column(names[0]).to_numpy().astype(np.float64)
+        if not (weights >= 0).all():
+            raise DataError(f"The weights in '{names[0]}' of the task '{self.id}' must be numbers from 0, none of them missing.")
+        return weights
+
+    def role_codes(self, role: str) -> tuple[IntArray, list[Any]] | None:
+        """For a role (stratum, group, subset): a code for each row and the label of each code, or None.
+
+        Several columns make one label for each combination that occurs, a tuple. A missing value is a label of its own.
+        """
+        names = self._roles.get(role, ())
+        parts = [self._labelled(name) for name in names]
+        if len(parts) < 2:
+            return parts[0] if parts else None
+        seen, codes = np.unique(np.stack([c for c, _ in parts], axis=1), axis=0, return_inverse=True)
+        labels = [tuple(part[1][i] for part, i in zip(parts, row, strict=True)) for row in seen.tolist()]
+        return codes.reshape(-1).astype(np.int64), labels
+
+    def _labelled(self, name: str) -> tuple[IntArray, list[Any]]:
+        column = self._rest.column(name)
+        levels = levels_of(column)
+        codes = codes_of(column, levels)
+        present = np.unique(codes)
+        labels = [None if c < 0 else levels[c] for c in present.tolist()]
+        return np.searchsorted(present, codes).astype(np.int64), labels
+
+    # -- inside
+
+    def _column(self, name: str) -> nw.Series[Any]:
+        self._require([name], "column")
+        return (self._x if name in self._features or name not in self._rest.schema else self._rest).column(name)
+
+    def _collect(self, names: Sequence[str]) -> nw.DataFrame[Any]:
+        features = set(self._features)
+        if self._x is self._rest or features.issuperset(names):
+            return self._x.select(names)
+        return new_frame({name: self._column(name) for name in names}, like=self._rest.frame)
+
+    def _with_feature_columns(self, names: tuple[str, ...]) -> Self:
+        """Features by name from anywhere in the task's frames."""
+        if all(name in self._x.schema for name in names):
+            return self._with(_features=names)
+        return self._with(_x=View(self._collect(names)), _features=names)
+
+    def _take(self, positions: IntArray) -> Self:
+        x = self._x.take(positions)
+        rest = x if self._rest is self._x else self._rest.take(positions)
+        return self._with(_x=x, _rest=rest, _ids=self.row_ids[positions], _nrow=len(positions))
+
+    def _positions(self, rows: Any) -> IntArray:
+        wanted = np.asarray(rows)
+        if wanted.dtype == bool:
+            if wanted.shape != (self._nrow,):
+                raise DataError(f"filter: {wanted.shape[0]} booleans for the {self._nrow} rows of the task '{self.id}'.")
+            return np.flatnonzero(wanted)
+        if wanted.size == 0:
+            return np.empty(0, dtype=np.int64)
+        if wanted.ndim != 1 or wanted.dtype.kind not in "iu":
+            raise DataError(f"filter: rows are row ids or one boolean for each row, got {wanted.dtype} of shape {wanted.shape}.")
+        return self._find(wanted.astype(np.int64, copy=False))
+
+    def _find(self, wanted: IntArray) -> IntArray:
+        if self._ids is None:
+            found, known = wanted, (wanted >= 0) & (wanted < self._nrow)
+        else:
+            order = np.argsort(self._ids, kind="stable")
+            slot = np.searchsorted(self._ids, wanted, sorter=order).clip(max=max(self._nrow - 1, 0))
+            found = order[slot] if self._nrow else np.zeros_like(wanted)
+            known = self._ids[found] == wanted if self._nrow else np.zeros(len(wanted), dtype=bool)
+        if not known.all():
+            strange = np.unique(wanted[~known]).tolist()
+            raise UnknownKeyError(
+                f"filter: the task '{self.id}' with {self._nrow} rows has no row id {listing(strange)}; see task.row_ids."
+            )
+        return found
+
+    def _require(self, names: Sequence[str], what: str, known: Sequence[str] | None = None) -> None:
+        present = known if known is not None else {**self._x.schema, **self._rest.schema}
+        for name in names:
+            if name not in present:
+                raise UnknownKeyError(f"The task '{self.id}' has no {what} '{name}'.{suggest(name, present, 'columns')}")
+
+    def _refuse_missing_target(self) -> None:
+        column = self.target_series()
+        if missing_counts(column.to_frame())[column.name]:
+            from_mask = self.row_ids[missing_mask(column)]
+            raise DataError(
+                f"The target '{column.name}' of the task '{self.id}' has {len(from_mask)} missing values, first in rows "
+                f"{listing(from_mask.tolist(), 5)}; drop those rows before making a task."
+            )
