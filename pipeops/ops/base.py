@@ -1,0 +1,137 @@
+"""Preprocess: the base of every operator that learns from a task's features and changes them.
+
+A subclass is a docstring, hyperparameters and two rules on narwhals frames: `fit(frame, target)` answers what was learnt,
+as plain data, and `apply(frame, state)` the new columns. The base picks the columns (`affect_columns`, `kinds`), remembers
+the layout and refuses another one at predict, and puts the result back into the task, which itself never changes.
+Neighbours: `graph.pipeop` and `data` below; the shelf is one file for each family beside this one.
+"""
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import narwhals as nw
+
+from pipeops.data.columns import KINDS
+from pipeops.data.selectors import resolve
+from pipeops.errors import DataError, listing
+from pipeops.graph.pipeop import Channel, PipeOp, operator
+from pipeops.params import anything
+
+if TYPE_CHECKING:
+    from pipeops.data import Task
+
+Frame = nw.DataFrame[Any]
+Series = nw.Series[Any]
+
+
+@operator
+class Preprocess(PipeOp):
+    """Base of operators that change features.
+
+    affect_columns: which features to treat, all when None: names, a regular expression, a narwhals selector, or a function
+    from task to names. `kinds` says which kinds the operator can treat; features of other kinds pass untouched.
+
+    >>> import narwhals as nw
+    >>> from pipeops.data import as_task_regr
+    >>> @operator
+    ... class Center(Preprocess):
+    ...     kinds = ("numeric",)
+    ...     def fit(self, frame, target):
+    ...         return {c: frame[c].mean() for c in frame.columns}
+    ...     def apply(self, frame, state):
+    ...         return frame.with_columns(nw.col(c) - mean for c, mean in state.items())
+    >>> (task,), state = Center().train([as_task_regr({"x": [1.0, 3.0], "y": [0.0, 1.0]}, target="y")])
+    >>> task.matrix().tolist(), state["learnt"]
+    ([[-1.0], [1.0]], {'x': 2.0})
+    """
+
+    inputs: ClassVar[tuple[Channel, ...]] = (Channel("input", "Task", "Task"),)
+    outputs: ClassVar[tuple[Channel, ...]] = (Channel("output", "Task", "Task"),)
+    kinds: ClassVar[tuple[str, ...]] = KINDS
+    predict_equals_train: ClassVar[bool] = True
+    """Whether predict on the training data gives what train gave."""
+
+    affect_columns: Any = anything(None)
+
+    def fit(self, frame: Frame, target: Series | None) -> Any:
+        """What is learnt from the affected columns, as plain data; nothing, unless a subclass says otherwise."""
+        return {}
+
+    @abstractmethod
+    def apply(self, frame: Frame, state: Any) -> Frame:
+        """The affected columns anew, with as many rows."""
+
+    def fit_apply(self, frame: Frame, target: Series | None) -> tuple[Frame, Any]:
+        """What training does: fit, then apply. For operators whose training output differs from `apply`."""
+        state = self.fit(frame, target)
+        return self.apply(frame, state), state
+
+    def train(self, inputs: Sequence[Any]) -> tuple[Sequence[Any], dict[str, Any]]:
+        """Learn from a task: the changed task, and `{"layout", "columns", "learnt"}`."""
+        (task,) = inputs
+        types = task.feature_types
+        chosen = list(types) if self.affect_columns is None else resolve(self.affect_columns, task)
+        names = [name for name in chosen if types[name] in self.kinds]
+        state = {"layout": dict(types), "columns": names, "learnt": {}}
+        if names:
+            full = task.frame()
+            target = task.target_series() if task.has_target else None
+            out, state["learnt"] = self.fit_apply(_pick(full, names), target)
+            task = self._put_back(task, full, names, out, list(types))
+        return (task,), state
+
+    def predict(self, inputs: Sequence[Any], state: Mapping[str, Any]) -> Sequence[Any]:
+        """Apply what was learnt to a task of the same layout; reordered features are put back in order."""
+        (task,) = inputs
+        types, names = task.feature_types, state["columns"]
+        self._check_layout(types, state)
+        order = [*state["layout"], *(name for name in types if name not in state["layout"])]
+        order = [name for name in order if name in types]
+        if not names:
+            return (task.select(order) if order != list(types) else task,)
+        full = task.frame()
+        out = self.apply(_pick(full, names), state["learnt"])
+        return (self._put_back(task, full, names, out, order),)
+
+    def _check_layout(self, types: Mapping[str, str], state: Mapping[str, Any]) -> None:
+        """Refuse a missing column, another kind and, when all features are affected, a new column."""
+        layout, everything = state["layout"], self.affect_columns is None
+        expected = layout if everything else {name: layout[name] for name in state["columns"]}
+        if everything and types == layout:
+            return
+        absent = [name for name in expected if name not in types]
+        other = [f"'{n}' is {types[n]}, was {k}" for n, k in expected.items() if n in types and types[n] != k]
+        new = [name for name in types if name not in layout] if everything else []
+        problems = [f"no column {listing(absent)}"] * bool(absent) + other[:8] + [f"new column {listing(new)}"] * bool(new)
+        if problems:
+            raise DataError(
+                f"{self.id}: the features are not those of training: {'; '.join(problems)}. Predict on the columns that it was "
+                "trained on."
+            )
+
+    def _put_back(self, task: "Task", full: Frame, names: list[str], out: Any, order: list[str]) -> "Task":
+        """The task with the affected columns replaced: kept names keep their place, new ones come last."""
+        if not isinstance(out, nw.DataFrame):
+            raise DataError(f"{self.id}: apply must return a narwhals DataFrame, got {type(out).__name__}.")
+        affected, made = set(names), out.columns
+        others = [name for name in order if name not in affected]
+        taken = {*others, *(column for columns in task.roles.values() for column in columns)} - affected
+        twice = [name for name in made if name in taken]
+        if twice:
+            raise DataError(f"{self.id}: {listing(twice)} would stand twice among the columns of the task; rename one of them.")
+        if not others:
+            return task.with_features(out)
+        kept = set(made)
+        order = [name for name in order if name not in affected or name in kept]
+        order += [name for name in made if name not in affected]
+        return task.with_features(_pick(_join(full, out), order))
+
+
+def _pick(frame: Frame, names: list[str]) -> Frame:
+    """Some columns, in this order; the frame itself when that is all of it."""
+    return frame if frame.columns == names else frame.select(*names)
+
+
+def _join(frame: Frame, columns: Frame) -> Frame:
+    return frame.with_columns(*columns.iter_columns()) if columns.columns else frame
