@@ -10,6 +10,7 @@ import inspect
 import math
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import attrs
@@ -38,6 +39,11 @@ def _one_of(*options: str) -> Callable[..., None]:
     return check
 
 
+def _of_function(fn: Callable[..., float]) -> Any:
+    """What makes two functions the same: a partial one is, with the same function and arguments."""
+    return (fn.func, fn.args, tuple(sorted(fn.keywords.items()))) if isinstance(fn, partial) else fn
+
+
 @attrs.frozen(kw_only=True, repr=False)
 class Measure:
     """A score with what one must know to read it.
@@ -55,7 +61,7 @@ class Measure:
     """
 
     key: str
-    fn: Callable[..., float]
+    fn: Callable[..., float] = attrs.field(eq=_of_function)
     label: str = ""
     range: tuple[float, float] = (-INF, INF)
     minimize: bool | None = None
@@ -77,9 +83,7 @@ class Measure:
         it has no rows or truth or response are missing.
         """
         given = {"task": task, "learner": learner}
-        for name in self.needs:
-            if given[name] is None:
-                raise ConfigError(f"{self.id}: needs the {name}; call score(..., {name}={name}).")
+        self._check_given(given)
         if self.predict_type is not None:
             prediction = self._checked(prediction)
         try:
@@ -97,6 +101,14 @@ class Measure:
         if self.average == "micro" and self.predict_type is not None:
             return self.score(predictions[0].combine(predictions), **given)
         return float(np.mean([self.score(p, **given) for p in predictions]))
+
+    def _check_given(self, given: Mapping[str, Any]) -> None:
+        for name, value in self.params.items():
+            if value is UNSET:
+                raise ConfigError(f"{self.id}: set '{name}' before scoring: msr('{self.key}', {name}=...).")
+        for name in self.needs:
+            if given[name] is None:
+                raise ConfigError(f"{self.id}: needs the {name}; call score(..., {name}={name}).")
 
     def _checked(self, prediction: Any) -> Any:
         """The prediction, with weights only where they are to be used; refused when this measure cannot score it."""
@@ -127,7 +139,7 @@ class Measure:
         own |= {"use_weights": self.use_weights} if self.use_weights != "use" else {}
         if isinstance(self.fn, OfTruth):
             return call("measure", [repr(self.key)], {"fn": self.fn.fn, "minimize": self.minimize, **own})
-        return call("msr", [repr(self.key)], {**self.params, **own})
+        return call("msr", [repr(self.key)], {n: v for n, v in self.params.items() if v is not UNSET} | own)
 
 
 def _check_complete(measure: Measure, prediction: Any) -> None:
@@ -292,7 +304,7 @@ def row(
 
 
 def _value(key: str, name: str, param: Param, value: Any) -> Any:
-    problem = "must be set" if value is UNSET else param.problem(value)
+    problem = param.problem(value)
     if problem:
         raise ConfigError(f"{key}: '{name}' {problem}, got {value!r}.")
     return value
