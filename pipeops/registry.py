@@ -8,7 +8,7 @@ Neighbours: errors and params below; `shorthand` holds the instances.
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from importlib import import_module, metadata
+from importlib import import_module
 from typing import Any, ClassVar
 
 import attrs
@@ -17,21 +17,26 @@ from pipeops.errors import CompositionError, UnknownKeyError, suggest
 from pipeops.params import check_names
 
 ENTRY_POINTS = "pipeops"
-_NUMBERED = re.compile(r"(.+)_([2-9]|[1-9]\d+)")
+_NUMBERED = re.compile(r"(.+)_(\d+)")
 
 
 @attrs.frozen(eq=False)
 class Row:
-    """A registered thing that is built from `make()` when its key is first used; `origin` says whose it is."""
+    """A registered thing that is built from `make()` when its key is first used.
+
+    origin: module and name of what it wraps, which says whose it is. module: where the row stands.
+    """
 
     make: Callable[[], Any]
     origin: tuple[str, str]
+    module: str
     label: str = ""
 
 
 def _origin(holder: Any) -> tuple[str, str]:
-    if isinstance(holder, Row):
-        return holder.origin
+    origin = getattr(holder, "origin", None)
+    if origin is not None:
+        return origin
     return str(getattr(holder, "__module__", "")), str(getattr(holder, "__qualname__", repr(holder)))
 
 
@@ -142,6 +147,8 @@ class Registry:
     @classmethod
     def _load_plugins(cls) -> None:
         if not Registry._plugins_loaded:
+            from importlib import metadata  # 20 ms, and most programs miss no key
+
             Registry._plugins_loaded = True
             for entry in metadata.entry_points(group=ENTRY_POINTS):
                 entry.load()

@@ -1,6 +1,7 @@
 """Nodes, graphs and graph learners."""
 
 from pipeops.graph.graph import Edge, Graph, chain, gunion
+from pipeops.graph.graph_learner import GraphLearner, as_learner
 from pipeops.graph.pipeop import Channel, PipeOp, operator
 
-__all__ = ["Channel", "Edge", "Graph", "PipeOp", "chain", "gunion", "operator"]
+__all__ = ["Channel", "Edge", "Graph", "GraphLearner", "PipeOp", "as_learner", "chain", "gunion", "operator"]

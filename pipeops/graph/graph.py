@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Self
 
 from pipeops.errors import CompositionError, ConfigError, DataError, NotTrainedError, UnknownKeyError, listing, suggest
 from pipeops.graph.pipeop import AutoId, Channel, PipeOp
+from pipeops.saving import savable
 from pipeops.params import Params, Setting
 from pipeops.text import table
 
@@ -49,6 +50,7 @@ def _check_types(source: End, sink: End) -> None:
             )
 
 
+@savable
 class Graph:
     """A directed acyclic graph of PipeOps.
 
@@ -93,7 +95,7 @@ class Graph:
         if isinstance(other, PipeOp):
             inputs, outputs = self._add_node(other)
         else:
-            inputs, outputs = self._add_graph(other if isinstance(other, Graph) else gunion(other))
+            inputs, outputs = self._add_graph(other if isinstance(other, Graph) else gunion(_parts(other)))
         if first:
             self._inputs, self._outputs = inputs, outputs
         else:
@@ -275,6 +277,16 @@ class Graph:
         self._nodes[id] = self._nodes[id].with_param(name, value)
         self.state = {}
 
+    def __getstate__(self) -> dict[str, Any]:
+        ends = {"inputs": [tuple(e) for e in self._inputs], "outputs": [tuple(e) for e in self._outputs]}
+        return {"nodes": self._nodes, "edges": [tuple(e) for e in self._edges], **ends, "state": self.state}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._nodes, self._numbers, self.state = dict(state["nodes"]), {}, state["state"]
+        self._edges = [Edge(*e) for e in state["edges"]]
+        self._inputs = [End(node, Channel(*channel)) for node, channel in state["inputs"]]
+        self._outputs = [End(node, Channel(*channel)) for node, channel in state["outputs"]]
+
     # ---------------------------------------------------------------- running
 
     @property
@@ -401,6 +413,12 @@ def _pair(outputs: list[End], inputs: list[End]) -> list[tuple[End, End]]:
     )
 
 
+def _parts(thing: Any) -> Iterable[Any]:
+    if not isinstance(thing, list | tuple):
+        raise CompositionError(f"a graph is made of nodes, graphs and lists of them, got {type(thing).__name__}: {thing!r}.")
+    return thing
+
+
 def chain(parts: Iterable[Any]) -> Graph:
     """`a >> b >> c` for a list, in linear time.
 
@@ -420,9 +438,7 @@ def gunion(parts: Iterable[Any]) -> Graph:
     for part in parts:
         if isinstance(part, PipeOp):
             inputs, outputs = graph._add_node(part)
-        elif isinstance(part, Graph | list):
-            inputs, outputs = graph._add_graph(part if isinstance(part, Graph) else gunion(part))
         else:
-            raise CompositionError(f"a graph is made of nodes, graphs and lists of them, got {type(part).__name__}: {part!r}.")
+            inputs, outputs = graph._add_graph(part if isinstance(part, Graph) else gunion(_parts(part)))
         graph._inputs, graph._outputs = graph._inputs + inputs, graph._outputs + outputs
     return graph

@@ -1,0 +1,85 @@
+"""A task without its rows: what a trained learner remembers of its data, and how a task is saved.
+
+Neighbours: `task` and `supervised` below; learners keep a prototype so that `predict_newdata` can read a bare frame.
+"""
+
+from typing import Any
+
+import narwhals as nw
+
+from pipeops.data.frames import View
+from pipeops.data.supervised import TaskClassif, TaskRegr
+from pipeops.data.task import Task
+from pipeops.saving import saved_as
+
+_TYPES = (TaskClassif, TaskRegr)
+
+
+def prototype(task: Task) -> Any:
+    """The same task without rows: features and their types, target, classes, roles, kind of frame.
+
+    >>> from pipeops import as_task_regr
+    >>> prototype(as_task_regr({"x": [1, 2], "y": [0.5, 1.5]}, target="y")).nrow
+    0
+    """
+    x, rest = task._x.frame.select(*task._features), task._rest.frame.select(*_others(task))
+    return task._with(_x=View(x.head(0)), _rest=View(rest.head(0)), _ids=None, _nrow=0)
+
+
+def _others(task: Task) -> list[str]:
+    names = [name for role, names in task._roles.items() if role != "feature" for name in names]
+    return [name for name in dict.fromkeys(names) if name in task._rest.schema]
+
+
+def _to_plain(task: Task) -> dict[str, Any]:
+    return {
+        "id": task.id,
+        "features": _columns(task.frame()),
+        "rest": _columns(task._rest.select(_others(task))),
+        "roles": {role: list(names) for role, names in task._roles.items()},
+        "library": task._x.frame.implementation.value,
+        "rows": task.row_ids,
+        "classes": getattr(task, "_classes", None),
+    }
+
+
+def _columns(frame: nw.DataFrame[Any]) -> list[list[Any]]:
+    return [[name, _type(dtype), frame.get_column(name).to_list()] for name, dtype in frame.schema.items()]
+
+
+def _type(dtype: nw.dtypes.DType) -> list[Any]:
+    """A type as its name and arguments."""
+    if isinstance(dtype, nw.Enum):
+        return ["Enum", list(dtype.categories)]
+    if isinstance(dtype, nw.Datetime):
+        return ["Datetime", dtype.time_unit, dtype.time_zone]
+    if isinstance(dtype, nw.Array):
+        return ["Array", _type(dtype.inner), list(dtype.shape)]  # type: ignore[arg-type]
+    return [type(dtype).__name__]
+
+
+def _dtype(plain: list[Any]) -> Any:
+    name, *arguments = plain
+    if name == "Array":
+        return nw.Array(_dtype(arguments[0]), tuple(arguments[1]))
+    return getattr(nw, name)(*arguments)
+
+
+def _frame(columns: list[list[Any]], library: str) -> nw.DataFrame[Any]:
+    made = {name: nw.new_series(name, values, _dtype(dtype), backend=library) for name, dtype, values in columns}
+    return nw.from_dict(made, backend=library)
+
+
+def _from_plain(cls: type, plain: dict[str, Any]) -> Any:
+    task = object.__new__(cls)
+    task.id, task._features = plain["id"], tuple(name for name, *_ in plain["features"])
+    task._x, task._rest = (View(_frame(plain[part], plain["library"])) for part in ("features", "rest"))
+    task._roles = {role: tuple(names) for role, names in plain["roles"].items()}
+    task._ids, task._nrow = plain["rows"], len(plain["rows"])
+    if plain["classes"] is not None:
+        task._classes = plain["classes"]
+    return task
+
+
+for _cls in _TYPES:
+    saved_as(_cls, _to_plain, lambda plain, cls=_cls: _from_plain(cls, plain))

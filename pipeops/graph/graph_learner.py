@@ -1,0 +1,175 @@
+"""A graph as a learner: `as_learner(graph)` trains and predicts it, splits off validation data, and shows what is inside.
+
+Neighbours: graph.py runs the nodes; the learner's base is `learn/learner.py`.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from pipeops.data import Task
+from pipeops.errors import CompositionError, ConfigError, DataError, NotTrainedError
+from pipeops.graph.graph import Graph
+from pipeops.graph.pipeop import PipeOp
+from pipeops.learn.learner import Learner
+from pipeops.learn.splits import split
+from pipeops.saving import savable
+from pipeops.params import Params
+
+Validate = float | str | Task | None
+
+
+@savable
+class GraphLearner(Learner):
+    """A learner that trains and predicts a graph with task inputs and one prediction as output.
+
+    graph: copied, so that training the learner leaves it alone. id: the node ids joined by dots by default.
+    validate: the data that the model is validated on while it trains: a ratio of the training rows (split off before
+    anything is fitted, stratified when the task has the role `stratum`), a task, "test" (the test rows, given by
+    `resample`), "predefined" (`train(..., valid=)`), or None.
+    """
+
+    def __init__(self, graph: Graph | PipeOp, id: str | None = None, validate: Validate = None):
+        graph = graph.copy() if isinstance(graph, Graph) else Graph().extend(graph)
+        _check_ends(graph)
+        super().__init__(id if id is not None else ".".join(graph.ids()))
+        self.graph, self.validate = graph, _valid_choice(validate)
+
+    @property
+    def task_type(self) -> str | None:  # type: ignore[override]
+        """"classif" or "regr", as the graph's output says."""
+        return {"PredictionClassif": "classif", "PredictionRegr": "regr"}.get(self.graph.outputs[0].channel.predict)
+
+    @property
+    def params(self) -> Params:
+        """The graph's hyperparameters, by address `id.name`."""
+        return Params(self.graph._settings, self._set_param, self.id)
+
+    def _set_param(self, address: str, value: Any) -> None:
+        self.graph.params[address] = value
+        self.reset()
+
+    @property
+    def predict_types(self) -> tuple[str, ...]:  # type: ignore[override]
+        """What the node at the end can predict."""
+        setting = self._last.params().get("predict_type")
+        return setting.param.options if setting else ("response",)
+
+    @property
+    def predict_type(self) -> str:
+        """What the node at the end predicts; may be set, before training or after."""
+        setting = self._last.params().get("predict_type")
+        return setting.value if setting else "response"
+
+    @predict_type.setter
+    def predict_type(self, value: str) -> None:
+        if value not in self.predict_types:
+            raise ConfigError(f"{self.id}: predict_type must be one of {self.predict_types}, got {value!r}.")
+        if value != self.predict_type:
+            state = self.graph.state
+            self.graph.params[f"{self._last.id}.predict_type"] = value
+            self.graph.state = state
+
+    @property
+    def _last(self) -> PipeOp:
+        return self.graph[self.graph.outputs[0].node]
+
+    def _train(self, task: Task, valid: Task | None) -> Any:
+        task, valid = self._split(task, valid)
+        self.graph.train(task, valid=valid)
+        return self.graph.state
+
+    def _predict(self, task: Task, model: Any) -> Any:
+        self.graph.state = model
+        return self.graph.predict(task)
+
+    def _split(self, task: Task, valid: Task | None) -> tuple[Task, Task | None]:
+        if isinstance(self.validate, str):
+            if valid is None:
+                raise DataError(f'{self.id}: validate="{self.validate}" needs the data: train(task, valid=other_task).')
+            return task, valid
+        if isinstance(self.validate, Task):
+            return task, self.validate
+        if self.validate is None:
+            return task, valid
+        train, test = split(task, 1 - self.validate, self._seed())
+        return task.filter(train), task.filter(test)
+
+    def _seed(self) -> int:
+        """The seed of the training run, also for the validation split; drawn when there is none."""
+        seeds = [s.value for a, s in self.graph._settings().items() if a.endswith(".seed") and s.value is not None]
+        return seeds[0] if seeds else int(np.random.SeedSequence().generate_state(1)[0])
+
+    def reset(self) -> "GraphLearner":
+        """Forget what was learnt."""
+        self.graph.state = {}
+        return super().reset()
+
+    @property
+    def network(self) -> Any:
+        """The trained `torch.nn.Module` of the graph's model node."""
+        return self._of_model("network")
+
+    @property
+    def history(self) -> Any:
+        """A polars frame with one row for each epoch: `epoch`, `train.<measure>`, `valid.<measure>` (callback `history`)."""
+        import polars as pl
+
+        return pl.DataFrame(self._of_model("history"))
+
+    @property
+    def best_epoch(self) -> int | None:
+        """The epoch, from 1, with the best first validation measure."""
+        return self._of_model("best_epoch")
+
+    @property
+    def internal_valid_scores(self) -> Mapping[str, float]:
+        """The validation measures of the weights that were kept, by key."""
+        return self._of_model("internal_valid_scores")
+
+    def _of_model(self, name: str) -> Any:
+        states = self._trained().model.values()
+        found = [getattr(s, name) for s in states if hasattr(s, name)]
+        if not found:
+            raise NotTrainedError(f"{self.id}: no node of this graph has a '{name}'; it belongs to a torch model node.")
+        return found[-1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {
+            "graph": self.graph, "id": self.id, "validate": self.validate, "state": self.state, "timings": self.timings,
+        }  # fmt: skip
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+
+
+def _valid_choice(validate: Validate) -> Validate:
+    number = isinstance(validate, float) and 0 < validate < 1
+    if number or validate is None or validate in ("test", "predefined") or isinstance(validate, Task):
+        return validate
+    raise ConfigError(f'as_learner: validate is a ratio in (0, 1), "test", "predefined", a task or None, got {validate!r}.')
+
+
+def _check_ends(graph: Graph) -> None:
+    outputs, inputs = graph.outputs, graph.inputs
+    if len(outputs) != 1 or not outputs[0].channel.predict.startswith("Prediction"):
+        ends = ", ".join(f"{e.name} ({e.channel.predict})" for e in outputs) or "none"
+        raise CompositionError(f"as_learner: the graph must end in one Prediction, its outputs are: {ends}.")
+    wrong = [e for e in inputs if not (e.channel.train == "*" or e.channel.train.startswith("Task"))]
+    if not inputs or wrong:
+        ends = ", ".join(f"{e.name} ({e.channel.train})" for e in inputs) or "none"
+        raise CompositionError(f"as_learner: the graph must begin with tasks, its inputs are: {ends}.")
+
+
+def as_learner(thing: Any, *, id: str | None = None, validate: Validate = None) -> Any:
+    """A learner from a graph or a node that ends in a model.
+
+    id: default the node ids joined by dots. validate: see `GraphLearner`. Raises `CompositionError` for a graph that
+    does not take a task or does not end in one prediction.
+    """
+    if isinstance(thing, Learner):
+        return thing
+    if not isinstance(thing, Graph | PipeOp):
+        raise CompositionError(f"as_learner: cannot make a learner of {type(thing).__name__}; give a graph or a node.")
+    return GraphLearner(thing, id=id, validate=validate)

@@ -1,0 +1,139 @@
+"""Learner: train on a task, predict on a task. The base of graph learners and of every other algorithm.
+
+A learner holds the state of its last training, and nothing else changes in it: hyperparameters are set through
+`params`, rows are chosen with `rows=`. Subclasses answer `_train` and `_predict`; checking, timing, new data and saving
+are done here. Neighbours: saving and prediction beside it, tasks below, `graph/graph_learner.py` above.
+"""
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Self
+
+import attrs
+
+from pipeops.data import Task
+from pipeops.data.prototype import prototype
+from pipeops.errors import DataError, NotTrainedError
+from pipeops.learn.prediction_base import Prediction
+from pipeops.saving import read, savable, write
+from pipeops.params import Params
+
+
+@savable
+@attrs.frozen(eq=False)
+class LearnerState:
+    """What training left: the model (whatever the learner made), the layout of the task, and the seconds it took."""
+
+    model: Any
+    prototype: Task
+    seconds: float
+
+
+class Learner(ABC):
+    """Something that trains on a task and predicts on one.
+
+    id: a name for tables. task_type: "classif" or "regr". predict_type: "response" or "prob".
+    `train` returns the learner itself, `state` is None before it.
+    """
+
+    id: str
+    task_type: str | None
+    predict_types: tuple[str, ...] = ("response",)
+
+    def __init__(self, id: str):
+        self.id = id
+        self.state: LearnerState | None = None
+        self.timings: dict[str, float] = {}
+
+    @property
+    @abstractmethod
+    def params(self) -> Params:
+        """The hyperparameters: prints as a table, reads, sets and validates."""
+
+    @property
+    @abstractmethod
+    def predict_type(self) -> str:
+        """What `predict` returns: "response" or "prob"."""
+
+    @abstractmethod
+    def _train(self, task: Task, valid: Task | None) -> Any:
+        """The model."""
+
+    @abstractmethod
+    def _predict(self, task: Task, model: Any) -> Prediction:
+        """The labelled table."""
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether it can predict."""
+        return self.state is not None
+
+    @property
+    def model(self) -> Any:
+        """What training made."""
+        return self._trained().model
+
+    def train(self, task: Task, rows: Any = None, *, valid: Task | None = None) -> Self:
+        """Train on a task, or on some of its rows (ids, or a mask); what was learnt before is forgotten.
+
+        valid: data to validate on during training, for learners that do; never fitted on.
+        """
+        self._check(task)
+        task = task if rows is None else task.filter(rows)
+        self.state = None
+        start = time.perf_counter()
+        model = self._train(task, valid)
+        self.timings = {"train": time.perf_counter() - start}
+        self.state = LearnerState(model, prototype(task), self.timings["train"])
+        return self
+
+    def predict(self, task: Task, rows: Any = None) -> Any:
+        """Predict on a task, or on some of its rows; the prediction keeps their ids and their order."""
+        state = self._trained()
+        self._check(task)
+        start = time.perf_counter()
+        prediction = self._predict(task if rows is None else task.filter(rows), state.model)
+        self.timings["predict"] = time.perf_counter() - start
+        return prediction
+
+    def predict_newdata(self, frame: Any) -> Any:
+        """Predict on a frame with the task's feature columns; the target column may be absent."""
+        return self.predict(self._trained().prototype.newdata(frame))
+
+    def reset(self) -> Self:
+        """Forget what was learnt."""
+        self.state, self.timings = None, {}
+        return self
+
+    def save(self, path: str | Path) -> None:
+        """Write the learner, trained or not, to one file without pickle; `load_learner` reads it."""
+        write(path, "learner", self)
+
+    def _trained(self) -> LearnerState:
+        if self.state is None:
+            raise NotTrainedError(f"{self.id}: train it before predicting.")
+        return self.state
+
+    def _check(self, task: Any) -> None:
+        if not isinstance(task, Task):
+            raise DataError(
+                f"{self.id}: takes a task, got {type(task).__name__}; make one with as_task_classif(frame, target=...) "
+                "or as_task_regr(frame, target=...)."
+            )
+        if self.task_type is not None and task.task_type != self.task_type:
+            raise DataError(f"{self.id}: is a {self.task_type} learner, the task '{task.id}' is of type {task.task_type}.")
+
+    def __repr__(self) -> str:
+        trained = "trained" if self.is_trained else "not trained"
+        return f"<{type(self).__name__}:{self.id}> {trained}, predict_type={self.predict_type}"
+
+
+def load_learner(path: str | Path, trust: Iterable[Any] = ()) -> Any:
+    """Read a learner that `save` wrote. Its predictions are bit-equal to those before.
+
+    trust: classes and functions of your own that the learner holds (a loss, a layer's module); nothing else is
+    constructed that is not registered. Raises `FormatError` for a truncated, altered, foreign or newer file.
+    """
+    return read(path, "learner", trust)
