@@ -14,6 +14,15 @@ import numpy.typing as npt
 KINDS = ("numeric", "boolean", "categorical", "datetime", "tensor")
 IntArray = npt.NDArray[np.int64]
 
+_INTEGERS = (nw.Int8, nw.Int16, nw.Int32, nw.Int64, nw.Int128, nw.UInt8, nw.UInt16, nw.UInt32, nw.UInt64, nw.UInt128)
+_KINDS: dict[type[nw.dtypes.DType], str] = {
+    **dict.fromkeys((*_INTEGERS, nw.Float32, nw.Float64, nw.Decimal), "numeric"),
+    **dict.fromkeys((nw.String, nw.Categorical, nw.Enum), "categorical"),
+    **dict.fromkeys((nw.Date, nw.Datetime), "datetime"),
+    nw.Boolean: "boolean",
+    nw.Array: "tensor",
+}
+
 
 def kind(dtype: nw.dtypes.DType) -> str:
     """The kind of a column: one of `KINDS`, or "unsupported" (lists, structs, durations, arbitrary objects).
@@ -21,17 +30,7 @@ def kind(dtype: nw.dtypes.DType) -> str:
     >>> kind(nw.Int64()), kind(nw.Enum(["a", "b"]))
     ('numeric', 'categorical')
     """
-    if dtype == nw.Boolean:
-        return "boolean"
-    if dtype.is_numeric():
-        return "numeric"
-    if isinstance(dtype, nw.String | nw.Categorical | nw.Enum):
-        return "categorical"
-    if isinstance(dtype, nw.Date | nw.Datetime):
-        return "datetime"
-    if isinstance(dtype, nw.Array):
-        return "tensor"
-    return "unsupported"
+    return _KINDS.get(type(dtype), "unsupported")
 
 
 def type_label(dtype: nw.dtypes.DType) -> str:
@@ -59,18 +58,13 @@ def missing_counts(frame: nw.DataFrame[Any]) -> dict[str, int]:
     >>> missing_counts(nw.from_native(pl.DataFrame({"a": [1.0, None, float("nan")], "b": ["x", None, "y"]})))
     {'a': 2, 'b': 1}
     """
-    if not frame.columns:
-        return {}
-    row = frame.select(_missing_count(name, dtype) for name, dtype in frame.schema.items())
-    return {name: int(count or 0) for name, count in zip(row.columns, row.row(0), strict=True)}
+    return {column.name: _missing_count(column) for column in frame.iter_columns()}
 
 
-def _missing_count(name: str, dtype: nw.dtypes.DType) -> nw.Expr:
-    column = nw.col(name)
-    mask = column.is_null()
-    if dtype.is_float():
-        mask = mask | column.is_nan().fill_null(True)
-    return mask.cast(nw.Int64).sum().alias(name)
+def _missing_count(column: nw.Series[Any]) -> int:
+    if column.dtype.is_float():
+        return int(np.count_nonzero(np.isnan(column.to_numpy())))
+    return column.null_count()
 
 
 def declared_levels(column: nw.Series[Any]) -> list[Any] | None:
@@ -132,6 +126,27 @@ def _dictionary(column: nw.Series[Any], levels: Sequence[Any]) -> nw.Series[Any]
     return column
 
 
+def combined_codes(columns: Sequence[nw.Series[Any]]) -> tuple[IntArray, list[Any]]:
+    """A code for each row, from 0, and the label of each code: the values that occur, or tuples of them for several columns.
+
+    A missing value is a label of its own, None.
+    """
+    parts = [_present_codes(column) for column in columns]
+    if len(parts) == 1:
+        return parts[0]
+    seen, codes = np.unique(np.stack([c for c, _ in parts], axis=1), axis=0, return_inverse=True)
+    labels = [tuple(known[i] for (_, known), i in zip(parts, row, strict=True)) for row in seen.tolist()]
+    return codes.reshape(-1).astype(np.int64), labels
+
+
+def _present_codes(column: nw.Series[Any]) -> tuple[IntArray, list[Any]]:
+    levels = levels_of(column)
+    codes = codes_of(column, levels)
+    present = np.unique(codes)
+    labels = [None if code < 0 else levels[code] for code in present.tolist()]
+    return np.searchsorted(present, codes).astype(np.int64), labels
+
+
 def label_array(levels: Sequence[Any], codes: IntArray) -> npt.NDArray[Any]:
     """The labels that codes stand for, as what they are: ints, floats, bools, else objects; code -1 is missing (None or NaN).
 
@@ -148,22 +163,27 @@ def label_array(levels: Sequence[Any], codes: IntArray) -> npt.NDArray[Any]:
     return labels.astype(plain)[codes]
 
 
-def values_of(column: nw.Series[Any]) -> npt.NDArray[Any]:
-    """The column as a numpy array of numbers, without a copy where its memory allows; missing numbers are NaN.
+def number_arrays(frame: nw.DataFrame[Any], names: Iterable[str]) -> list[npt.NDArray[Any]]:
+    """Numeric and boolean columns as numpy arrays, without a copy where their memory allows.
 
-    Booleans stay bool; nullable columns with missing values become floats.
+    Booleans stay bool; what has missing values becomes float, with NaN.
     """
-    dtype = column.dtype
-    if dtype == nw.Boolean:
-        return (column.cast(nw.Float32) if column.null_count() else column).to_numpy()
-    if dtype.is_decimal() or dtype in (nw.Int128, nw.UInt128):
-        column = column.cast(nw.Float64)
-    return column.to_numpy()
+    wanted, found = set(names), dict[str, npt.NDArray[Any]]()
+    for name, column in _native_columns(frame):
+        if name in wanted:
+            array = column.to_numpy()
+            found[name] = array if array.dtype.kind in "fiub" else frame.get_column(name).cast(nw.Float64).to_numpy()
+    return [found[name] for name in names]
 
 
-def columns_of(frame: nw.DataFrame[Any], names: Iterable[str]) -> dict[str, nw.Series[Any]]:
-    """Some of a frame's columns by name, in the order of `names`."""
-    return {name: frame.get_column(name) for name in names}
+def _native_columns(frame: nw.DataFrame[Any]) -> Iterable[tuple[str, Any]]:
+    """Name and column, in the library's own type where that is cheaper to walk over."""
+    native: Any = frame.to_native()
+    if frame.implementation.is_polars():
+        return ((column.name, column) for column in native.get_columns())
+    if frame.implementation.is_pandas():
+        return native.items()
+    return ((column.name, column) for column in frame.iter_columns())
 
 
 def new_frame(columns: Mapping[str, Any], like: nw.DataFrame[Any]) -> nw.DataFrame[Any]:

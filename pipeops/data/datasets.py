@@ -6,6 +6,7 @@ class. Neighbours: `supervised` below; the registry `tsk` is in `shorthand`.
 """
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +44,11 @@ def _download(name: str) -> Any:
 
     target = cache_folder() / f"{name}.csv"
     try:
-        fetched = fetch_openml(data_id=OPENML[name], as_frame=False, parser="liac-arff")
+        fetched: Any = fetch_openml(data_id=OPENML[name], as_frame=False, parser="liac-arff", cache=False)
     except Exception as error:
         raise DataError(
-            f"The data set '{name}' is neither in $PIPEOPS_DATA nor in {target.parent}, and could not be downloaded "
-            f"({type(error).__name__}). Put it there as {name}.csv: OpenML data id {OPENML[name]}, comma-separated, with a header."
+            f"The data set '{name}' is neither in $PIPEOPS_DATA nor in {target.parent}, and downloading it failed "
+            f"({type(error).__name__}: {error}). Put OpenML data set {OPENML[name]} there as {name}.csv, with a header line."
         ) from error
     columns = {n: fetched.data[:, j] for j, n in enumerate(_feature_names(name, fetched.data.shape[1]))}
     frame = pl.DataFrame({**columns, "Class" if name == "sonar" else "class": _labels(name, fetched.target)})
@@ -75,7 +76,7 @@ def _shipped(loader: str, target: str, names: Any = None, labels: bool = True) -
 
     bunch = getattr(datasets, loader)()
     columns = list(names or bunch.feature_names)
-    frame = pl.DataFrame({str(c).replace(" ", "_"): bunch.data[:, j] for j, c in enumerate(columns)})
+    frame = pl.DataFrame({re.sub("[ /]", "_", str(c)): bunch.data[:, j] for j, c in enumerate(columns)})
     if not labels:
         return frame.with_columns(pl.Series(target, bunch.target))
     levels = [str(level) for level in bunch.target_names]

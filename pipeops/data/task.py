@@ -14,8 +14,19 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeops.data import matrix as arrays
-from pipeops.data.columns import IntArray, codes_of, columns_of, kind, levels_of, missing_counts, missing_mask, new_frame
+from pipeops.data.columns import (
+    IntArray,
+    codes_of,
+    combined_codes,
+    kind,
+    levels_of,
+    missing_counts,
+    missing_mask,
+    new_frame,
+)
 from pipeops.data.frames import View, read_frame, refuse_unsupported
+from pipeops.data.layout import like, refuse_other_layout, same_library
+from pipeops.data.rows import positions_of
 from pipeops.data.show import show
 from pipeops.errors import ConfigError, DataError, UnknownKeyError, listing, suggest
 
@@ -147,7 +158,7 @@ class Task:
         >>> as_task_regr({"a": [1, 2, 3], "y": [0.5, 1.5, 2.5]}, target="y").filter([2, 0]).truth()
         array([2.5, 0.5])
         """
-        return self._take(self._positions(rows))
+        return self._take(positions_of(rows, self._ids, self._nrow, self.id))
 
     def head(self, n: int = 6) -> Any:
         """The first `n` rows of target and features, as a frame of the user's kind."""
@@ -159,7 +170,6 @@ class Task:
         A role that is not named stays. A column may have several roles, but one that becomes target, group, weight or
         subset stops being a feature, unless `feature=` is given and names it.
         """
-        new = self
         for role in roles:
             if role not in ROLES:
                 raise UnknownKeyError(f"with_roles: no role '{role}'.{suggest(role, ROLES)}")
@@ -203,25 +213,21 @@ class Task:
 
     def cbind(self, frame: Any) -> Self:
         """More feature columns, from a frame with one row for each row in use; columns of the same name are replaced."""
-        new = read_frame(frame)
+        new = same_library(read_frame(frame), self._x.frame)
         refuse_unsupported(new, new.columns)
-        both = {**columns_of(self.frame(), self._features), **columns_of(new, new.columns)}
-        same = {name: c if c.implementation == self._x.frame.implementation else c.to_list() for name, c in both.items()}
         if len(new) != self._nrow:
             raise DataError(f"cbind: the frame has {len(new)} rows, the task '{self.id}' {self._nrow}.")
-        return self.with_features(new_frame(same, like=self._x.frame))
+        return self.with_features(self.frame().with_columns(*new.iter_columns()) if self._features else new)
 
     def rbind(self, frame: Any) -> Self:
         """More rows, from a frame with the task's columns; their ids follow the largest one there is."""
-        new = self._like_ours(read_frame(frame))
-        names = list(dict.fromkeys((*self._features, *(c for r in self._roles.values() for c in r))))
-        missing = [name for name in names if name not in new.columns]
-        if missing:
-            raise DataError(f"rbind: columns {listing(missing)} are missing from the new rows.")
-        both = nw.concat([read_frame(self.data(columns=names)), new.select(*names)], how="vertical_relaxed")
-        start = int(self.row_ids.max(initial=-1)) + 1
+        own = self._collect(list(dict.fromkeys((*self._features, *(c for names in self._roles.values() for c in names)))))
+        new = like(read_frame(frame), own.schema)
+        refuse_other_layout(new, own.schema, f"rbind to the task '{self.id}'")
+        new = same_library(new, own).select(nw.col(name).cast(dtype) for name, dtype in own.schema.items())
+        both, start = View(nw.concat([own, new])), int(self.row_ids.max(initial=-1)) + 1
         ids = np.concatenate([self.row_ids, np.arange(start, start + len(new))])
-        task = self._with(_x=View(both), _rest=View(both), _ids=ids, _nrow=len(ids))
+        task = self._with(_x=both, _rest=both, _ids=ids, _nrow=len(ids))
         task._refuse_missing_target()
         return task
 
@@ -233,30 +239,10 @@ class Task:
         >>> task.newdata({"a": [5]}).truth()
         array([None], dtype=object)
         """
-        new = self._like_ours(read_frame(frame))
-        self._check_layout(new)
+        new = like(read_frame(frame), self.schema)
+        refuse_other_layout(new, self.schema, f"newdata for the task '{self.id}'")
         roles = {role: names for role, names in self._roles.items() if role == "target" or set(names) <= set(new.columns)}
         return self._with(_x=View(new), _rest=View(new), _roles=roles, _ids=None, _nrow=len(new))
-
-    def _like_ours(self, frame: nw.DataFrame[Any]) -> nw.DataFrame[Any]:
-        """Columns that came all missing get the type that the task has them in."""
-        loose = {n: t for n, t in self.schema.items() if n in frame.columns and kind(frame.schema[n]) != kind(t)}
-        empty = [n for n in loose if frame.get_column(n).null_count() == len(frame)]
-        return frame.with_columns(frame.get_column(n).cast(loose[n]) for n in empty) if empty else frame
-
-    def _check_layout(self, frame: nw.DataFrame[Any]) -> None:
-        absent = [name for name in self._features if name not in frame.columns]
-        if absent:
-            hint = suggest(absent[0], [c for c in frame.columns if c not in self._features], "columns")
-            raise DataError(f"newdata for the task '{self.id}': no column {listing(absent)}.{hint}")
-        schema, expected = frame.schema, self.feature_types
-        other = [
-            f"'{name}' is {kind(schema[name])} ({schema[name]}), not {expected[name]}"
-            for name in self._features
-            if kind(schema[name]) != expected[name]
-        ]
-        if other:
-            raise DataError(f"newdata for the task '{self.id}': {'; '.join(other[:8])}. Give each column the type it had.")
 
     # -- data
 
@@ -284,7 +270,7 @@ class Task:
 
     def missings(self) -> dict[str, int]:
         """Missing values (null and NaN) in target and features, by column."""
-        own = {**missing_counts(self.target_series().to_frame())} if self.has_target else {}
+        own = missing_counts(self.target_series().to_frame()) if self.has_target else {}
         return {**own, **missing_counts(self.frame())}
 
     def matrix(
@@ -309,7 +295,7 @@ class Task:
     def _source(self, columns: Sequence[str] | None) -> arrays.Source:
         names = self._features if columns is None else tuple(columns)
         self._require(names, "feature", self._features)
-        return arrays.source(self._x.frame, names, self._x.rows, self._nrow)
+        return arrays.source(self._x, names, self._nrow)
 
     def levels(self, column: str) -> list[Any]:
         """Levels of a categorical column: the declared order (Enum, pandas Categorical), else those present, sorted."""
@@ -336,20 +322,7 @@ class Task:
         Several columns make one label for each combination that occurs, a tuple. A missing value is a label of its own.
         """
         names = self._roles.get(role, ())
-        parts = [self._labelled(name) for name in names]
-        if len(parts) < 2:
-            return parts[0] if parts else None
-        seen, codes = np.unique(np.stack([c for c, _ in parts], axis=1), axis=0, return_inverse=True)
-        labels = [tuple(part[1][i] for part, i in zip(parts, row, strict=True)) for row in seen.tolist()]
-        return codes.reshape(-1).astype(np.int64), labels
-
-    def _labelled(self, name: str) -> tuple[IntArray, list[Any]]:
-        column = self._rest.column(name)
-        levels = levels_of(column)
-        codes = codes_of(column, levels)
-        present = np.unique(codes)
-        labels = [None if c < 0 else levels[c] for c in present.tolist()]
-        return np.searchsorted(present, codes).astype(np.int64), labels
+        return combined_codes([self._rest.column(name) for name in names]) if names else None
 
     # -- inside
 
@@ -373,33 +346,6 @@ class Task:
         x = self._x.take(positions)
         rest = x if self._rest is self._x else self._rest.take(positions)
         return self._with(_x=x, _rest=rest, _ids=self.row_ids[positions], _nrow=len(positions))
-
-    def _positions(self, rows: Any) -> IntArray:
-        wanted = np.asarray(rows)
-        if wanted.dtype == bool:
-            if wanted.shape != (self._nrow,):
-                raise DataError(f"filter: {wanted.shape[0]} booleans for the {self._nrow} rows of the task '{self.id}'.")
-            return np.flatnonzero(wanted)
-        if wanted.size == 0:
-            return np.empty(0, dtype=np.int64)
-        if wanted.ndim != 1 or wanted.dtype.kind not in "iu":
-            raise DataError(f"filter: rows are row ids or one boolean for each row, got {wanted.dtype} of shape {wanted.shape}.")
-        return self._find(wanted.astype(np.int64, copy=False))
-
-    def _find(self, wanted: IntArray) -> IntArray:
-        if self._ids is None:
-            found, known = wanted, (wanted >= 0) & (wanted < self._nrow)
-        else:
-            order = np.argsort(self._ids, kind="stable")
-            slot = np.searchsorted(self._ids, wanted, sorter=order).clip(max=max(self._nrow - 1, 0))
-            found = order[slot] if self._nrow else np.zeros_like(wanted)
-            known = self._ids[found] == wanted if self._nrow else np.zeros(len(wanted), dtype=bool)
-        if not known.all():
-            strange = np.unique(wanted[~known]).tolist()
-            raise UnknownKeyError(
-                f"filter: the task '{self.id}' with {self._nrow} rows has no row id {listing(strange)}; see task.row_ids."
-            )
-        return found
 
     def _require(self, names: Sequence[str], what: str, known: Sequence[str] | None = None) -> None:
         present = known if known is not None else {**self._x.schema, **self._rest.schema}

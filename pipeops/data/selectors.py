@@ -1,0 +1,174 @@
+"""Which columns: one small algebra, `selector_type("numeric") & ~selector_grep("^id")`, and `resolve` that reads anything.
+
+A selector is data, a rule and its arguments, so it prints, compares, pickles and saves; it picks names from a frame of
+features. The rules carry mlr3pipelines' names; its intersect, union, setdiff and invert are `&`, `|`, `-` and `~`.
+Neighbours: `columns` below; `affect_columns` and `po("select")` above.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
+
+import attrs
+import narwhals as nw
+
+from pipeops.data.columns import kind, levels_of, missing_counts
+from pipeops.data.task import Task
+from pipeops.errors import ConfigError, UnknownKeyError, suggest
+
+P = ParamSpec("P")
+Frame = nw.DataFrame[Any]
+Pick = Callable[..., list[str]]
+
+RULES: dict[str, Pick] = {}
+TYPES: dict[str, Callable[[nw.dtypes.DType], bool]] = {
+    "integer": lambda dtype: dtype.is_integer(),
+    "float": lambda dtype: dtype.is_float(),
+    "text": lambda dtype: dtype == nw.String,
+    **{k: lambda dtype, k=k: kind(dtype) == k for k in ("numeric", "boolean", "categorical", "datetime", "tensor")},
+}
+
+
+@attrs.frozen(repr=False)
+class Selector:
+    """A rule that picks column names from a frame of features, made by the `selector_…` functions.
+
+    >>> import polars as pl
+    >>> frame = nw.from_native(pl.DataFrame({"a": [1], "b": ["x"], "ab": [0.5]}))
+    >>> (selector_grep("^a") - selector_type("float"))(frame)
+    ['a']
+    """
+
+    rule: str
+    arguments: tuple[Any, ...] = ()
+    options: tuple[tuple[str, Any], ...] = ()
+
+    def __call__(self, frame: Frame) -> list[str]:
+        return RULES[self.rule](frame, *self.arguments, **dict(self.options))
+
+    def __and__(self, other: Any) -> "Selector":
+        return Selector("&", (self, other))
+
+    def __or__(self, other: Any) -> "Selector":
+        return Selector("|", (self, other))
+
+    def __sub__(self, other: Any) -> "Selector":
+        return Selector("-", (self, other))
+
+    def __invert__(self) -> "Selector":
+        return Selector("~", (self,))
+
+    def __repr__(self) -> str:
+        if self.rule == "~":
+            return f"~{self.arguments[0]!r}"
+        if self.rule in RULES and not self.rule.isidentifier():
+            return f"({self.arguments[0]!r} {self.rule} {self.arguments[1]!r})"
+        parts = [*map(repr, self.arguments), *(f"{k}={v!r}" for k, v in self.options)]
+        return f"{self.rule}({', '.join(parts)})"
+
+
+RULES["&"] = lambda frame, a, b: [n for n in resolve(a, frame) if n in set(resolve(b, frame))]
+RULES["|"] = lambda frame, a, b: list(dict.fromkeys([*resolve(a, frame), *resolve(b, frame)]))
+RULES["-"] = lambda frame, a, b: [n for n in resolve(a, frame) if n not in set(resolve(b, frame))]
+RULES["~"] = lambda frame, a: [n for n in frame.columns if n not in set(resolve(a, frame))]
+
+
+def _rule(pick: Callable[Concatenate[Frame, P], list[str]]) -> Callable[P, Selector]:
+    """From a function of the frame and arguments to a function of the arguments that makes a selector."""
+    name = pick.__name__
+    RULES[name] = pick
+
+    @wraps(pick)
+    def make(*args: P.args, **kwargs: P.kwargs) -> Selector:
+        return Selector(name, tuple(tuple(a) if isinstance(a, list) else a for a in args), tuple(kwargs.items()))
+
+    return make
+
+
+@_rule
+def selector_all(frame: Frame) -> list[str]:
+    """Every feature."""
+    return list(frame.columns)
+
+
+@_rule
+def selector_none(frame: Frame) -> list[str]:
+    """No feature."""
+    return []
+
+
+@_rule
+def selector_type(frame: Frame, *types: str) -> list[str]:
+    """Features of any of these kinds: numeric, integer, float, boolean, categorical, text, datetime, tensor."""
+    for name in types:
+        if name not in TYPES:
+            raise UnknownKeyError(f"selector_type: no type '{name}'.{suggest(name, TYPES, 'types')}")
+    return [n for n, dtype in frame.schema.items() if any(TYPES[t](dtype) for t in types)]
+
+
+@_rule
+def selector_grep(frame: Frame, pattern: str, ignore_case: bool = False) -> list[str]:
+    """Features whose name a regular expression is found in."""
+    found = re.compile(pattern, re.IGNORECASE if ignore_case else 0)
+    return [n for n in frame.columns if found.search(n)]
+
+
+@_rule
+def selector_name(frame: Frame, *names: str, assert_present: bool = False) -> list[str]:
+    """Features by name, in the order given; with `assert_present` unknown names are refused, otherwise ignored."""
+    present = set(frame.columns)
+    return _named(names, frame.columns) if assert_present else [n for n in names if n in present]
+
+
+@_rule
+def selector_missing(frame: Frame) -> list[str]:
+    """Features with missing values (null or NaN)."""
+    return [n for n, count in missing_counts(frame).items() if count]
+
+
+@_rule
+def selector_cardinality_greater_than(frame: Frame, min_cardinality: int) -> list[str]:
+    """Categorical features with more levels than this."""
+    columns = (c for c in frame.iter_columns() if kind(c.dtype) == "categorical")
+    return [c.name for c in columns if len(levels_of(c)) > min_cardinality]
+
+
+def resolve(selector: Any, features: Task | Frame) -> list[str]:
+    """Names of features, from a selector of any form. Unknown names are refused with near ones.
+
+    None is all of them. A string is one name, or a regular expression when it stands between ^ and $ (as in polars); a
+    compiled pattern is searched for. Further: a list of names, a `Selector`, a narwhals selector or expression, a function
+    from the frame of features to names.
+
+    >>> import polars as pl
+    >>> frame = nw.from_native(pl.DataFrame({"V1": [1], "V10": [2], "W": [3]}))
+    >>> resolve("V1", frame), resolve("^V.*$", frame), resolve(nw.selectors.matches("0"), frame)
+    (['V1'], ['V1', 'V10'], ['V10'])
+    """
+    known = features.feature_names if isinstance(features, Task) else features.columns
+    if selector is None:
+        return list(known)
+    if isinstance(selector, str) and not (selector.startswith("^") and selector.endswith("$")):
+        return _named([selector], known)
+    if isinstance(selector, str | re.Pattern):
+        return [name for name in known if re.search(selector, name)]
+    if isinstance(selector, nw.Expr):
+        return list(_frame(features).select(selector).columns)
+    if callable(selector):
+        return _named(selector(_frame(features)), known)
+    if isinstance(selector, Iterable):
+        return _named(selector, known)
+    raise ConfigError(f"Cannot select columns by {selector!r}; pass names, a regular expression, a selector or a function.")
+
+
+def _frame(features: Task | Frame) -> Frame:
+    return features.frame() if isinstance(features, Task) else features
+
+
+def _named(names: Iterable[Any], known: Iterable[str]) -> list[str]:
+    present, wanted = set(known), list(names)
+    for name in wanted:
+        if name not in present:
+            raise UnknownKeyError(f"No column '{name}'.{suggest(str(name), known, 'columns')}")
+    return wanted
