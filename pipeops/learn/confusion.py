@@ -33,7 +33,7 @@ class Confusion:
         """Count pairs of class codes; -1 is missing."""
         missing = bool((truth < 0).any() or (response < 0).any())
         k = len(class_names) + missing
-        counts = np.bincount((response % k) * k + truth % k, minlength=k * k).reshape(k, k)
+        counts = np.bincount((response.astype(np.int64) % k) * k + truth % k, minlength=k * k).reshape(k, k)
         return cls((*class_names, None) if missing else tuple(class_names), counts)
 
     def __getitem__(self, pair: tuple[Any, Any]) -> int:

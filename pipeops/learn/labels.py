@@ -1,10 +1,13 @@
-"""Class labels and their integer codes: positions in `class_names`, -1 for missing. Neighbours: prediction above."""
+"""Class labels and their integer codes: positions in `class_names`, -1 for missing. Neighbours: data's columns
+below, prediction above."""
 
 from typing import Any
 
+import narwhals as nw
 import numpy as np
 import numpy.typing as npt
 
+from pipeops.data.columns import declared_levels
 from pipeops.errors import DataError, listing, suggest
 
 Array = npt.NDArray[Any]
@@ -24,13 +27,18 @@ def is_missing(label: Any) -> bool:
 
 
 def levels(*columns: Any) -> list[Any]:
-    """The labels seen, sorted; booleans and 0/1 with the positive class first.
+    """The order that a column's own type declares, else the labels seen, sorted; of booleans and 0/1 the positive first.
 
     >>> levels(["b", "a"], None)
     ['a', 'b']
     >>> levels([0, 1, 1])
     [1, 0]
     """
+    for column in columns:
+        series = nw.from_native(column, series_only=True, pass_through=True)
+        declared = declared_levels(series) if isinstance(series, nw.Series) else None
+        if declared is not None:
+            return declared
     seen = {v for column in columns if column is not None for v in plain(column) if not is_missing(v)}
     if seen and seen <= {0, 1}:
         return [True, False] if all(isinstance(v, bool) for v in seen) else [1, 0]
@@ -51,15 +59,6 @@ def encode(labels: Any, class_names: list[Any], name: str) -> Array:
             hint = suggest(str(wrong), map(str, class_names), "classes")
             raise DataError(f"PredictionClassif: '{name}' holds {wrong!r}, which is no class.{hint}")
     return codes
-
-
-def decode(codes: Array, class_names: list[Any]) -> Array:
-    """The label of each code as what it was: an array of Python strings, of integers or of booleans; None for -1."""
-    missing = bool((codes < 0).any())
-    natural = np.asarray(class_names)
-    names = np.empty(len(class_names) + 1, dtype=object)
-    names[:-1] = class_names
-    return names[codes] if missing or natural.dtype.kind not in "iub" else natural[codes]
 
 
 def probabilities(prob: Any, class_names: list[Any]) -> Array:

@@ -19,8 +19,9 @@ import numpy as np
 
 from pipeops.errors import ConfigError, DataError, UnknownParameterError, listing, suggest
 from pipeops.params import UNSET, Param
+from pipeops.saving import saved_as
 from pipeops.shorthand import msr
-from pipeops.text import call
+from pipeops.text import call, source
 
 PredictType = Literal["response", "prob"]
 Average = Literal["macro", "micro"]
@@ -133,13 +134,17 @@ class Measure:
             return f"is defined for two classes, this prediction has {len(prediction.class_names)}."
         return None
 
+    @property
+    def options(self) -> dict[str, Any]:
+        """The arguments that `msr(key, ...)` needs to make this measure again."""
+        usual = {"id": self.key, "average": "macro", "use_weights": "use"}
+        own = {name: value for name, default in usual.items() if (value := getattr(self, name)) != default}
+        return {name: value for name, value in self.params.items() if value is not UNSET} | own
+
     def __repr__(self) -> str:
-        own: dict[str, Any] = {"id": self.id} if self.id != self.key else {}
-        own |= {"average": self.average} if self.average != "macro" else {}
-        own |= {"use_weights": self.use_weights} if self.use_weights != "use" else {}
         if isinstance(self.fn, OfTruth):
-            return call("measure", [repr(self.key)], {"fn": self.fn.fn, "minimize": self.minimize, **own})
-        return call("msr", [repr(self.key)], {n: v for n, v in self.params.items() if v is not UNSET} | own)
+            return call("measure", [repr(self.key), source(self.fn.fn)], {"minimize": self.minimize, **self.options})
+        return call("msr", [repr(self.key)], self.options)
 
 
 def _check_complete(measure: Measure, prediction: Any) -> None:
@@ -210,6 +215,16 @@ def measure(
         needs=tuple(name for name in ("task", "learner") if name in extras),
         average=average,
     )
+
+
+def _to_plain(one: Measure) -> dict[str, Any]:
+    if not isinstance(one.fn, OfTruth):
+        return {"key": one.key, "options": one.options}
+    names = ("key", "minimize", "predict_type", "task_type", "range", "label", "average")
+    return {"fn": one.fn.fn, **{name: getattr(one, name) for name in names}}
+
+
+saved_as(Measure, _to_plain, lambda plain: measure(**plain) if "fn" in plain else msr(plain["key"], **plain["options"]))
 
 
 def _extras(fn: Callable[..., Any]) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ CELLS = {"tp": (0, 0), "fp": (0, 1), "fn": (1, 0), "tn": (1, 1)}
 def _counts(p: Any) -> np.ndarray:
     """Counts (or sums of weights) by response (rows) and truth (columns)."""
     k = len(p.class_names)
-    counts = np.bincount(p.response_codes * k + p.truth_codes, weights=p.weights, minlength=k * k)
+    counts = np.bincount(p.response_codes.astype(np.int64) * k + p.truth_codes, weights=p.weights, minlength=k * k)
     return counts.reshape(k, k).astype(np.float64)
 
 

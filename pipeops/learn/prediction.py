@@ -13,10 +13,11 @@ from typing import Any, Self
 import narwhals as nw
 import numpy as np
 
+from pipeops.data.columns import label_array
 from pipeops.errors import DataError, listing
 from pipeops.learn.confusion import Confusion
 from pipeops.learn.labelled import numbers
-from pipeops.learn.labels import decode, encode, levels, plain, probabilities
+from pipeops.learn.labels import encode, levels, plain, probabilities
 from pipeops.learn.prediction_base import Array, Prediction
 
 __all__ = ["Prediction", "PredictionClassif", "PredictionRegr"]
@@ -115,12 +116,12 @@ class PredictionClassif(Prediction):
     @cached_property
     def truth(self) -> Array:
         """The observed labels as what they were; None where missing."""
-        return decode(self.truth_codes, self.class_names)
+        return label_array(self.class_names, self.truth_codes)
 
     @cached_property
     def response(self) -> Array:
         """The predicted labels."""
-        return decode(self.response_codes, self.class_names)
+        return label_array(self.class_names, self.response_codes)
 
     @property
     def predict_types(self) -> list[str]:
@@ -211,7 +212,7 @@ class PredictionClassif(Prediction):
         """A column of labels, looked up in the frame library itself."""
         missing = codes < 0
         if missing.any():
-            return nw.new_series(name, decode(codes, self.class_names).tolist(), backend=self.backend)
+            return nw.new_series(name, label_array(self.class_names, codes).tolist(), backend=self.backend)
         return nw.new_series(name, self.class_names, backend=self.backend)[codes]
 
     def _text_columns(self, rows: Array) -> dict[str, list[str]]:
