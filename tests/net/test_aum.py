@@ -1,5 +1,7 @@
 """AUM and the ROC curve against a quadratic numpy version, scikit-learn, finite differences and published values."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -27,7 +29,7 @@ def naive(score, label, denominator="rate"):
         positives = negatives = 1
     levels = np.unique(score)
     total = 0.0
-    for low, high in zip(levels[:-1], levels[1:], strict=True):
+    for low, high in pairwise(levels):
         above = score > (low + high) / 2
         total += (high - low) * min((above & (label == 0)).sum() / negatives, (~above & (label == 1)).sum() / positives)
     return total
