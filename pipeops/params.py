@@ -43,7 +43,7 @@ class Param:
     """What one hyperparameter may be.
 
     kind: "integer", "real", "flag", "choice" or "anything". low, high: inclusive bounds. options: of a choice.
-    default: `UNSET` for a required one; when it is None, None is allowed.
+    default: `UNSET` for a required one; when it is None, or with `none`, None is allowed.
     """
 
     kind: str
@@ -51,6 +51,7 @@ class Param:
     high: float | None = None
     options: tuple[Any, ...] = ()
     default: Any = UNSET
+    none: bool = False
 
     @property
     def range(self) -> str:
@@ -67,7 +68,7 @@ class Param:
 
     def problem(self, value: Any) -> str | None:
         """What is wrong with the value, or None."""
-        if value is UNSET or isinstance(value, Token) or (value is None and self.default is None):
+        if value is UNSET or isinstance(value, Token) or (value is None and (self.none or self.default is None)):
             return None
         return _PROBLEMS[self.kind](self, value)
 
@@ -137,9 +138,9 @@ def integer(low: int | None = None, high: int | None = None, *, default: Any = U
     return _field(Param("integer", low, high, default=default), converter=_plain_int)
 
 
-def real(low: float | None = None, high: float | None = None, *, default: Any = UNSET) -> Any:
-    """A number in [low, high]. `default=None` allows None; without a default it must be set before training."""
-    return _field(Param("real", low, high, default=default))
+def real(low: float | None = None, high: float | None = None, *, default: Any = UNSET, none: bool = False) -> Any:
+    """A number in [low, high]. `default=None` or `none` allows None; without a default it must be set before training."""
+    return _field(Param("real", low, high, default=default, none=none))
 
 
 def flag(default: Any = UNSET) -> Any:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from pipeops.data import Task
-from pipeops.errors import DataError
+from pipeops.errors import ConfigError, DataError, listing
 
 Shape = tuple[int | None, ...]
 """A shape with `None` for what is unknown; the first dimension is the batch."""
@@ -40,7 +40,8 @@ class Spec:
 class Symbol:
     """One value in a network: which module makes it (`None` for an ingress) from which other values.
 
-    `serial` grows in the order in which symbols are made, which is the order of `graph.ids()`.
+    `serial` grows in the order in which symbols are made, which is the order of `graph.ids()`. `levels` says how many codes
+    each column has, for category codes as an ingress gives them.
     """
 
     id: str
@@ -48,6 +49,7 @@ class Symbol:
     inputs: tuple["Symbol", ...]
     shape: Shape
     dtype: torch.dtype = torch.float32
+    levels: tuple[int, ...] | None = None
     serial: int = attrs.field(factory=_serial.__next__)
 
     def ancestors(self) -> list["Symbol"]:
@@ -82,7 +84,12 @@ class Feed:
     task: Task
 
     def merge(self, other: "Feed", who: str) -> "Feed":
-        """Both feeds side by side; they must have the same rows."""
+        """Both feeds side by side; they must have the same rows and the same target."""
+        if self.task.target_names != other.task.target_names:
+            raise DataError(
+                f"{who}: its inputs predict different targets ({listing(self.task.target_names)} and "
+                f"{listing(other.task.target_names)}); the branches of a network must see the same task."
+            )
         if self.task is not other.task and not np.array_equal(self.task.row_ids, other.task.row_ids):
             raise DataError(
                 f"{who}: its inputs have different rows ({self.task.nrow} and {other.task.nrow}); "
@@ -100,3 +107,17 @@ class ModelDescriptor:
     loss: Any = None
     optimizer: Any = None
     callbacks: tuple[Any, ...] = ()
+
+    def merge(self, other: "ModelDescriptor", who: str) -> "ModelDescriptor":
+        """Both side by side, pointing where this one points; a loss, optimizer or callback may be on either side."""
+        feed = self.feed if other.feed is self.feed else self.feed.merge(other.feed, who)
+        callbacks = (*self.callbacks, *(c for c in other.callbacks if c not in self.callbacks))
+        chosen = {name: _either(self, other, name, who) for name in ("loss", "optimizer")}
+        return attrs.evolve(self, feed=feed, callbacks=callbacks, **chosen)
+
+
+def _either(one: ModelDescriptor, other: ModelDescriptor, name: str, who: str) -> Any:
+    first, second = getattr(one, name), getattr(other, name)
+    if first is not None and second is not None and first is not second:
+        raise ConfigError(f"{who}: its inputs come with two different settings of the {name}; put torch_{name} behind it, once.")
+    return second if first is None else first
