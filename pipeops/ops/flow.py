@@ -1,9 +1,15 @@
-"""Operators that move data through a graph without changing features: nop, copy, featureunion."""
+"""Operators that move tasks through a graph: nop, copy, featureunion."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from pipeops.graph.pipeop import PipeOp, operator
+import narwhals as nw
+import numpy as np
+
+from pipeops.errors import ConfigError, DataError, listing
+from pipeops.graph.pipeop import Channel, PipeOp, operator
+from pipeops.ops.base import Frame
+from pipeops.params import anything, flag, integer
 from pipeops.shorthand import po
 
 
@@ -24,3 +30,121 @@ class NOP(PipeOp):
 
     def predict(self, inputs: Sequence[Any], state: Any) -> Sequence[Any]:
         return inputs
+
+
+@po.add("copy")
+@operator
+class Copy(PipeOp):
+    """Hand on what comes in through `outnum` outputs, `output1`, `output2`, ….
+
+    >>> from pipeops import po
+    >>> po("copy", outnum=2).predict([1], {})
+    [1, 1]
+    """
+
+    passes_types: ClassVar[bool] = True
+
+    outnum: int = integer(1)
+
+    def __attrs_post_init__(self) -> None:
+        if not self.outnum:
+            raise ConfigError(f"{self.id}: set 'outnum', the number of outputs; the channels of a node follow from it.")
+
+    @property
+    def outputs(self) -> tuple[Channel, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return tuple(Channel(f"output{k + 1}", "*", "*") for k in range(self.outnum))
+
+    def train(self, inputs: Sequence[Any]) -> tuple[Sequence[Any], dict[str, Any]]:
+        return self.predict(inputs, {}), {}
+
+    def predict(self, inputs: Sequence[Any], state: Any) -> Sequence[Any]:
+        return [inputs[0]] * self.outnum
+
+
+@po.add("featureunion")
+@operator
+class FeatureUnion(PipeOp):
+    """Put the features of several tasks with the same rows side by side; target and other roles come from the first.
+
+    innum: how many inputs; 0 takes any number through one input; a list of texts names as many inputs and puts each text and
+    a dot before the features that come through it (an empty text nothing). Features of one name are allowed when their
+    values are equal. assert_targets_equal: refuse tasks with another target column.
+
+    >>> from pipeops import as_task_regr, po
+    >>> task = as_task_regr({"a": [1.0, 3.0], "y": [0, 1]}, target="y")
+    >>> graph = [po("scalerange"), po("nop")] >> po("featureunion", innum=["scaled", ""])
+    >>> graph.train(task).feature_names
+    ['scaled.a', 'a']
+    """
+
+    innum: Any = anything(0)
+    assert_targets_equal: bool = flag(True)
+
+    outputs: ClassVar[tuple[Channel, ...]] = (Channel("output", "Task", "Task"),)
+
+    def __attrs_post_init__(self) -> None:
+        number = isinstance(self.innum, int) and not isinstance(self.innum, bool) and self.innum >= 0
+        names = isinstance(self.innum, list | tuple) and self.innum and all(isinstance(n, str) for n in self.innum)
+        if not number and not names:
+            raise ConfigError(f"{self.id}: 'innum' must be a number from 0 or a list of prefixes, got {self.innum!r}.")
+
+    @property
+    def inputs(self) -> tuple[Channel, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        if self.innum == 0:
+            return (Channel("...", "Task", "Task", many=True),)
+        number = self.innum if isinstance(self.innum, int) else len(self.innum)
+        return tuple(Channel(f"input{k + 1}", "Task", "Task") for k in range(number))
+
+    def train(self, inputs: Sequence[Any]) -> tuple[Sequence[Any], dict[str, Any]]:
+        return self.predict(inputs, {}), {}
+
+    def predict(self, inputs: Sequence[Any], state: Any) -> Sequence[Any]:
+        first, *others = inputs
+        tasks = [first, *(self._aligned(task, first) for task in others)]
+        frames = [_prefixed(task.frame(), prefix) for task, prefix in zip(tasks, self._prefixes(len(tasks)), strict=True)]
+        return [first.with_features(self._side_by_side(frames))]
+
+    def _prefixes(self, number: int) -> Sequence[str]:
+        return [""] * number if isinstance(self.innum, int) else self.innum
+
+    def _aligned(self, task: Any, first: Any) -> Any:
+        """The task with its rows in the order of the first one's."""
+        if self.assert_targets_equal and task.target_names != first.target_names:
+            raise DataError(
+                f"{self.id}: the tasks have different targets, {listing(first.target_names)} and {listing(task.target_names)}."
+            )
+        here, there = first.row_ids, task.row_ids
+        if np.array_equal(here, there):
+            return task
+        if not np.array_equal(np.sort(here), np.sort(there)) or len(np.unique(here)) < len(here):
+            raise DataError(
+                f"{self.id}: the tasks have different rows ({len(here)} and {len(there)}); operators that change rows must come "
+                "before the branches."
+            )
+        return task.filter(here)
+
+    def _side_by_side(self, frames: list[Frame]) -> Frame:
+        union, *others = [frame for frame in frames if frame.columns] or frames[:1]
+        for frame in others:
+            twice = [name for name in frame.columns if name in set(union.columns)]
+            different = [n for n in twice if not _equal(union.get_column(n), frame.get_column(n))]
+            if different:
+                raise DataError(
+                    f"{self.id}: different features have the same name: {listing(different)}; give the inputs prefixes, "
+                    f'as in innum=["a", "b"], or rename them with po("renamecolumns").'
+                )
+            union = union.with_columns(*(c for c in frame.iter_columns() if c.name not in set(twice)))
+        return union
+
+
+def _prefixed(frame: Frame, prefix: str) -> Frame:
+    return frame.rename({name: f"{prefix}.{name}" for name in frame.columns}) if prefix else frame
+
+
+def _equal(a: nw.Series[Any], b: nw.Series[Any]) -> bool:
+    """Whether two columns have the same values, missing ones in the same rows."""
+    return all(x == y or _missing(x) and _missing(y) for x, y in zip(a.to_list(), b.to_list(), strict=True))
+
+
+def _missing(value: Any) -> bool:
+    return value is None or value != value

@@ -1,0 +1,277 @@
+"""Imputation: imputemean, imputemedian, imputemode, imputeconstant, imputeoor; missing means null or NaN.
+
+Each learns one value for each column (`values`); `Impute` fills it in. Where a column had no value to learn from, the value
+is 0, the empty text, the first level, False or 1970-01-01, as in the reference. Neighbours: `levels` for new categories.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, timedelta, timezone
+from math import isnan
+from numbers import Integral, Real
+from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
+
+import narwhals as nw
+
+from pipeops.data.columns import declared_levels, kind, levels_of, missing_counts
+from pipeops.errors import ConfigError, DataError, listing
+from pipeops.ops.base import Frame, Preprocess, Series, operator
+from pipeops.ops.levels import with_levels
+from pipeops.params import UNSET, anything, flag, real
+from pipeops.shorthand import po
+
+NEW_LEVEL = ".MISSING"
+DType = nw.dtypes.DType
+
+
+@operator
+class Impute(Preprocess):
+    """Base of imputers: fill each column's missing values with the one value learnt for it."""
+
+    kinds: ClassVar[tuple[str, ...]] = ("numeric", "boolean", "categorical", "datetime")
+
+    @abstractmethod
+    def values(self, frame: Frame) -> Mapping[str, Any]:
+        """A value for each column to impute; None where there was nothing to learn from."""
+
+    def fit(self, frame: Frame, target: Series | None) -> dict[str, Any]:
+        learnt = self.values(frame)
+        return {name: _nothing(frame, name) if value is None else value for name, value in learnt.items()}
+
+    def apply(self, frame: Frame, state: dict[str, Any]) -> Frame:
+        schema = frame.schema
+        grown = [grow(frame.get_column(n), v) for n, v in state.items() if isinstance(schema[n], nw.Enum | nw.Categorical)]
+        frame = frame.with_columns(*grown) if grown else frame
+        return frame.with_columns(_filled(name, schema[name], value) for name, value in state.items()) if state else frame
+
+
+def grow(column: Series, level: Any) -> Series:
+    """The column with one more level, where its type declares levels and this is not one of them."""
+    levels = declared_levels(column)
+    return column if levels is None or level in levels else with_levels(column, [*levels, level])
+
+
+def _filled(name: str, dtype: DType, value: Any) -> nw.Expr:
+    column = nw.col(name).fill_nan(None) if dtype.is_float() else nw.col(name)
+    return column.fill_null(value)
+
+
+def _nothing(frame: Frame, name: str) -> Any:
+    """The value for a column without any value, by its type."""
+    dtype = frame.schema[name]
+    if kind(dtype) == "categorical":
+        return next(iter(levels_of(frame.get_column(name))), "")
+    return _as(dtype, 0)
+
+
+def _as(dtype: DType, number: float) -> Any:
+    """A number in a column's own terms: rounded for integers, microseconds since 1970 for dates."""
+    if dtype == nw.Boolean:
+        return bool(number)
+    if kind(dtype) != "datetime":
+        return round(number) if dtype.is_integer() else float(number)
+    moment = datetime(1970, 1, 1) + timedelta(microseconds=number)
+    if dtype == nw.Date:
+        return moment.date()
+    zone = getattr(dtype, "time_zone", None)
+    return moment.replace(tzinfo=timezone.utc).astimezone(ZoneInfo(zone)) if zone else moment
+
+
+def numbers(frame: Frame, statistic: Callable[[nw.Expr], nw.Expr]) -> dict[str, float | None]:
+    """One statistic of each numeric or datetime column (in microseconds), None where all is missing."""
+    exprs = [statistic(_number(name, dtype)).alias(name) for name, dtype in frame.schema.items()]
+    row = frame.select(*exprs).row(0)
+    return {n: None if v is None or isnan(v) else v for n, v in zip(frame.columns, row, strict=True)}
+
+
+def _number(name: str, dtype: DType) -> nw.Expr:
+    if kind(dtype) == "datetime":
+        return nw.col(name).dt.timestamp("us")
+    return nw.col(name).fill_nan(None) if dtype.is_float() else nw.col(name)
+
+
+def _learnt(frame: Frame, statistic: Callable[[nw.Expr], nw.Expr]) -> dict[str, Any]:
+    schema, found = frame.schema, numbers(frame, statistic)
+    return {name: None if value is None else _as(schema[name], value) for name, value in found.items()}
+
+
+@po.add("imputemean")
+@operator
+class ImputeMean(Impute):
+    """Impute numeric and datetime columns by their mean, rounded for integer columns.
+
+    >>> from pipeops import as_task_regr, po
+    >>> task = as_task_regr({"x": [1, None, 2, 6], "y": [0, 0, 1, 1]}, target="y")
+    >>> po("imputemean").train([task])[0][0].data()["x"].to_list()
+    [1, 3, 2, 6]
+    """
+
+    kinds: ClassVar[tuple[str, ...]] = ("numeric", "datetime")
+
+    def values(self, frame: Frame) -> Mapping[str, Any]:
+        return _learnt(frame, lambda column: column.mean())
+
+
+@po.add("imputemedian")
+@operator
+class ImputeMedian(Impute):
+    """Impute numeric and datetime columns by their median, rounded for integer columns.
+
+    >>> from pipeops import as_task_regr, po
+    >>> task = as_task_regr({"x": [1.0, None, 2.0, 6.0], "y": [0, 0, 1, 1]}, target="y")
+    >>> po("imputemedian").train([task])[0][0].data()["x"].to_list()
+    [1.0, 2.0, 2.0, 6.0]
+    """
+
+    kinds: ClassVar[tuple[str, ...]] = ("numeric", "datetime")
+
+    def values(self, frame: Frame) -> Mapping[str, Any]:
+        return _learnt(frame, lambda column: column.median())
+
+
+@po.add("imputemode")
+@operator
+class ImputeMode(Impute):
+    """Impute columns of any kind by their most frequent value; of equally frequent ones the first level or smallest.
+
+    >>> from pipeops import as_task_regr, po
+    >>> task = as_task_regr({"x": ["b", None, "b", "a"], "y": [0, 0, 1, 1]}, target="y")
+    >>> po("imputemode").train([task])[0][0].data()["x"].to_list()
+    ['b', 'b', 'b', 'a']
+    """
+
+    def values(self, frame: Frame) -> Mapping[str, Any]:
+        return {column.name: mode(column) for column in frame.iter_columns()}
+
+
+def counts(column: Series) -> dict[Any, int]:
+    """How often each value occurs, in the order of levels, else sorted; missing values are left out."""
+    table = column.drop_nulls().value_counts(name="count of values")
+    found = {_plain(v): int(n) for v, n in table.rows() if v == v}
+    order = levels_of(column) if kind(column.dtype) == "categorical" else sorted(found)
+    return {value: found[value] for value in order if found.get(value)}
+
+
+def _plain(value: Any) -> Any:
+    """Python's own value for a numpy or pandas one."""
+    convert = getattr(value, "to_pydatetime", None) or getattr(value, "item", None)
+    return convert() if convert else value
+
+
+def mode(column: Series) -> Any:
+    """The most frequent value, the first of equals; None where all is missing."""
+    found = counts(column)
+    return max(found, key=found.__getitem__) if found else None
+
+
+@po.add("imputeconstant")
+@operator
+class ImputeConstant(Impute):
+    """Impute columns by one value, which must fit their types.
+
+    constant: the value. check_levels: refuse a text that is no level of a categorical column; else it becomes one.
+
+    >>> from pipeops import as_task_regr, po
+    >>> task = as_task_regr({"x": [1.5, None], "y": [0, 1]}, target="y")
+    >>> po("imputeconstant", constant=-1).train([task])[0][0].data()["x"].to_list()
+    [1.5, -1.0]
+    """
+
+    constant: Any = anything(UNSET)
+    check_levels: bool = flag(True)
+
+    def values(self, frame: Frame) -> Mapping[str, Any]:
+        if self.constant is UNSET:
+            raise ConfigError(f"{self.id}: set 'constant' before training.")
+        for column in frame.iter_columns():
+            self._check(column)
+        whole = {name for name, dtype in frame.schema.items() if dtype.is_integer()}
+        return {name: int(self.constant) if name in whole else self.constant for name in frame.columns}
+
+    def _check(self, column: Series) -> None:
+        wanted = _wanted(column.dtype)
+        if isinstance(self.constant, bool) != (wanted is bool) or not isinstance(self.constant, wanted):
+            raise DataError(
+                f"{self.id}: the constant {self.constant!r} does not fit the column '{column.name}' ({column.dtype}); choose "
+                "other columns with affect_columns, or another constant."
+            )
+        levels = declared_levels(column)
+        if self.check_levels and levels is not None and self.constant not in levels:
+            raise DataError(
+                f"{self.id}: the constant {self.constant!r} is no level of the column '{column.name}' ({listing(levels)}); "
+                "choose one of them, or check_levels=False to add it."
+            )
+
+
+def _wanted(dtype: DType) -> type:
+    """The Python type of one value of a column."""
+    if dtype == nw.Date:
+        return date
+    types = {"boolean": bool, "categorical": str, "datetime": datetime, "numeric": Integral if dtype.is_integer() else Real}
+    return types[kind(dtype)]
+
+
+@po.add("imputeoor")
+@operator
+class ImputeOOR(Impute):
+    """Impute out of range: numbers beyond the smallest or largest one, categories by the new level ".MISSING".
+
+    min: below the minimum, else above the maximum. The distance is `offset + multiplier * range` (in days for dates, seconds
+    for times). create_empty_level: add the new level also to categorical columns that miss nothing in training; otherwise
+    those are left alone, in predict too.
+
+    >>> from pipeops import as_task_regr, po
+    >>> task = as_task_regr({"x": [1, None, 5], "f": ["a", "b", None], "y": [0, 0, 1]}, target="y")
+    >>> po("imputeoor").train([task])[0][0].data(columns=["x", "f"]).rows()
+    [(1, 'a'), (-4, 'b'), (5, '.MISSING')]
+    """
+
+    kinds: ClassVar[tuple[str, ...]] = ("numeric", "categorical", "datetime")
+
+    min: bool = flag(True)
+    offset: float = real(0, default=1.0)
+    multiplier: float = real(0, default=1.0)
+    create_empty_level: bool = flag(False)
+
+    def values(self, frame: Frame) -> Mapping[str, Any]:
+        schema = frame.schema
+        others = [name for name, dtype in schema.items() if kind(dtype) != "categorical"]
+        beyond = self._beyond(frame.select(*others)) if others else {}
+        texts = frame.select(*(name for name in schema if name not in beyond))
+        return {**beyond, **self._levels(texts)}
+
+    def _beyond(self, frame: Frame) -> dict[str, Any]:
+        schema, value = frame.schema, {}
+        low, high = numbers(frame, lambda column: column.min()), numbers(frame, lambda column: column.max())
+        for name, first in low.items():
+            last, unit = high[name], _unit(schema[name])
+            if first is None or last is None:
+                value[name] = None
+            else:
+                distance = self.offset * unit + self.multiplier * (last - first)
+                value[name] = _as(schema[name], first - distance if self.min else last + distance)
+        return value
+
+    def _levels(self, frame: Frame) -> dict[str, Any]:
+        missing, schema = missing_counts(frame), frame.schema
+        text = {name for name, dtype in schema.items() if dtype == nw.String}
+        empty = {name for name in text if missing[name] == len(frame)}
+        wanted = [name for name in schema if name in text or missing[name] or self.create_empty_level]
+        return {name: "" if name in empty else NEW_LEVEL for name in wanted}
+
+    def apply(self, frame: Frame, state: dict[str, Any]) -> Frame:
+        schema = frame.schema
+        whole = [name for name in state if schema[name].is_integer() and not _holds(schema[name], state[name])]
+        return Impute.apply(self, frame.with_columns(nw.col(*whole).cast(nw.Int64)) if whole else frame, state)
+
+
+def _unit(dtype: DType) -> float:
+    """What an offset of 1 is, in a column's own unit."""
+    return 1.0 if kind(dtype) != "datetime" else 86_400e6 if dtype == nw.Date else 1e6
+
+
+def _holds(dtype: DType, value: int) -> bool:
+    bits = int("".join(c for c in str(dtype) if c.isdigit()) or 64)
+    low, high = (0, 2**bits) if dtype.is_unsigned_integer() else (-(2 ** (bits - 1)), 2 ** (bits - 1))
+    return low <= value < high
