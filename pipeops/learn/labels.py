@@ -63,8 +63,11 @@ def encode(labels: Any, class_names: list[Any], name: str) -> Array:
 
 def probabilities(prob: Any, class_names: list[Any]) -> Array:
     """A matrix (n, k) of probabilities; one column for two classes is the positive class's."""
-    matrix = np.asarray(prob)
-    matrix = matrix if matrix.dtype.kind == "f" else np.array(prob, dtype=np.float64)
+    try:
+        matrix = np.asarray(prob)
+        matrix = matrix if matrix.dtype.kind == "f" else np.array(prob, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"PredictionClassif: 'prob' must be numbers, got {prob!r:.80}.") from error
     if len(class_names) == 2 and (matrix.ndim == 1 or (matrix.ndim == 2 and matrix.shape[1] == 1)):
         matrix = np.column_stack([matrix.ravel(), 1 - matrix.ravel()])
     if matrix.ndim != 2 or matrix.shape[1] != len(class_names):

@@ -32,7 +32,7 @@ class Prediction(ABC):
         self.row_ids = np.arange(n) if row_ids is None else np.asarray(row_ids)
         self.weights = None if weights is None else np.asarray(weights, dtype=np.float64)
         self.backend = backend
-        self._check_length("row_ids", self.row_ids)
+        self._check_length("row_ids", self.row_ids, n)
         self._check_length("weights", self.weights, n)
         if self.weights is not None and not (self.weights >= 0).all():
             raise DataError(f"{type(self).__name__}: weights must be numbers of at least 0.")
