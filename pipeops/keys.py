@@ -2,10 +2,31 @@
 
 KEYS: dict[str, dict[str, str]] = {
     "po": {
+        "colapply": "pipeops.ops.columns",
+        "encode": "pipeops.ops.encode",
+        "fixfactors": "pipeops.ops.columns",
+        "imputeconstant": "pipeops.ops.impute",
+        "imputemean": "pipeops.ops.impute",
+        "imputemedian": "pipeops.ops.impute",
+        "imputemode": "pipeops.ops.impute",
+        "imputeoor": "pipeops.ops.impute",
+        "missind": "pipeops.ops.columns",
         "nop": "pipeops.ops.flow",
+        "removeconstants": "pipeops.ops.columns",
+        "renamecolumns": "pipeops.ops.columns",
         "scale": "pipeops.ops.scale",
         "scalemaxabs": "pipeops.ops.scale",
         "scalerange": "pipeops.ops.scale",
+        "select": "pipeops.ops.columns",
+        "torch_ingress_categ": "pipeops.net.ingress",
+        "torch_ingress_num": "pipeops.net.ingress",
+        "torch_loss": "pipeops.net.loss",
+        "torch_optimizer": "pipeops.net.optimizer",
+    },
+    "nn": {
+        "head": "pipeops.net.head",
+        "linear": "pipeops.net.layers",
+        "relu": "pipeops.net.layers",
     },
     "tsk": {
         "breast_cancer": "pipeops.data.datasets",
@@ -76,5 +97,19 @@ KEYS: dict[str, dict[str, str]] = {
         "time_both": "pipeops.learn.measures_learner",
         "time_predict": "pipeops.learn.measures_learner",
         "time_train": "pipeops.learn.measures_learner",
+    },
+    "t_loss": {
+        "aum": "pipeops.net.losses",
+        "cross_entropy": "pipeops.net.losses",
+        "huber": "pipeops.net.losses",
+        "l1": "pipeops.net.losses",
+        "mse": "pipeops.net.losses",
+    },
+    "t_opt": {
+        "adagrad": "pipeops.net.optimizers",
+        "adam": "pipeops.net.optimizers",
+        "adamw": "pipeops.net.optimizers",
+        "rmsprop": "pipeops.net.optimizers",
+        "sgd": "pipeops.net.optimizers",
     },
 }

@@ -3,7 +3,36 @@
 from collections.abc import Iterable
 from typing import Any, Literal, overload
 
+from pipeops.net.head import Head
+from pipeops.net.ingress import TorchIngressCategorical
+from pipeops.net.ingress import TorchIngressNumeric
+from pipeops.net.layers import Linear
+from pipeops.net.layers import ReLU
+from pipeops.net.loss import SetLoss
+from pipeops.net.losses import AbsoluteError
+from pipeops.net.losses import AreaUnderMin
+from pipeops.net.losses import CrossEntropy
+from pipeops.net.losses import Huber
+from pipeops.net.losses import MeanSquaredError
+from pipeops.net.optimizer import SetOptimizer
+from pipeops.net.optimizers import Adagrad
+from pipeops.net.optimizers import Adam
+from pipeops.net.optimizers import AdamW
+from pipeops.net.optimizers import RMSprop
+from pipeops.net.optimizers import SGD
+from pipeops.ops.columns import ColApply
+from pipeops.ops.columns import FixFactors
+from pipeops.ops.columns import MissInd
+from pipeops.ops.columns import RemoveConstants
+from pipeops.ops.columns import RenameColumns
+from pipeops.ops.columns import Select
+from pipeops.ops.encode import Encode
 from pipeops.ops.flow import NOP
+from pipeops.ops.impute import ImputeConstant
+from pipeops.ops.impute import ImputeMean
+from pipeops.ops.impute import ImputeMedian
+from pipeops.ops.impute import ImputeMode
+from pipeops.ops.impute import ImputeOOR
 from pipeops.ops.scale import Scale
 from pipeops.ops.scale import ScaleMaxAbs
 from pipeops.ops.scale import ScaleRange
@@ -11,7 +40,29 @@ from pipeops.registry import Registry
 
 class _Po(Registry):
     @overload
+    def __call__(self, key: Literal["colapply"], /, *, id: str = ..., affect_columns: Any = ..., applicator: Any = ...) -> ColApply: ...
+    @overload
+    def __call__(self, key: Literal["encode"], /, *, id: str = ..., affect_columns: Any = ..., method: Literal['one-hot', 'treatment', 'helmert', 'poly', 'sum'] = ...) -> Encode: ...
+    @overload
+    def __call__(self, key: Literal["fixfactors"], /, *, id: str = ..., affect_columns: Any = ..., droplevels: bool = ...) -> FixFactors: ...
+    @overload
+    def __call__(self, key: Literal["imputeconstant"], /, *, id: str = ..., affect_columns: Any = ..., constant: Any = ..., check_levels: bool = ...) -> ImputeConstant: ...
+    @overload
+    def __call__(self, key: Literal["imputemean"], /, *, id: str = ..., affect_columns: Any = ...) -> ImputeMean: ...
+    @overload
+    def __call__(self, key: Literal["imputemedian"], /, *, id: str = ..., affect_columns: Any = ...) -> ImputeMedian: ...
+    @overload
+    def __call__(self, key: Literal["imputemode"], /, *, id: str = ..., affect_columns: Any = ...) -> ImputeMode: ...
+    @overload
+    def __call__(self, key: Literal["imputeoor"], /, *, id: str = ..., affect_columns: Any = ..., min: bool = ..., offset: float = ..., multiplier: float = ..., create_empty_level: bool = ...) -> ImputeOOR: ...
+    @overload
+    def __call__(self, key: Literal["missind"], /, *, id: str = ..., affect_columns: Any = ..., which: Literal['missing_train', 'all'] = ..., type: Literal['factor', 'integer', 'logical', 'numeric'] = ...) -> MissInd: ...
+    @overload
     def __call__(self, key: Literal["nop"], /, *, id: str = ...) -> NOP: ...
+    @overload
+    def __call__(self, key: Literal["removeconstants"], /, *, id: str = ..., affect_columns: Any = ..., ratio: float = ..., rel_tol: float = ..., abs_tol: float = ..., na_ignore: bool = ...) -> RemoveConstants: ...
+    @overload
+    def __call__(self, key: Literal["renamecolumns"], /, *, id: str = ..., affect_columns: Any = ..., renaming: Any = ..., ignore_missing: bool = ...) -> RenameColumns: ...
     @overload
     def __call__(self, key: Literal["scale"], /, *, id: str = ..., affect_columns: Any = ..., center: bool = ..., scale: bool = ..., robust: bool = ...) -> Scale: ...
     @overload
@@ -19,11 +70,28 @@ class _Po(Registry):
     @overload
     def __call__(self, key: Literal["scalerange"], /, *, id: str = ..., affect_columns: Any = ..., lower: float = ..., upper: float = ...) -> ScaleRange: ...
     @overload
+    def __call__(self, key: Literal["select"], /, *, id: str = ..., affect_columns: Any = ..., selector: Any = ...) -> Select: ...
+    @overload
+    def __call__(self, key: Literal["torch_ingress_categ"], /, *, id: str = ...) -> TorchIngressCategorical: ...
+    @overload
+    def __call__(self, key: Literal["torch_ingress_num"], /, *, id: str = ...) -> TorchIngressNumeric: ...
+    @overload
+    def __call__(self, key: Literal["torch_loss"], /, loss: Any = ..., *, id: Any = ..., **arguments: Any) -> SetLoss: ...
+    @overload
+    def __call__(self, key: Literal["torch_optimizer"], /, optimizer: Any = ..., *, id: Any = ..., **arguments: Any) -> SetOptimizer: ...
+    @overload
     def __call__(self, key: str, /, *args: Any, **kwargs: Any) -> Any: ...
 
 po: _Po
 
 class _Nn(Registry):
+    @overload
+    def __call__(self, key: Literal["head"], /, *, id: str = ..., bias: bool = ...) -> Head: ...
+    @overload
+    def __call__(self, key: Literal["linear"], /, *, id: str = ..., out_features: int = ..., bias: bool = ...) -> Linear: ...
+    @overload
+    def __call__(self, key: Literal["relu"], /, *, id: str = ..., inplace: bool = ...) -> ReLU: ...
+    @overload
     def __call__(self, key: str, /, *args: Any, **kwargs: Any) -> Any: ...
 
 nn: _Nn
@@ -183,11 +251,33 @@ class _Rsmp(Registry):
 rsmp: _Rsmp
 
 class _T_Loss(Registry):
+    @overload
+    def __call__(self, key: Literal["aum"], /, *, denominator: Literal['rate', 'count'] = ...) -> AreaUnderMin: ...
+    @overload
+    def __call__(self, key: Literal["cross_entropy"], /, *, class_weight: Any = ..., ignore_index: int = ..., reduction: Literal['mean', 'sum'] = ..., label_smoothing: float = ...) -> CrossEntropy: ...
+    @overload
+    def __call__(self, key: Literal["huber"], /, *, reduction: Literal['mean', 'sum'] = ..., delta: float = ...) -> Huber: ...
+    @overload
+    def __call__(self, key: Literal["l1"], /, *, reduction: Literal['mean', 'sum'] = ...) -> AbsoluteError: ...
+    @overload
+    def __call__(self, key: Literal["mse"], /, *, reduction: Literal['mean', 'sum'] = ...) -> MeanSquaredError: ...
+    @overload
     def __call__(self, key: str, /, *args: Any, **kwargs: Any) -> Any: ...
 
 t_loss: _T_Loss
 
 class _T_Opt(Registry):
+    @overload
+    def __call__(self, key: Literal["adagrad"], /, *, lr: float = ..., lr_decay: float = ..., weight_decay: float = ..., initial_accumulator_value: float = ..., eps: float = ..., maximize: bool = ..., param_groups: Any = ...) -> Adagrad: ...
+    @overload
+    def __call__(self, key: Literal["adam"], /, *, lr: float = ..., betas: Any = ..., eps: float = ..., weight_decay: float = ..., amsgrad: bool = ..., maximize: bool = ..., param_groups: Any = ...) -> Adam: ...
+    @overload
+    def __call__(self, key: Literal["adamw"], /, *, lr: float = ..., betas: Any = ..., eps: float = ..., weight_decay: float = ..., amsgrad: bool = ..., maximize: bool = ..., param_groups: Any = ...) -> AdamW: ...
+    @overload
+    def __call__(self, key: Literal["rmsprop"], /, *, lr: float = ..., alpha: float = ..., eps: float = ..., weight_decay: float = ..., momentum: float = ..., centered: bool = ..., maximize: bool = ..., param_groups: Any = ...) -> RMSprop: ...
+    @overload
+    def __call__(self, key: Literal["sgd"], /, *, lr: float = ..., momentum: float = ..., dampening: float = ..., weight_decay: float = ..., nesterov: bool = ..., maximize: bool = ..., param_groups: Any = ...) -> SGD: ...
+    @overload
     def __call__(self, key: str, /, *args: Any, **kwargs: Any) -> Any: ...
 
 t_opt: _T_Opt
