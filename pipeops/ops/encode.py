@@ -7,7 +7,6 @@ comparisons of codes kept in one byte a value.
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-import narwhals as nw
 import numpy as np
 import numpy.typing as npt
 

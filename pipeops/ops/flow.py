@@ -143,7 +143,7 @@ def _prefixed(frame: Frame, prefix: str) -> Frame:
 
 def _equal(a: nw.Series[Any], b: nw.Series[Any]) -> bool:
     """Whether two columns have the same values, missing ones in the same rows."""
-    return all(x == y or _missing(x) and _missing(y) for x, y in zip(a.to_list(), b.to_list(), strict=True))
+    return all(x == y or (_missing(x) and _missing(y)) for x, y in zip(a.to_list(), b.to_list(), strict=True))
 
 
 def _missing(value: Any) -> bool:

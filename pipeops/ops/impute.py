@@ -6,7 +6,7 @@ is 0, the empty text, the first level, False or 1970-01-01, as in the reference.
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from math import isnan
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -75,7 +75,7 @@ def _as(dtype: DType, number: float) -> Any:
     if dtype == nw.Date:
         return moment.date()
     zone = getattr(dtype, "time_zone", None)
-    return moment.replace(tzinfo=timezone.utc).astimezone(ZoneInfo(zone)) if zone else moment
+    return moment.replace(tzinfo=UTC).astimezone(ZoneInfo(zone)) if zone else moment
 
 
 def numbers(frame: Frame, statistic: Callable[[nw.Expr], nw.Expr]) -> dict[str, float | None]:

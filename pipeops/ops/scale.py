@@ -5,7 +5,7 @@ Missing values pass through; a column without any value has nothing to learn fro
 """
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import narwhals as nw
 
