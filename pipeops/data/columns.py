@@ -14,7 +14,7 @@ import numpy.typing as npt
 KINDS = ("numeric", "boolean", "categorical", "datetime", "tensor")
 IntArray = npt.NDArray[np.int64]
 
-_INTEGERS = (nw.Int8, nw.Int16, nw.Int32, nw.Int64, nw.Int128, nw.UInt8, nw.UInt16, nw.UInt32, nw.UInt64, nw.UInt128)
+_INTEGERS = (nw.Int8, nw.Int16, nw.Int32, nw.Int64, nw.UInt8, nw.UInt16, nw.UInt32, nw.UInt64)
 _KINDS: dict[type[nw.dtypes.DType], str] = {
     **dict.fromkeys((*_INTEGERS, nw.Float32, nw.Float64, nw.Decimal), "numeric"),
     **dict.fromkeys((nw.String, nw.Categorical, nw.Enum), "categorical"),
@@ -69,14 +69,15 @@ def _missing_count(column: nw.Series[Any]) -> int:
 
 def declared_levels(column: nw.Series[Any]) -> list[Any] | None:
     """The order of levels that the column's own type states (Enum, pandas Categorical, ordered dictionary), else None."""
-    native, dtype = column.to_native(), column.dtype
+    dtype, native = column.dtype, column.to_native()
     if not isinstance(dtype, nw.Enum | nw.Categorical):
         return None
-    if column.implementation.is_pandas_like() and hasattr(native.dtype, "categories"):
+    if column.implementation.is_polars():
+        return list(dtype.categories) if isinstance(dtype, nw.Enum) else None
+    if hasattr(getattr(native, "dtype", None), "categories"):
         return native.dtype.categories.tolist()
-    if column.implementation.is_pyarrow() and native.type.ordered:
-        return native.combine_chunks().dictionary.to_pylist()
-    return list(dtype.categories) if isinstance(dtype, nw.Enum) else None
+    arrow = native.combine_chunks() if column.implementation.is_pyarrow() else column.to_arrow()
+    return arrow.dictionary.to_pylist() if arrow.type.ordered else None
 
 
 def levels_of(column: nw.Series[Any]) -> list[Any]:
@@ -193,4 +194,8 @@ def new_frame(columns: Mapping[str, Any], like: nw.DataFrame[Any]) -> nw.DataFra
     >>> new_frame({"a": np.array([1, 2])}, like=nw.from_native(pl.DataFrame({"b": [0]}))).to_native().shape
     (2, 1)
     """
+    series = [c for c in columns.values() if isinstance(c, nw.Series)]
+    if series and len(series) == len(columns):  # from_dict would take an Enum for a Categorical
+        named = [c.alias(name) for name, c in columns.items()]
+        return named[0].to_frame().with_columns(*named[1:])
     return nw.from_dict(dict(columns), backend=like.implementation)

@@ -191,14 +191,18 @@ def _typed(frame: nw.DataFrame[Any]) -> nw.DataFrame[Any]:
     """Text names; a type for columns that came without one (all null, or Python objects in pandas)."""
     if not all(isinstance(name, str) for name in frame.columns):
         frame = frame.rename({name: str(name) for name in frame.columns})
-    loose = [name for name, dtype in frame.schema.items() if dtype in (nw.Object, nw.Unknown)]
-    return frame.with_columns(_infer(frame.get_column(name)) for name in loose) if loose else frame
+    untyped = (nw.Object, nw.Unknown, nw.String) if frame.implementation.is_pandas() else (nw.Object, nw.Unknown)
+    loose = {name: _infer(frame.get_column(name)) for name, dtype in frame.schema.items() if dtype in untyped}
+    changed = [column for name, column in loose.items() if column.dtype != frame.schema[name]]
+    return frame.with_columns(*changed) if changed else frame
 
 
 def _infer(column: nw.Series[Any]) -> nw.Series[Any]:
+    if column.dtype == nw.String and column.to_native().dtype != object:
+        return column
     if column.null_count() == len(column):
-        return column.cast(nw.Float64) if len(column) else column
-    if column.implementation.is_pandas():
+        return column.cast(nw.Float64)
+    if column.dtype == nw.Object and column.implementation.is_pandas():
         return nw.from_native(column.to_native().convert_dtypes(), series_only=True)
     return column
 

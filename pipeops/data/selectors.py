@@ -155,10 +155,10 @@ def resolve(selector: Any, features: Task | Frame) -> list[str]:
         return [name for name in known if re.search(selector, name)]
     if isinstance(selector, nw.Expr):
         return list(_frame(features).select(selector).columns)
-    if callable(selector):
-        return _named(selector(_frame(features)), known)
     if isinstance(selector, Iterable):
         return _named(selector, known)
+    if callable(selector):
+        return _named(selector(_frame(features)), known)
     raise ConfigError(f"Cannot select columns by {selector!r}; pass names, a regular expression, a selector or a function.")
 
 

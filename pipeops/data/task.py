@@ -224,8 +224,9 @@ class Task:
         own = self._collect(list(dict.fromkeys((*self._features, *(c for names in self._roles.values() for c in names)))))
         new = like(read_frame(frame), own.schema)
         refuse_other_layout(new, own.schema, f"rbind to the task '{self.id}'")
-        new = same_library(new, own).select(nw.col(name).cast(dtype) for name, dtype in own.schema.items())
-        both, start = View(nw.concat([own, new])), int(self.row_ids.max(initial=-1)) + 1
+        alike = [nw.col(name).cast(dtype) for name, dtype in own.schema.items()]
+        both = View(nw.concat([own.select(alike), same_library(new, own).select(alike)]))
+        start = int(self.row_ids.max(initial=-1)) + 1
         ids = np.concatenate([self.row_ids, np.arange(start, start + len(new))])
         task = self._with(_x=both, _rest=both, _ids=ids, _nrow=len(ids))
         task._refuse_missing_target()
@@ -311,7 +312,8 @@ class Task:
         names = self._roles.get("weight")
         if not names:
             return None
-        weights = self._rest.column(names[0]).to_numpy().astype(np.float64)
+        column = self._rest.column(names[0])
+        weights = column.to_numpy().astype(np.float64) if column.dtype.is_numeric() else np.array([np.nan])
         if not (weights >= 0).all():
             raise DataError(f"The weights in '{names[0]}' of the task '{self.id}' must be numbers from 0, none of them missing.")
         return weights

@@ -1,0 +1,115 @@
+"""One algebra of selectors, and every form that `resolve` reads."""
+
+import pickle
+import re
+from operator import and_, invert, or_, sub
+
+import narwhals as nw
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeops.data import as_task_regr, selectors
+from pipeops.data.selectors import (
+    resolve,
+    selector_all,
+    selector_cardinality_greater_than,
+    selector_grep,
+    selector_missing,
+    selector_name,
+    selector_none,
+    selector_type,
+)
+from pipeops.errors import ConfigError, UnknownKeyError
+
+FRAME = pl.DataFrame(
+    {
+        "V1": [1, 2, 3],
+        "V10": [0.5, None, float("nan")],
+        "b": [True, False, None],
+        "s": ["u", "v", "w"],
+        "e": ["u", "u", "v"],
+        "y": 1.0,
+    }
+)
+TASK = as_task_regr(FRAME, target="y")
+NAMES = ["V1", "V10", "b", "s", "e"]
+
+
+@pytest.mark.parametrize(
+    ("selector", "names"),
+    [
+        (None, NAMES),
+        ("V1", ["V1"]),
+        ("^V.*$", ["V1", "V10"]),
+        (re.compile("V1"), ["V1", "V10"]),
+        (["s", "V1"], ["s", "V1"]),
+        ((), []),
+        (nw.selectors.numeric(), ["V1", "V10"]),
+        (nw.col("s", "e"), ["s", "e"]),
+        (lambda frame: frame.columns[:2], ["V1", "V10"]),
+        (selector_all(), NAMES),
+        (selector_none(), []),
+        (selector_type("integer"), ["V1"]),
+        (selector_type("float", "boolean"), ["V10", "b"]),
+        (selector_type("categorical"), ["s", "e"]),
+        (selector_grep("v", ignore_case=True), ["V1", "V10"]),
+        (selector_name("s", "zz", "b"), ["s", "b"]),
+        (selector_missing(), ["V10", "b"]),
+        (selector_cardinality_greater_than(2), ["s"]),
+        (~selector_type("numeric"), ["b", "s", "e"]),
+        (selector_type("numeric") & ~selector_missing(), ["V1"]),
+        (selector_type("numeric") - "V1", ["V10"]),
+        (selector_grep("0$") | ["e", "V10"], ["V10", "e"]),
+    ],
+)
+def test_what_is_selected(selector, names):
+    assert resolve(selector, TASK) == names
+    assert resolve(selector, TASK.frame()) == names
+
+
+@pytest.mark.parametrize(
+    ("selector", "error", "text"),
+    [
+        ("v1", UnknownKeyError, "'V1'"),
+        (["V1", "V11"], UnknownKeyError, "'V11'.*'V1'"),
+        (selector_name("q", assert_present=True), UnknownKeyError, "'q'"),
+        (selector_type("factor"), UnknownKeyError, "'factor'"),
+        (42, ConfigError, "42"),
+        (lambda frame: ["no"], UnknownKeyError, "'no'"),
+    ],
+)
+def test_what_is_refused(selector, error, text):
+    with pytest.raises(error, match=text):
+        resolve(selector, TASK)
+
+
+ATOMS = [
+    selector_all(),
+    selector_none(),
+    selector_type("numeric"),
+    selector_grep("1"),
+    selector_missing(),
+    selector_name("s", "e"),
+]
+
+
+def combined(s):
+    pairs = st.tuples(st.sampled_from([and_, or_, sub]), s, s).map(lambda t: t[0](t[1], t[2]))
+    return st.one_of(pairs, s.map(invert))
+
+
+TREES = st.recursive(st.sampled_from(ATOMS), combined, max_leaves=5)
+
+
+@settings(max_examples=50, deadline=None, derandomize=True, database=None)
+@given(TREES, TREES)
+def test_the_algebra_is_that_of_sets(a, b):
+    pick = lambda s: set(resolve(s, TASK))  # noqa: E731 - one line reads best here
+    assert pick(a & b) == pick(a) & pick(b)
+    assert pick(a | b) == pick(a) | pick(b)
+    assert pick(a - b) == pick(a) - pick(b)
+    assert pick(~a) == set(NAMES) - pick(a)
+    assert pickle.loads(pickle.dumps(a)) == a
+    assert eval(repr(a), vars(selectors).copy()) == a
