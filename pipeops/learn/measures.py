@@ -143,8 +143,8 @@ class Measure:
 
     def __repr__(self) -> str:
         if isinstance(self.fn, OfTruth):
-            return call("measure", [repr(self.key), source(self.fn.fn)], {"minimize": self.minimize, **self.options})
-        return call("msr", [repr(self.key)], self.options)
+            return call("measure", [source(self.key), source(self.fn.fn)], {"minimize": self.minimize, **self.options})
+        return call("msr", [source(self.key)], self.options)
 
 
 def _check_complete(measure: Measure, prediction: Any) -> None:

@@ -64,16 +64,23 @@ def _bacc(p: Any) -> float:
     return float(np.nanmean([_ratio(counts[j, j], counts[:, j].sum()) for j in range(len(counts))]))
 
 
+def _one_class(p: Any) -> bool:
+    """Whether truth and response are the same one class throughout."""
+    return bool((p.truth_codes == p.truth_codes[0]).all() and (p.response_codes == p.truth_codes[0]).all())
+
+
 def _mcc(p: Any) -> float:
     from sklearn.metrics import matthews_corrcoef
 
+    if _one_class(p):
+        return 0.0
     return matthews_corrcoef(p.truth_codes, p.response_codes, sample_weight=p.weights)
 
 
 def _kappa(p: Any) -> float:
     from sklearn.metrics import cohen_kappa_score
 
-    if len(np.union1d(p.truth_codes, p.response_codes)) < 2:
+    if _one_class(p):
         return NAN
     return cohen_kappa_score(p.truth_codes, p.response_codes, sample_weight=p.weights)
 

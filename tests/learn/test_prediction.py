@@ -160,7 +160,7 @@ def test_confusion_has_response_in_rows():
     assert confusion.counts.tolist() == [[3, 1], [1, 3]]
     assert str(confusion) == "         truth\nresponse pos neg\n     pos   3   1\n     neg   1   3"
     assert confusion.to_frame().rows() == [("pos", 3, 1), ("neg", 1, 3)]
-    with pytest.raises(KeyError, match="nag.*neg"):
+    with pytest.raises(KeyError, match=r"nag.*neg"):
         confusion["nag", "pos"]
 
 
@@ -185,7 +185,7 @@ def test_threshold(threshold, response):
     before = binary()
     after = before.set_threshold(threshold)
     assert after.response.tolist() == response.split()
-    assert before.response.tolist() == "pos pos neg neg neg pos pos neg".split()
+    assert before.response.tolist() == ["pos", "pos", "neg", "neg", "neg", "pos", "pos", "neg"]
     assert (after.prob == before.prob).all()
 
 
