@@ -1,18 +1,42 @@
 """Networks: layers, ingress, compiling, training. Importing this imports torch."""
 
+from pipeops.net.aum import aum, roc_curve
+from pipeops.net.callback import Callback, Context, torch_callback
 from pipeops.net.descriptor import Feed, ModelDescriptor, Spec, Symbol
+from pipeops.net.ingress import TorchIngressCategorical, TorchIngressNumeric
 from pipeops.net.layer import Inferred, channels, fixed, last, layer
+from pipeops.net.loss import TorchLoss, loss
+from pipeops.net.model import TorchModelClassif, TorchModelRegr, TorchState
 from pipeops.net.network import compile_network
+from pipeops.net.optimizer import TorchOptimizer, optimizer
+from pipeops.net.samplers import BalancedBatches, StratifiedBatches, WeightedBatches
 
 __all__ = [
+    "BalancedBatches",
+    "Callback",
+    "Context",
     "Feed",
     "Inferred",
     "ModelDescriptor",
     "Spec",
+    "StratifiedBatches",
     "Symbol",
+    "TorchIngressCategorical",
+    "TorchIngressNumeric",
+    "TorchLoss",
+    "TorchModelClassif",
+    "TorchModelRegr",
+    "TorchOptimizer",
+    "TorchState",
+    "WeightedBatches",
+    "aum",
     "channels",
     "compile_network",
     "fixed",
     "last",
     "layer",
+    "loss",
+    "optimizer",
+    "roc_curve",
+    "torch_callback",
 ]

@@ -143,9 +143,8 @@ def build(row: LayerRow) -> type[Layer]:
                 f"layer('{row.key}'): {row.origin[1]} has no argument '{name}'.{suggest(name, parameters)}"
             )
     torchs = row.wraps.__module__.startswith("torch.")
-    fields = {
-        n: hyperparameter(p, row.bounds, torchs) for n, p in parameters.items() if n not in row.sizes and n not in row.fields
-    }
+    made = {n: row.fields[n] if n in row.fields else hyperparameter(p, row.bounds, torchs) for n, p in parameters.items()}
+    fields = {n: field for n, field in made.items() if n not in row.sizes} | {**row.fields}
     body = {
         "row": row,
         "origin": row.origin,
@@ -156,7 +155,7 @@ def build(row: LayerRow) -> type[Layer]:
     }
     cls = attrs.make_class(
         getattr(row.wraps, "__name__", row.key),
-        {**fields, **row.fields},
+        fields,
         bases=(Layer,),
         class_body=body,
         frozen=True, eq=False, repr=False, kw_only=True, slots=False, collect_by_mro=True,
@@ -168,14 +167,11 @@ def build(row: LayerRow) -> type[Layer]:
 def _docstring(row: LayerRow, fields: Mapping[str, Any]) -> str:
     takes = DIMENSIONS.get(row.rank[0], "(batch, ...)") if row.rank else "(batch, ...)"
     gives = takes.replace(", channels", ", out_channels") if "out_channels" in fields else takes
-    rule = row.rule.__doc__ if row.rule else None
-    lines = [
-        f"{row.label} (`torch.nn.{row.origin[1]}`): `{takes} -> {gives}`." if not rule else f"{row.label}: `{takes}`. {rule}",
-        "",
-    ]
-    lines += [f"`{name}` is {size.what}.\n" for name, size in row.sizes.items()]
+    shapes = f"`{takes}`. {row.rule.__doc__}" if row.rule else f"`{takes} -> {gives}`."
+    decided = [f"`{name}` is {size.what}." for name, size in row.sizes.items()]
     pasted = call("nn", [source(row.key)], dict(row.example))
-    return "\n".join([*lines, ">>> from pipeops import nn", f">>> {pasted}", pasted])
+    example = f">>> from pipeops import nn\n>>> {pasted}\n{pasted}"
+    return "\n\n".join([f"{row.label}: {shapes}", f"Module: `{row.origin[0]}.{row.origin[1]}`.", *decided, example])
 
 
 def layer(

@@ -1,0 +1,1 @@
+"""Torch modules of our own, usable without the rest of the package."""
