@@ -7,6 +7,7 @@ Neighbours: errors and params below; `shorthand` holds the instances.
 """
 
 import re
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from typing import Any, ClassVar
@@ -61,17 +62,24 @@ class Registry:
 
         The same module and name may register again (a notebook cell run twice); another holder of the key is refused.
         """
+        self._check_key(key)
         if holder is None:
             return lambda thing: self.add(key, thing)
-        present = self._holders.get(key)
-        if present is not None and _origin(present) != _origin(holder):
-            raise CompositionError(
-                f"{self.name}: the key '{key}' is held by {'.'.join(_origin(present))}; choose another key for {holder!r}."
-            )
+        taken = self._other_holder(key, holder)
+        if taken:
+            raise CompositionError(f"{self.name}: the key '{key}' is held by {taken}; choose another key for {holder!r}.")
         if isinstance(holder, type):
             holder.key, holder.shelf = key, self.name  # type: ignore[attr-defined]
         self._holders[key] = holder
         return holder
+
+    def _other_holder(self, key: str, holder: Any) -> str:
+        """Who holds the key already, a shelf that is not loaded yet included; empty when nobody else does."""
+        present = self._holders.get(key)
+        if present is not None:
+            return "" if _origin(present) == _origin(holder) else ".".join(_origin(present))
+        home, module = self._modules.get(key, ""), holder.module if isinstance(holder, Row) else _origin(holder)[0]
+        return "" if module.startswith("pipeops.") else home
 
     def __call__(self, key: str, /, *args: Any, **kwargs: Any) -> Any:
         key, numbered_id = self._split(key)
@@ -110,7 +118,7 @@ class Registry:
         return f"<{self.name}: {len(keys)} {self.what}s> {', '.join(keys)}"
 
     def table(self) -> Any:
-        """A polars frame with a row for each key: key, label, where it lives, and what the shelf adds."""
+        """A polars frame with a row for each key: key, label, and the module that it comes from."""
         import polars as pl
 
         rows = [{"key": key, "label": _label(self[key]), "module": _origin(self._find(key))[0]} for key in self]
@@ -118,8 +126,7 @@ class Registry:
 
     def _split(self, key: str) -> tuple[str, str | None]:
         """`("relu", "relu_2")` for `"relu_2"`; `(key, None)` for a key as it is."""
-        if not isinstance(key, str):
-            raise UnknownKeyError(f"{self.name}: a key is a string, got {key!r}.")
+        self._check_key(key)
         match = _NUMBERED.fullmatch(key) if self.numbered and key not in self else None
         return (match[1], key) if match and self._known(match[1]) else (key, None)
 
@@ -128,7 +135,14 @@ class Registry:
             self._load_plugins()
         return key in self
 
+    def _check_key(self, key: object) -> None:
+        if not isinstance(key, str):
+            raise UnknownKeyError(
+                f'{self.name}: a key is a string, as in {self.name}("{next(iter(self._modules), "key")}"), got {key!r}.'
+            )
+
     def _find(self, key: str) -> Any:
+        self._check_key(key)
         if key not in self._holders and key in self._modules:
             import_module(self._modules[key])
         if key not in self._holders:
@@ -151,7 +165,12 @@ class Registry:
 
             Registry._plugins_loaded = True
             for entry in metadata.entry_points(group=ENTRY_POINTS):
-                entry.load()
+                try:
+                    entry.load()
+                except Exception as error:
+                    warnings.warn(
+                        f"pipeops: the plugin '{entry.name}' ({entry.value}) cannot be loaded: {error!r}.", stacklevel=2
+                    )
 
 
 def _label(holder: Any) -> str:
