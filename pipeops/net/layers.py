@@ -42,7 +42,7 @@ same = partial(row, shape="same")
 
 
 def _parametric(shape: Shape, arguments: Mapping[str, Any], who: str) -> Shape:
-    """The same shape."""
+    """The same shape comes out."""
     number = arguments["num_parameters"]
     if number not in (1, shape[1] if len(shape) > 1 else 1):
         raise DataError(f"{who}: 'num_parameters' is 1 or the size of dimension 1, got {number} for {text(shape)}.")

@@ -52,7 +52,7 @@ def position(dim: int, rank: int, shape: Shape, who: str) -> int:
 
 
 def same(shape: Shape, arguments: Mapping[str, Any], who: str) -> Shape:
-    """What comes in: activations, dropout, norms."""
+    """The same shape comes out."""
     if "dim" in arguments:
         position(arguments["dim"], len(shape), shape, who)
     return shape
