@@ -108,23 +108,40 @@ def codes_of(column: nw.Series[Any], levels: Sequence[Any]) -> IntArray:
     """
     if not len(levels) or not len(column):
         return np.full(len(column), -1, dtype=np.int64)
-    if column.dtype == nw.String and all(isinstance(level, str) for level in levels):
-        column = _dictionary(column, levels)
+    if kind(column.dtype) == "categorical" and all(isinstance(level, str) for level in levels):
+        codes = _physical(column, levels)
+        if codes is not None:
+            return codes
     found = column.replace_strict(list(levels), list(range(len(levels))), default=-1, return_dtype=nw.Int64)
     return found.to_numpy().astype(np.int64, copy=False)
 
 
-def _dictionary(column: nw.Series[Any], levels: Sequence[Any]) -> nw.Series[Any]:
-    """A text column in the form whose values are looked up fastest."""
+def _physical(column: nw.Series[Any], levels: Sequence[str]) -> IntArray | None:
+    """Codes from the integers that a library itself keeps for categories, without looking at texts again; None without any."""
+    native = column.to_native()
     if column.implementation.is_polars():
         import polars as pl
 
-        return nw.from_native(column.to_native().cast(pl.Enum(levels), strict=False), series_only=True)
-    if column.implementation.is_pandas() and "pyarrow" in str(getattr(column.to_native().dtype, "storage", "")):
+        return native.cast(pl.Enum(levels), strict=False).to_physical().cast(pl.Int64).fill_null(-1).to_numpy()
+    if column.implementation.is_pandas() and "pyarrow" in str(getattr(native.dtype, "storage", "")):
+        native = native.array._pa_array
+    elif column.implementation.is_pandas() and hasattr(native, "cat"):
+        return _translated(native.cat.codes.to_numpy(), native.cat.categories.tolist(), levels)
+    if hasattr(native, "combine_chunks"):
         import pyarrow as pa
 
-        return nw.from_native(pa.chunked_array([column.to_arrow()]), series_only=True)
-    return column
+        found = native.combine_chunks()
+        found = found if pa.types.is_dictionary(found.type) else found.dictionary_encode()
+        return _translated(
+            found.indices.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False), found.dictionary.to_pylist(), levels
+        )
+    return None
+
+
+def _translated(codes: npt.NDArray[Any], present: Sequence[Any], levels: Sequence[str]) -> IntArray:
+    """Codes over `present` as codes over `levels`; the last entry of the table stands for -1."""
+    place = {level: code for code, level in enumerate(levels)}
+    return np.array([*(place.get(value, -1) for value in present), -1], dtype=np.int64)[codes]
 
 
 def combined_codes(columns: Sequence[nw.Series[Any]]) -> tuple[IntArray, list[Any]]:
