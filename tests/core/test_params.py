@@ -25,13 +25,15 @@ from pipeops.params import (
 )
 from pipeops.text import source
 
+configurable = attrs.frozen(kw_only=True)
 
-@attrs.frozen(kw_only=True)
+
+@configurable
 class Inner(Configurable):
     rate: float = real(0, 1, default=0.5)
 
 
-@attrs.frozen(kw_only=True)
+@configurable
 class Everything(Configurable):
     nested = "inner"
 
@@ -117,7 +119,7 @@ def test_a_bad_value_is_refused_by_name(name, value, words):
 
 @given(low=st.integers(-50, 50), span=st.integers(0, 50), value=st.integers(-200, 200))
 def test_bounds_are_inclusive(low, span, value):
-    @attrs.frozen(kw_only=True)
+    @configurable
     class Bounded(Configurable):
         n: int = integer(low, low + span)
 
@@ -171,7 +173,7 @@ def test_a_held_objects_hyperparameters_stand_beside_its_own():
 
 
 def test_unknown_names_are_refused_with_a_near_one():
-    with pytest.raises(UnknownParameterError, match="Everything: no hyperparameter 'bonded'. Did you mean 'bounded'"):
+    with pytest.raises(UnknownParameterError, match=r"Everything: no hyperparameter 'bonded'. Did you mean 'bounded'"):
         Everything().with_param("bonded", 1)
     assert issubclass(UnknownParameterError, KeyError)
     assert issubclass(UnknownParameterError, TypeError)

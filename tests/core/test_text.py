@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 
 from pipeops.text import call, source, table
 
-plain = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8) | st.binary(max_size=4),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.lists(inner, max_size=3).map(tuple)
-        | st.dictionaries(st.text(max_size=3), inner, max_size=3)
-    ),
-    max_leaves=8,
-)
+leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8) | st.binary(max_size=4)
+
+
+def containers(inner):
+    lists = st.lists(inner, max_size=3)
+    return lists | lists.map(tuple) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+
+
+plain = st.recursive(leaves, containers, max_leaves=8)
 
 
 @given(plain)
