@@ -1,0 +1,96 @@
+"""Batches of tensors that lie in memory: slices when the order is kept, gathered into a reused buffer when it is not.
+
+Gathering is done for as many batches at once as stay in the cache, and the views of the buffer are made once, so that a
+shuffled batch costs little more than a slice. Neighbours: samplers choose rows; trainer asks for epochs.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from pipeops.data import Task
+from pipeops.errors import DataError
+from pipeops.net.samplers import BatchSampler
+
+Batch = tuple[tuple[torch.Tensor, ...], torch.Tensor]
+CACHE_BYTES = 1 << 18
+
+
+class Batches:
+    """The batches of one data set. inputs: one tensor for each ingress; target: as the loss takes it; all with n rows."""
+
+    def __init__(self, inputs: Sequence[torch.Tensor], target: torch.Tensor, size: int):
+        self.tensors = (*inputs, target)
+        self.n, self.size = len(target), max(1, min(size, len(target)))
+        self._ordered: list[Batch] | None = None
+        self._buffers: dict[int, tuple[list[torch.Tensor], list[Batch]]] = {}
+
+    def ordered(self, rows: int | None = None) -> list[Batch]:
+        """The first `rows` rows (all of them) in order, as views."""
+        if self._ordered is None:
+            used = [t[: self.n if rows is None else rows] for t in self.tensors]
+            self._ordered = _split(used, self.size)
+        return self._ordered
+
+    def shuffled(self, order: torch.Tensor) -> Iterator[Batch]:
+        """The rows in this order; a batch is valid until the buffer is filled again."""
+        row_bytes = sum(t[:1].nbytes for t in self.tensors)
+        rows = self.size * max(1, CACHE_BYTES // max(1, row_bytes * self.size))
+        for part in order.split(rows):
+            buffers, batches = self._views(len(part))
+            for tensor, buffer in zip(self.tensors, buffers, strict=True):
+                torch.index_select(tensor, 0, part, out=buffer)
+            yield from batches
+
+    def _views(self, rows: int) -> tuple[list[torch.Tensor], list[Batch]]:
+        if rows not in self._buffers:
+            buffers = [torch.empty((rows, *t.shape[1:]), dtype=t.dtype, device=t.device) for t in self.tensors]
+            self._buffers[rows] = (buffers, _split(buffers, self.size))
+        return self._buffers[rows]
+
+    def chosen(self, parts: Iterable[torch.Tensor]) -> Iterator[Batch]:
+        """One batch for each tensor of row positions."""
+        for part in parts:
+            *inputs, target = (torch.index_select(t, 0, part) for t in self.tensors)
+            yield tuple(inputs), target
+
+
+def _split(tensors: Sequence[torch.Tensor], size: int) -> list[Batch]:
+    parts = zip(*(t.split(size) for t in tensors), strict=True)
+    return [(tuple(inputs), target) for *inputs, target in parts]
+
+
+class Epochs:
+    """Which rows each batch of an epoch has: in order, shuffled, or as a sampler says. One call is one epoch."""
+
+    def __init__(self, batches: Batches, task: Task, *, shuffle: bool, drop_last: bool, sampler: Any = None):
+        self.batches, self.task, self.shuffle = batches, task, shuffle
+        self.used = batches.n // batches.size * batches.size if drop_last else batches.n
+        self.draw = None if sampler is None else _drawing(sampler)
+        self.device = batches.tensors[-1].device
+
+    def __call__(self) -> tuple[Iterable[Batch], torch.Tensor | None]:
+        """The batches of one epoch, and the row positions in the order in which they come (None: as they are)."""
+        if self.draw is not None:
+            parts = _positions(self.draw(self.task, torch.default_generator), self.batches.n)
+            return self.batches.chosen(p.to(self.device) for p in parts), torch.cat(parts)
+        if not self.shuffle:
+            return self.batches.ordered(self.used), None if self.used == self.batches.n else torch.arange(self.used)
+        order = torch.randperm(self.batches.n)[: self.used]
+        return self.batches.shuffled(order.to(self.device)), order
+
+
+def _drawing(sampler: Any) -> Callable[[Task, torch.Generator], Iterable[Any]]:
+    return sampler.batches if isinstance(sampler, BatchSampler) else sampler
+
+
+def _positions(parts: Iterable[Any], n: int) -> list[torch.Tensor]:
+    rows = [torch.as_tensor(np.asarray(part), dtype=torch.int64).reshape(-1) for part in parts]
+    if not rows:
+        raise DataError("batch_sampler: gave no batches for an epoch.")
+    for number, part in enumerate(rows, 1):
+        if len(part) == 0 or int(part.min()) < 0 or int(part.max()) >= n:
+            raise DataError(f"batch_sampler: batch {number} is empty or has row positions outside 0..{n - 1}.")
+    return rows

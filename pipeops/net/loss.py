@@ -1,0 +1,120 @@
+"""The loss of a network: what `po("torch_loss")` takes, and the node.
+
+A loss is a spec with hyperparameters that builds a function `(input, target) -> scalar` when the task is known. The
+shelf is `losses`; one's own class, module or function is wrapped by `as_loss`. The input is what the network puts out
+and the target what `encode` makes: logits `(batch, 1)` and float32 `(batch, 1)` on two classes, `(batch, k)` and int64
+`(batch,)` on more, float32 `(batch, 1)` both for regression.
+Neighbours: wrapped below; model builds and calls it.
+"""
+
+import copy
+import functools
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, TypeVar
+
+import attrs
+import torch
+
+from pipeops.data import Task
+from pipeops.errors import ConfigError, listing
+from pipeops.graph.pipeop import operator
+from pipeops.net.wrapped import Configure, Item, Wrapped, own_names
+from pipeops.params import UNSET, anything
+from pipeops.saving import savable
+from pipeops.shorthand import po, t_loss
+
+LossFunction = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+C = TypeVar("C", bound=type)
+
+
+class TorchLoss(Item, ABC):
+    """A loss to be built. A subclass is made with `@loss`, has hyperparameters as fields and answers `build`."""
+
+    task_types: ClassVar[tuple[str, ...]] = ("classif", "regr")
+
+    @abstractmethod
+    def build(self, task: Task) -> LossFunction:
+        """The function `(input, target) -> scalar` (or module) for this task."""
+
+
+def loss(cls: C) -> C:
+    """Class decorator for losses: an immutable attrs class whose annotated fields are its hyperparameters."""
+    return attrs.frozen(eq=False, repr=False, kw_only=True)(cls)
+
+
+@savable
+class CustomLoss(Wrapped, TorchLoss):
+    """A class or function of one's own; an argument called `task` is given the task."""
+
+    hidden = frozenset({"size_average", "reduce", "task", "input", "target"})
+
+    def _skipped(self) -> int:
+        return 0 if isinstance(self.make, type) else 2
+
+    def build(self, task: Task) -> LossFunction:
+        """An instance of the class, or the function with its further arguments filled in."""
+        if isinstance(self.make, torch.nn.Module):
+            return copy.deepcopy(self.make)
+        given = {**self.arguments, "task": task} if _takes_task(self.make) else dict(self.arguments)
+        if not isinstance(self.make, type):
+            return functools.partial(self.make, **given) if given else self.make
+        made = self.make(**given)
+        if not callable(made):
+            raise ConfigError(f"the loss {self!r} cannot be called with (input, target); give its class a forward or __call__.")
+        return made
+
+
+def _takes_task(make: Callable[..., Any]) -> bool:
+    try:
+        return "task" in inspect.signature(make).parameters
+    except (TypeError, ValueError):
+        return False
+
+
+def as_loss(thing: Any, arguments: dict[str, Any]) -> TorchLoss:
+    """A loss from a key, a `TorchLoss`, a module, a class or a function `(input, target)`, with arguments filled in."""
+    if isinstance(thing, str):
+        holder = t_loss[thing]
+        if isinstance(holder, type) and issubclass(holder, TorchLoss):
+            return t_loss(thing, **arguments)
+        return CustomLoss(holder, arguments)
+    if isinstance(thing, TorchLoss):
+        return functools.reduce(lambda item, pair: item.with_param(*pair), arguments.items(), thing)
+    if isinstance(thing, torch.nn.Module) and arguments:
+        raise ConfigError(
+            f"torch_loss: {type(thing).__name__} is made already, it cannot take {listing(arguments)}; give its class."
+        )
+    if not callable(thing):
+        raise ConfigError(
+            f"torch_loss: 'loss' must be a key ({listing(t_loss)}), t_loss(...), a torch.nn.Module class or instance, or a "
+            f"function (input, target), got {thing!r}."
+        )
+    return CustomLoss(thing, arguments)
+
+
+@po.add("torch_loss")
+@operator
+class SetLoss(Configure):
+    """The loss that the network is trained with; its arguments are hyperparameters of this node.
+
+    loss: a key of `t_loss`, `t_loss(...)`, a `torch.nn.Module` class or instance, or a function `(input, target)`.
+
+    >>> from pipeops import po
+    >>> po("torch_loss", loss="cross_entropy", reduction="sum")
+    po("torch_loss", loss="cross_entropy", reduction="sum")
+    """
+
+    nested = "loss"
+    loss: Any = anything()
+
+    def __init__(self, loss: Any = UNSET, *, id: str | None = None, **arguments: Any):
+        if loss is UNSET and arguments:
+            raise ConfigError(f"torch_loss: {listing(arguments)} without a loss; say which with loss=.")
+        item = UNSET if loss is UNSET else own_names(SetLoss, as_loss(loss, arguments))
+        self.__attrs_init__(loss=item, **({} if id is None else {"id": id}))  # type: ignore[attr-defined]
+
+    def train(self, inputs: Sequence[Any]) -> tuple[Sequence[Any], Any]:
+        """The descriptor with the loss."""
+        return [self.set_once(inputs[0])], {}

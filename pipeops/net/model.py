@@ -1,0 +1,356 @@
+"""The node at the end of a network: it compiles what the descriptor holds, trains it, and predicts labelled tables.
+
+The state is the trained network with what predicting needs; nothing of the run stays on the node. Seeding, threads and
+device are set for the time of a run and put back. Neighbours: network compiles, trainer trains, encode ties network and
+task; loss, optimizer and callback nodes have filled the descriptor.
+"""
+
+import copy
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+import attrs
+import numpy as np
+import torch
+
+from pipeops.data import Task
+from pipeops.errors import ConfigError, DataError
+from pipeops.graph.pipeop import Channel, PipeOp, operator
+from pipeops.net.batches import Batches, Epochs
+from pipeops.net.callback import Callback, Context, copies
+from pipeops.net.callbacks import EarlyStopping, History
+from pipeops.net.descriptor import Feed, ModelDescriptor, Symbol
+from pipeops.net.encode import Link, link_for
+from pipeops.net.network import compile_network, from_topology, topology
+from pipeops.net.samplers import BatchSampler
+from pipeops.net.trainer import Trainer, Validation
+from pipeops.params import UNSET, anything, choice, flag, integer, real
+from pipeops.saving import saved_as
+from pipeops.shorthand import po
+
+PREDICT_ROWS = 8192
+
+
+@attrs.frozen(eq=False)
+class TorchState:
+    """A trained network. `symbol` is its blueprint, `inputs` the ingresses in the order of its arguments.
+
+    class_names: None for a regression. history: columns by name. epochs: how many were run. callbacks: what they kept.
+    internal_valid_scores: of the weights that are here.
+    """
+
+    network: torch.nn.Module
+    symbol: Symbol
+    inputs: tuple[str, ...]
+    class_names: list[Any] | None
+    seed: int
+    epochs: int
+    history: dict[str, list[Any]]
+    best_epoch: int | None
+    internal_valid_scores: dict[str, float]
+    callbacks: dict[str, dict[str, Any]]
+
+
+def _to_plain(state: TorchState) -> dict[str, Any]:
+    plain = {a.name: getattr(state, a.name) for a in attrs.fields(TorchState)}
+    return plain | {"network": dict(state.network.state_dict()), "symbol": topology(state.symbol)}
+
+
+def _from_plain(plain: dict[str, Any]) -> TorchState:
+    symbol = from_topology(plain["symbol"])
+    with torch.random.fork_rng(devices=[]):
+        network = compile_network(symbol)
+    network.load_state_dict(plain["network"])
+    return TorchState(**{**plain, "network": network.eval(), "symbol": symbol})
+
+
+saved_as(TorchState, _to_plain, _from_plain)
+
+
+@attrs.frozen(eq=False, repr=False, kw_only=True, slots=False)
+class TorchModel(PipeOp):
+    """What `torch_model_classif` and `torch_model_regr` share."""
+
+    task_type: ClassVar[str]
+    takes_valid: ClassVar[bool] = True
+
+    epochs: int = integer(0)
+    batch_size: int = integer(1)
+    batch_size_predict: int | None = integer(1, default=None)
+    shuffle: bool = flag(True)
+    drop_last: bool = flag(False)
+    batch_sampler: Any = anything(None)
+    device: str = anything("auto")
+    num_threads: int = integer(1, default=1)
+    seed: int | None = integer(default=None)
+    measures_train: Any = anything(())
+    measures_valid: Any = anything(())
+    eval_freq: int = integer(1, default=1)
+    patience: int = integer(0, default=0)
+    min_delta: float = real(0, default=0.0)
+    restore_best_weights: bool = flag(False)
+
+    def train(self, inputs: Sequence[Any], valid: Sequence[Any] | None = None) -> tuple[Sequence[Any], Any]:
+        """Compile and train; the state holds the network. Nothing comes out."""
+        descriptor: ModelDescriptor = inputs[0]
+        feed: Feed | None = valid[0] if valid else None
+        self._check(descriptor, feed)
+        seed = int(np.random.SeedSequence().generate_state(1)[0]) if self.seed is None else self.seed
+        device = _device(self)
+        with _seeded(seed, device), _threads(self.num_threads):
+            state = self._fit(descriptor, feed, device, seed)
+        return [None], state
+
+    def predict(self, inputs: Sequence[Any], state: Any) -> Sequence[Any]:
+        """The labelled table for the rows of a feed."""
+        feed: Feed = inputs[0]
+        device = _device(self)
+        network = state.network if device.type == "cpu" else copy.deepcopy(state.network).to(device)
+        with torch.inference_mode(), _threads(self.num_threads):
+            output = _outputs(network, state, feed, self.batch_size_predict or PREDICT_ROWS, device)
+            return [link_for(state.class_names).predict(output, feed.task, self._with_prob())]
+
+    def _with_prob(self) -> bool:
+        return False
+
+    # ---------------------------------------------------------------- before training
+
+    def _check(self, descriptor: ModelDescriptor, valid: Feed | None) -> None:
+        """Refuse whatever can be seen to be wrong before any weight is made."""
+        task = descriptor.feed.task
+        if task.task_type != self.task_type:
+            other = {"classif": "regr", "regr": "classif"}[self.task_type]
+            raise DataError(f"{self.id}: the task '{task.id}' is of type {task.task_type}; end with po(\"torch_model_{other}\").")
+        self._check_settings(valid)
+        self._check_configured(descriptor, task)
+        self._check_rows(task)
+        self._check_output(descriptor.symbol, _link(task))
+
+    def _check_settings(self, valid: Feed | None) -> None:
+        required = ("epochs",) if self.batch_sampler is not None else ("epochs", "batch_size")
+        for name in required:
+            if getattr(self, name) is UNSET:
+                raise ConfigError(f"{self.id}: set '{name}' before training.")
+        if self.batch_sampler is not None and self.batch_size is not UNSET:
+            raise ConfigError(f"{self.id}: set either 'batch_size' or 'batch_sampler', not both.")
+        if not (self.batch_sampler is None or isinstance(self.batch_sampler, BatchSampler) or callable(self.batch_sampler)):
+            raise ConfigError(
+                f"{self.id}: 'batch_sampler' must have a method batches(task, generator), got {self.batch_sampler!r}."
+            )
+        if self._measured() or self.patience or self.restore_best_weights:
+            self._check_validation(valid)
+
+    def _measured(self) -> bool:
+        return _several(self.measures_valid) != []
+
+    def _check_validation(self, valid: Feed | None) -> None:
+        wants = "patience" if self.patience else "restore_best_weights" if self.restore_best_weights else "measures_valid"
+        if not self._measured():
+            raise ConfigError(f"{self.id}: '{wants}' needs a measure to watch; set measures_valid, as in [\"classif.ce\"].")
+        if valid is None:
+            raise ConfigError(
+                f"{self.id}: '{wants}' needs validation data; as_learner(graph, validate=0.3), or graph.train(task, valid=other_task)."
+            )
+        if valid.task.nrow == 0:
+            raise DataError(f"{self.id}: the validation data has no rows.")
+
+    def _check_configured(self, descriptor: ModelDescriptor, task: Task) -> None:
+        for name in ("loss", "optimizer"):
+            if getattr(descriptor, name) is None:
+                raise ConfigError(f'{self.id}: the network has no {name}; put po("torch_{name}", ...) before this node.')
+        if task.task_type not in descriptor.loss.task_types:
+            allowed = " or ".join(descriptor.loss.task_types)
+            raise ConfigError(
+                f"{self.id}: the loss {descriptor.loss!r} is for {allowed}, the task '{task.id}' is {task.task_type}."
+            )
+
+    def _check_rows(self, task: Task) -> None:
+        if task.nrow == 0:
+            raise DataError(f"{self.id}: the task '{task.id}' has no rows to train on.")
+        if self.drop_last and self.batch_sampler is None and self.batch_size > task.nrow:
+            raise ConfigError(
+                f"{self.id}: with drop_last no batch is left, batch_size is {self.batch_size} and the task has {task.nrow} rows."
+            )
+
+    def _check_output(self, symbol: Symbol, link: Link) -> None:
+        """The network's output must be what the task needs; nothing is broadcast into place."""
+        if len(symbol.shape) != 2 or symbol.shape[1] not in (None, link.width):
+            shape = tuple("batch" if i == 0 and n is None else n for i, n in enumerate(symbol.shape))
+            text = "(" + ", ".join(map(str, shape)) + ")"
+            raise ConfigError(f'{symbol.id}: puts out {text}, but {link.needs()}; end the network with nn("head").')
+
+    # ---------------------------------------------------------------- training
+
+    def _fit(self, descriptor: ModelDescriptor, valid: Feed | None, device: torch.device, seed: int) -> TorchState:
+        task, symbol = descriptor.feed.task, descriptor.symbol
+        inputs = tuple(s.id for s in symbol.ancestors() if s.spec is None)
+        network, link = compile_network(symbol).to(device), _link(task)
+        batches = _batches(descriptor.feed, inputs, link, task.nrow if self.batch_size is UNSET else self.batch_size, device)
+        ctx = self._context(descriptor, valid, network, device)
+        callbacks, stopping = self._callbacks(descriptor, ctx)
+        validation = None
+        if valid is not None:
+            rows = self.batch_size_predict or PREDICT_ROWS
+            validation = Validation(valid.task, _batches(valid, inputs, link, rows, device))
+        epochs = Epochs(batches, task, shuffle=self.shuffle, drop_last=self.drop_last, sampler=self.batch_sampler)
+        Trainer(ctx, epochs, link, list(callbacks.values()), validation, self.eval_freq).run()
+        kept = {name: c.state_dict() for name, c in callbacks.items()}
+        return TorchState(
+            network=network.to("cpu"),
+            symbol=symbol,
+            inputs=inputs,
+            class_names=_classes(task),
+            seed=seed,
+            epochs=ctx.epoch,
+            history=kept["history"],
+            best_epoch=stopping and stopping.best_epoch,
+            internal_valid_scores=dict(ctx.last_scores_valid),
+            callbacks=kept,
+        )
+
+    def _context(
+        self, descriptor: ModelDescriptor, valid: Feed | None, network: torch.nn.Module, device: torch.device
+    ) -> Context:
+        task = descriptor.feed.task
+        if not any(p.requires_grad for p in network.parameters()):
+            raise ConfigError(f'{self.id}: the network has no parameters to train; add a layer, such as nn("head").')
+        loss = descriptor.loss.build(task)
+        return Context(
+            network=network,
+            loss=loss.to(device) if isinstance(loss, torch.nn.Module) else loss,
+            stepper=descriptor.optimizer.stepper(network),
+            device=device,
+            task=task,
+            task_valid=valid and valid.task,
+            measures_train=self._measures("measures_train", task),
+            measures_valid=self._measures("measures_valid", task),
+            epochs=self.epochs,
+        )
+
+    def _measures(self, name: str, task: Task) -> list[Any]:
+        """The measures, without those that a training run cannot score."""
+        given = _several(getattr(self, name))
+        if not given:
+            return []
+        from pipeops.learn.measures import as_measures
+
+        several = as_measures(given)
+        for m in several:
+            if m.task_type not in (None, task.task_type):
+                raise ConfigError(f"{self.id}: '{name}' has {m.id}, which is for {m.task_type}; the task is {task.task_type}.")
+            if m.two_classes and len(_classes(task) or ()) != 2:
+                raise ConfigError(f"{self.id}: '{name}' has {m.id}, which is for two classes; the task has more.")
+            if "learner" in m.needs:
+                raise ConfigError(f"{self.id}: '{name}' has {m.id}, which scores a learner, not a prediction.")
+        return several
+
+    def _callbacks(self, descriptor: ModelDescriptor, ctx: Context) -> tuple[dict[str, Callback], EarlyStopping | None]:
+        callbacks = copies(descriptor.callbacks)
+        callbacks.setdefault("history", History())
+        stopping = None
+        if ctx.measures_valid:
+            watched = ctx.measures_valid[0]
+            if watched.minimize is None and (self.patience or self.restore_best_weights):
+                raise ConfigError(
+                    f"{self.id}: neither a high nor a low {watched.id} is better, it cannot be watched; put another first."
+                )
+            stopping = EarlyStopping(self.patience, self.min_delta, watched.minimize is not False, self.restore_best_weights)
+            callbacks["early_stopping"] = stopping
+        ctx.callbacks = callbacks
+        return callbacks, stopping
+
+
+@po.add("torch_model_classif")
+@operator
+class TorchModelClassif(TorchModel):
+    """Trains the network as a classifier; predicts classes and, with `predict_type="prob"`, their probabilities.
+
+    >>> from pipeops import po
+    >>> po("torch_model_classif", epochs=10, batch_size=32, predict_type="prob")
+    po("torch_model_classif", epochs=10, batch_size=32, predict_type="prob")
+    """
+
+    inputs: ClassVar[tuple[Channel, ...]] = (Channel("input", "ModelDescriptor", "Feed"),)
+    outputs: ClassVar[tuple[Channel, ...]] = (Channel("output", "None", "PredictionClassif"),)
+    task_type = "classif"
+
+    predict_type: str = choice("response", "prob", default="response")
+
+    def _with_prob(self) -> bool:
+        return self.predict_type == "prob"
+
+
+@po.add("torch_model_regr")
+@operator
+class TorchModelRegr(TorchModel):
+    """Trains the network as a regression; predicts numbers.
+
+    >>> from pipeops import po
+    >>> po("torch_model_regr", epochs=10, batch_size=32, patience=3)
+    po("torch_model_regr", epochs=10, batch_size=32, patience=3)
+    """
+
+    inputs: ClassVar[tuple[Channel, ...]] = (Channel("input", "ModelDescriptor", "Feed"),)
+    outputs: ClassVar[tuple[Channel, ...]] = (Channel("output", "None", "PredictionRegr"),)
+    task_type = "regr"
+
+
+def _several(measures: Any) -> list[Any]:
+    return list(measures) if isinstance(measures, list | tuple) else [] if measures is None else [measures]
+
+
+def _classes(task: Task) -> list[Any] | None:
+    return list(task.class_names) if task.task_type == "classif" else None  # type: ignore[attr-defined]
+
+
+def _link(task: Task) -> Link:
+    return link_for(_classes(task))
+
+
+def _batches(feed: Feed, inputs: Sequence[str], link: Link, size: int, device: torch.device) -> Batches:
+    tensors = [feed.sources[name].tensor().to(device) for name in inputs]
+    return Batches(tensors, link.target(feed.task).to(device), size)
+
+
+def _outputs(network: torch.nn.Module, state: TorchState, feed: Feed, size: int, device: torch.device) -> torch.Tensor:
+    """The network's outputs for all rows, on the CPU."""
+    width = link_for(state.class_names).width
+    output = torch.empty((feed.task.nrow, width))
+    for blocks in zip(*(feed.sources[name].blocks(size) for name in state.inputs), strict=True):
+        start, stop, _ = blocks[0]
+        output[start:stop] = network(*(tensor.to(device) for _, _, tensor in blocks))
+    return output
+
+
+def _device(node: TorchModel) -> torch.device:
+    """The device that the node's setting names; "auto" is CUDA where there is one."""
+    if node.device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(node.device)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, TypeError) as error:
+        raise ConfigError(f'{node.id}: the device {node.device!r} is not available here; use "auto" or "cpu".') from error
+    return device
+
+
+@contextmanager
+def _seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Torch's generators seeded for a while; what they were before comes back. Others (numpy, random) are never touched."""
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.default_generator.manual_seed(seed)
+        if devices:
+            torch.cuda.manual_seed(seed)
+        yield
+
+
+@contextmanager
+def _threads(number: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,156 @@
+"""The training loop: epochs, batches, stages, scores. It knows nothing of graphs, nodes or data frames.
+
+It is written for speed: losses stay detached tensors that are read once an epoch (which is where a NaN is found, with its
+batch), stages that no callback overrides are empty lists, and what a step needs is looked up before the loop.
+Neighbours: batches, callback, encode and fused below; model sets it up.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import attrs
+import torch
+
+from pipeops.data import Task
+from pipeops.errors import TrainingError
+from pipeops.net.batches import Batch, Batches, Epochs
+from pipeops.net.callback import Callback, Context, stages_of
+from pipeops.net.encode import Link
+
+
+@attrs.frozen(eq=False)
+class Validation:
+    """Data to score on while training, in batches."""
+
+    task: Task
+    batches: Batches
+
+
+class Trainer:
+    """One training run. `ctx` is what the callbacks see; `run` trains the network in it, in place."""
+
+    def __init__(
+        self, ctx: Context, epochs: Epochs, link: Link, callbacks: Sequence[Callback], valid: Validation | None, eval_freq: int
+    ):
+        self.ctx, self.epochs, self.link, self.valid, self.eval_freq = ctx, epochs, link, valid, eval_freq
+        self.stages = stages_of(callbacks)
+
+    def run(self) -> None:
+        """All epochs, or until a callback sets `terminate`. `on_exit` is called in any case."""
+        ctx = self.ctx
+        try:
+            self._call("on_begin")
+            ctx.network.train()
+            while not ctx.terminate and ctx.epoch < ctx.epochs:
+                ctx.epoch += 1
+                self._epoch()
+            self._call("on_end")
+        finally:
+            self._call("on_exit")
+            ctx.network.eval()
+
+    def _call(self, stage: str) -> None:
+        for call in self.stages[stage]:
+            call(self.ctx)
+
+    def _epoch(self) -> None:
+        ctx = self.ctx
+        evaluate = ctx.epoch % self.eval_freq == 0 or ctx.epoch == ctx.epochs
+        self._call("on_epoch_begin")
+        batches, rows = self.epochs()
+        outputs = [] if evaluate and ctx.measures_train else None
+        _refuse_non_finite(self._steps(batches, outputs), ctx)
+        ctx.last_scores_train = {} if outputs is None else self._train_scores(torch.cat(outputs), rows)
+        self._call("on_before_valid")
+        ctx.last_scores_valid = {}
+        if evaluate and self.valid is not None:
+            ctx.last_scores_valid = self._valid_scores(self.valid)
+            self._call("on_valid_end")
+        self._call("on_epoch_end")
+
+    def _steps(self, batches: Iterable[Batch], outputs: list[torch.Tensor] | None) -> list[torch.Tensor]:
+        """Train on the batches of one epoch; the detached losses. Outputs are collected where they are wanted."""
+        ctx, losses = self.ctx, list[torch.Tensor]()
+        network, loss_of, one = _callable(ctx.network), _callable(ctx.loss), None
+        before, after, end = (self.stages[s] for s in ("on_batch_begin", "on_after_backward", "on_batch_end"))
+        for ctx.step, (ctx.x, ctx.y) in enumerate(batches, 1):
+            ctx.global_step += 1
+            for call in before:
+                call(ctx)
+            ctx.y_hat = network(*ctx.x)
+            loss = loss_of(ctx.y_hat, ctx.y)
+            if one is None or type(loss) is not torch.Tensor or loss.ndim or not loss.requires_grad:
+                _refuse_no_loss(loss, ctx)
+                one = torch.ones_like(loss)
+            loss.backward(one)
+            ctx.loss_value = loss.detach()
+            for call in after:
+                call(ctx)
+            losses.append(ctx.loss_value)
+            if outputs is not None:
+                outputs.append(ctx.y_hat.detach())
+            ctx.stepper.step()
+            for call in end:
+                call(ctx)
+        return losses
+
+    def _train_scores(self, output: torch.Tensor, rows: torch.Tensor | None) -> dict[str, float]:
+        """Scores of what the network put out while it was trained."""
+        task, output = self.ctx.task, output.cpu()
+        if rows is None:
+            return _scores(self.link.predict(output, task, with_prob=True), self.ctx.measures_train, task)
+        whole = torch.zeros((task.nrow, *output.shape[1:]), dtype=output.dtype)
+        whole[rows] = output
+        prediction = self.link.predict(whole, task, with_prob=True)
+        seen = prediction if len(rows) == task.nrow else prediction.take(torch.unique(rows).numpy())
+        return _scores(seen, self.ctx.measures_train, task)
+
+    def _valid_scores(self, valid: Validation) -> dict[str, float]:
+        ctx, outputs = self.ctx, list[torch.Tensor]()
+        ctx.network.eval()
+        with torch.no_grad():
+            for ctx.x, ctx.y in valid.batches.ordered():
+                self._call("on_batch_valid_begin")
+                ctx.y_hat = ctx.network(*ctx.x)
+                outputs.append(ctx.y_hat)
+                self._call("on_batch_valid_end")
+        ctx.network.train()
+        prediction = self.link.predict(torch.cat(outputs).cpu(), valid.task, with_prob=True)
+        return _scores(prediction, ctx.measures_valid, valid.task)
+
+
+def _callable(thing: Any) -> Callable[..., Any]:
+    """What to call for a module: its forward where no hook listens, which saves two microseconds a call."""
+    if not isinstance(thing, torch.nn.Module):
+        return thing
+    hooks = (thing._forward_hooks, thing._forward_pre_hooks, thing._backward_hooks, thing._backward_pre_hooks)
+    return thing if any(hooks) else thing.forward
+
+
+def _scores(prediction: Any, measures: Sequence[Any], task: Task) -> dict[str, float]:
+    return {m.id: m.score(prediction, task=task) for m in measures}
+
+
+def _refuse_no_loss(loss: Any, ctx: Context) -> None:
+    if not isinstance(loss, torch.Tensor):
+        raise TrainingError(f"the loss must return a tensor, got {type(loss).__name__}: {loss!r:.80}.")
+    if loss.ndim:
+        raise TrainingError(
+            f"the loss must return one number, got a tensor of shape {tuple(loss.shape)} (output {tuple(ctx.y_hat.shape)}, "
+            f'target {tuple(ctx.y.shape)}); end it in a mean or a sum (reduction="mean").'
+        )
+    if not loss.requires_grad:
+        raise TrainingError(
+            "the loss has no gradient: it does not depend on the network's output through torch operations (numpy, .item() or "
+            ".detach() on the way?), or the network has no parameters that are trained."
+        )
+
+
+def _refuse_non_finite(losses: Sequence[torch.Tensor], ctx: Context) -> None:
+    for batch, value in enumerate(torch.stack(list(losses)).tolist(), 1):
+        if not math.isfinite(value):
+            raise TrainingError(
+                f"the loss became {value} in epoch {ctx.epoch}, batch {batch} of {len(losses)}; lower the learning rate, scale the "
+                'features with po("scale"), or look at the loss.'
+            )

@@ -1,0 +1,129 @@
+"""A class or function of the user's own, with the arguments of its signature as hyperparameters.
+
+`po("torch_loss", loss=MyLoss)` and `po("torch_optimizer", optimizer=torch.optim.NAdam)` hold one of these: what is to
+be made, and the arguments it will be made with. `Configure` is the base of the nodes that hold one.
+Neighbours: params below; loss and optimizer above.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Self
+
+import attrs
+
+from pipeops.errors import ConfigError, UnknownParameterError, suggest
+from pipeops.graph.pipeop import Channel, PipeOp
+from pipeops.net.descriptor import ModelDescriptor
+from pipeops.params import UNSET, Configurable, Param, Setting, hyperparameters
+from pipeops.text import call, source
+
+
+class Item(Configurable):
+    """A loss, an optimizer: a thing with hyperparameters, registered under a key or made from one's own class."""
+
+    key: ClassVar[str] = ""
+    shelf: ClassVar[str] = ""
+
+    @property
+    def reference(self) -> Any:
+        """What names it: the key of a registered one."""
+        return type(self).key
+
+    def __repr__(self) -> str:
+        return call(type(self).shelf, [repr(type(self).key)], self.changed())
+
+    def missing(self) -> list[str]:
+        """Required hyperparameters that are not set."""
+        return [name for name, setting in self.params().items() if setting.value is UNSET]
+
+
+@attrs.frozen(eq=False, repr=False)
+class Wrapped(Item):
+    """`make(**arguments)`, later. `hidden`: arguments that are filled in then, or that nobody should use."""
+
+    make: Callable[..., Any]
+    arguments: Mapping[str, Any] = attrs.field(factory=dict)
+    hidden: ClassVar[frozenset[str]] = frozenset()
+
+    def __attrs_post_init__(self) -> None:
+        known = self._signature()
+        for name in () if known is None else self.arguments:
+            if name not in known:
+                raise UnknownParameterError(f"{source(self.make)}: no argument '{name}'.{suggest(name, known, 'arguments')}")
+
+    def _skipped(self) -> int:
+        """How many leading arguments are no hyperparameters."""
+        return 0
+
+    def _signature(self) -> dict[str, Any] | None:
+        """The defaults by name (`UNSET` for none); None when any name will do."""
+        try:
+            parameters = list(inspect.signature(self.make).parameters.values())
+        except (TypeError, ValueError):
+            return None
+        if any(p.kind is p.VAR_KEYWORD for p in parameters):
+            return None
+        named = [p for p in parameters[self._skipped() :] if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+        return {p.name: UNSET if p.default is p.empty else p.default for p in named if p.name not in self.hidden}
+
+    @property
+    def reference(self) -> Any:
+        return self.make
+
+    def params(self) -> dict[str, Setting]:
+        """The arguments by name."""
+        defaults = {name: UNSET for name in self.arguments} | (self._signature() or {})
+        return {n: Setting(Param("anything", default=d), self.arguments.get(n, d)) for n, d in defaults.items()}
+
+    def with_param(self, address: str, value: Any) -> Self:
+        """A copy with one argument changed."""
+        return attrs.evolve(self, arguments={**self.arguments, address: value})
+
+    def changed(self) -> dict[str, Any]:
+        """The arguments that were given."""
+        return dict(self.arguments)
+
+    def __repr__(self) -> str:
+        return call(source(self.make), [], dict(self.arguments))
+
+
+@attrs.frozen(eq=False, repr=False, kw_only=True, slots=False)
+class Configure(PipeOp):
+    """A node that writes something into the descriptor while training and passes the feed on when predicting."""
+
+    inputs: ClassVar[tuple[Channel, ...]] = (Channel("input", "ModelDescriptor", "Feed"),)
+    outputs: ClassVar[tuple[Channel, ...]] = (Channel("output", "ModelDescriptor", "Feed"),)
+
+    def predict(self, inputs: Sequence[Any], state: Any) -> Sequence[Any]:
+        """The feed as it came."""
+        return inputs
+
+    def set_once(self, descriptor: ModelDescriptor) -> ModelDescriptor:
+        """The descriptor with this node's thing; refused when another node has set it already or it is not complete."""
+        name = str(self.nested)
+        item = getattr(self, name)
+        if item is UNSET:
+            raise ConfigError(f"{self.id}: set '{name}' before training.")
+        if getattr(descriptor, name) is not None:
+            raise ConfigError(f"{self.id}: the network has a {name} already ({getattr(descriptor, name)!r}); keep one node.")
+        for missing in item.missing()[:1]:
+            raise ConfigError(f"{self.id}: set '{missing}' before training.")
+        return attrs.evolve(descriptor, **{name: item})
+
+    def changed(self) -> dict[str, Any]:
+        """The arguments that make this node again, those of what it holds beside its own."""
+        name = str(self.nested)
+        held, default = getattr(self, name), hyperparameters(type(self))[name].default
+        if held is UNSET:
+            return {}
+        return ({} if held.reference == default else {name: held.reference}) | held.changed()
+
+
+def own_names(node: type[PipeOp], item: Item) -> Item:
+    """The item, unless one of its arguments has the name of one of the node's own."""
+    for name in ("id", *hyperparameters(node)):
+        if name in item.params():
+            raise ConfigError(
+                f"{node.__name__}: an argument of {item!r} may not be called '{name}', the node has one of that name."
+            )
+    return item
