@@ -7,7 +7,7 @@ some classes or strata are rare. Neighbours: a task's roles and class codes belo
 """
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import attrs
 import torch
@@ -17,6 +17,7 @@ from pipeops.errors import ConfigError, DataError, UnknownKeyError, suggest
 from pipeops.saving import savable
 
 
+@runtime_checkable
 class BatchSampler(Protocol):
     """What `batch_sampler=` takes."""
 
