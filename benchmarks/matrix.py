@@ -1,16 +1,12 @@
 """A million rows of 10 numeric and 100 one-hot columns to a float32 array, beside one copy of the result.
 
-Run with `python benchmarks/matrix.py [rows]`. Ratios are medians over pairs run in turn, on one thread.
+Run with `POLARS_MAX_THREADS=1 python benchmarks/matrix.py [rows]`. Ratios are medians over pairs run in turn.
 """
 
-import os
 import statistics
 import sys
 import time
 from collections.abc import Callable
-
-for name in ("OMP_NUM_THREADS", "POLARS_MAX_THREADS"):
-    os.environ.setdefault(name, "1")
 
 import numpy as np
 import polars as pl

@@ -11,6 +11,8 @@ import narwhals as nw
 import numpy as np
 import numpy.typing as npt
 
+from pipeops.errors import DataError
+
 KINDS = ("numeric", "boolean", "categorical", "datetime", "tensor")
 IntArray = npt.NDArray[np.int64]
 
@@ -163,6 +165,14 @@ def _present_codes(column: nw.Series[Any]) -> tuple[IntArray, list[Any]]:
     present = np.unique(codes)
     labels = [None if code < 0 else levels[code] for code in present.tolist()]
     return np.searchsorted(present, codes).astype(np.int64), labels
+
+
+def weight_values(column: nw.Series[Any], task_id: str) -> npt.NDArray[np.float64]:
+    """A column of weights as float64; refused where one is missing or negative."""
+    weights = column.to_numpy().astype(np.float64) if column.dtype.is_numeric() else np.array([np.nan])
+    if not (weights >= 0).all():
+        raise DataError(f"The weights in '{column.name}' of the task '{task_id}' must be numbers from 0, none of them missing.")
+    return weights
 
 
 def label_array(levels: Sequence[Any], codes: IntArray) -> npt.NDArray[Any]:

@@ -1,11 +1,11 @@
-"""Whether a table has the columns that a task was made with. Neighbours: `columns` below, `task` above."""
+"""Whether a table has the columns, and a target the values, that a task needs. Neighbours: `columns` below, `task` above."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import narwhals as nw
 
-from pipeops.data.columns import kind, new_frame
+from pipeops.data.columns import IntArray, kind, missing_mask, new_frame
 from pipeops.errors import DataError, listing, suggest
 
 Schema = Mapping[str, nw.dtypes.DType]
@@ -38,3 +38,13 @@ def same_library(frame: nw.DataFrame[Any], other: nw.DataFrame[Any]) -> nw.DataF
     if frame.implementation == other.implementation:
         return frame
     return new_frame({column.name: column.to_list() for column in frame.iter_columns()}, like=other)
+
+
+def refuse_missing(target: nw.Series[Any], row_ids: IntArray, task_id: str) -> None:
+    """Refuse a target with missing values, saying how many and in which rows first."""
+    holes = missing_mask(target)
+    if holes.any():
+        raise DataError(
+            f"The target '{target.name}' of the task '{task_id}' has {holes.sum()} missing values, first in rows "
+            f"{listing(row_ids[holes].tolist(), 5)}; drop those rows before making a task."
+        )

@@ -57,7 +57,7 @@ def fill(src: Source, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
 
 def _memory_order(rows: IntArray | None) -> IntArray | None:
     """The order in which to read rows so that memory is walked through once, None when they are in it (random reads: 5 times)."""
-    return None if rows is None or (rows[1:] >= rows[:-1]).all() else np.argsort(rows, kind="stable")
+    return None if rows is None or (rows[1:] >= rows[:-1]).all() else np.argsort(rows)
 
 
 def blocks(src: Source, size: int, dtype: npt.DTypeLike) -> Iterator[tuple[int, int, npt.NDArray[Any]]]:

@@ -1,11 +1,15 @@
 """Which rows: from what a user passes to positions in a task. Neighbours: `task` above."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pipeops.data.columns import IntArray
 from pipeops.errors import DataError, UnknownKeyError, listing
+
+Rows = Sequence[int] | Sequence[bool] | npt.NDArray[Any]
 
 
 def positions_of(rows: Any, ids: IntArray | None, nrow: int, task_id: str) -> IntArray:
@@ -22,7 +26,7 @@ def positions_of(rows: Any, ids: IntArray | None, nrow: int, task_id: str) -> In
         return np.empty(0, dtype=np.int64)
     if wanted.ndim != 1 or wanted.dtype.kind not in "iu":
         raise DataError(f"filter: rows are row ids or one boolean for each row, got {wanted.dtype} of shape {wanted.shape}.")
-    return _find(wanted.astype(np.int64, copy=False), ids, nrow, task_id)
+    return _find(wanted.astype(np.int64), ids, nrow, task_id)
 
 
 def _find(wanted: IntArray, ids: IntArray | None, nrow: int, task_id: str) -> IntArray:

@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from pipeops.data.columns import IntArray, codes_of, kind, label_array, levels_of
 from pipeops.data.frames import read_frame, read_xy
-from pipeops.data.task import Rows, Task
+from pipeops.data.rows import Rows
+from pipeops.data.task import Task
 from pipeops.errors import ConfigError, DataError, UnknownKeyError, listing, suggest
 
 MANY_CLASSES = 30
@@ -103,11 +104,10 @@ class TaskClassif(Task):
         memo = self._rest.memo
         if key not in memo:
             memo[key] = self._encode(self._rest.frame.get_column(self.target_name))
-        return memo[key] if self._rest.rows is None else memo[key][self._rest.rows]
+        return memo[key].copy() if self._rest.rows is None else memo[key][self._rest.rows]
 
     def _encode(self, column: nw.Series[Any]) -> IntArray:
         codes = codes_of(column, self._classes)
-        codes.setflags(write=False)
         strange = (codes < 0) & ~column.is_null().to_numpy().astype(bool) if (codes < 0).any() else codes[:0]
         if strange.any():
             unknown = sorted({str(v) for v in column.filter(strange.tolist()).head(1000).to_list()})

@@ -21,20 +21,19 @@ from pipeops.data.columns import (
     kind,
     levels_of,
     missing_counts,
-    missing_mask,
     new_frame,
+    weight_values,
 )
 from pipeops.data.frames import View, read_frame, refuse_unsupported
-from pipeops.data.layout import like, refuse_other_layout, same_library
-from pipeops.data.rows import positions_of
+from pipeops.data.layout import like, refuse_missing, refuse_other_layout, same_library
+from pipeops.data.rows import Rows, positions_of
 from pipeops.data.show import show
 from pipeops.errors import ConfigError, DataError, UnknownKeyError, listing, suggest
 
 ROLES = ("feature", "target", "stratum", "group", "weight", "subset")
 NOT_FEATURES = ("target", "group", "weight", "subset")
+SINGLE = ("target", "group", "weight")
 ROLE_PROPERTIES = {"stratum": "strata", "group": "groups", "weight": "weights", "subset": "subsets"}
-
-Rows = Sequence[int] | Sequence[bool] | npt.NDArray[Any]
 
 
 class Task:
@@ -61,8 +60,12 @@ class Task:
         self._require([target], "target column")
         self._features = tuple(c for c in frame.columns if c != target) if features is None else tuple(features)
         refuse_unsupported(frame, self._features)
-        self._refuse_missing_target()
+        self._rechecked()
+
+    def _rechecked(self) -> Self:
+        refuse_missing(self.target_series(), self.row_ids, self.id)
         self._check_target()
+        return self
 
     def _check_target(self) -> None:
         """Refuse a target that does not fit the kind of task."""
@@ -170,22 +173,18 @@ class Task:
         A role that is not named stays. A column may have several roles, but one that becomes target, group, weight or
         subset stops being a feature, unless `feature=` is given and names it.
         """
-        for role in roles:
-            if role not in ROLES:
-                raise UnknownKeyError(f"with_roles: no role '{role}'.{suggest(role, ROLES)}")
         named = {role: (names,) if isinstance(names, str) else tuple(names or ()) for role, names in roles.items()}
         for role, names in named.items():
+            if role not in ROLES:
+                raise UnknownKeyError(f"with_roles: no role '{role}'.{suggest(role, ROLES)}")
             self._require(names, f"column for the role '{role}'")
-            if role in ("target", "group", "weight") and len(names) != 1 and (names or role == "target"):
+            if role in SINGLE and len(names) != 1 and (names or role == "target"):
                 raise ConfigError(f"with_roles: the role '{role}' takes one column, got {listing(names) or 'none'}.")
         leaving = {name for role in NOT_FEATURES for name in named.get(role, ())}
-        features = named.pop("feature", None)
-        if features is None:
-            features = tuple(f for f in self._features if f not in leaving)
+        features = named.pop("feature", tuple(f for f in self._features if f not in leaving))
         new = self._with(_roles={**self._roles, **named})._with_feature_columns(features)
         if "target" in named and named["target"] != self._roles["target"]:
-            new._refuse_missing_target()
-            new._check_target()
+            new._rechecked()
         return new
 
     def with_id(self, id: str) -> Self:
@@ -207,9 +206,7 @@ class Task:
             raise DataError(f"with_target: the column has {len(target)} values, the task '{self.id}' {self._nrow} rows.")
         rest = self._rest.select(list(self._rest.schema)).with_columns(target)
         new = self._with(_x=View(self.frame()), _rest=View(rest), _roles={**self._roles, "target": (target.name,)})
-        new._refuse_missing_target()
-        new._check_target()
-        return new
+        return new._rechecked()
 
     def cbind(self, frame: Any) -> Self:
         """More feature columns, from a frame with one row for each row in use; columns of the same name are replaced."""
@@ -229,7 +226,7 @@ class Task:
         start = int(self.row_ids.max(initial=-1)) + 1
         ids = np.concatenate([self.row_ids, np.arange(start, start + len(new))])
         task = self._with(_x=both, _rest=both, _ids=ids, _nrow=len(ids))
-        task._refuse_missing_target()
+        refuse_missing(task.target_series(), ids, self.id)
         return task
 
     def newdata(self, frame: Any) -> Self:
@@ -310,13 +307,7 @@ class Task:
     def weights(self) -> npt.NDArray[np.float64] | None:
         """The weight of each row, or None."""
         names = self._roles.get("weight")
-        if not names:
-            return None
-        column = self._rest.column(names[0])
-        weights = column.to_numpy().astype(np.float64) if column.dtype.is_numeric() else np.array([np.nan])
-        if not (weights >= 0).all():
-            raise DataError(f"The weights in '{names[0]}' of the task '{self.id}' must be numbers from 0, none of them missing.")
-        return weights
+        return weight_values(self._rest.column(names[0]), self.id) if names else None
 
     def role_codes(self, role: str) -> tuple[IntArray, list[Any]] | None:
         """For a role (stratum, group, subset): a code for each row and the label of each code, or None.
@@ -354,12 +345,3 @@ class Task:
         for name in names:
             if name not in present:
                 raise UnknownKeyError(f"The task '{self.id}' has no {what} '{name}'.{suggest(name, present, 'columns')}")
-
-    def _refuse_missing_target(self) -> None:
-        column = self.target_series()
-        if missing_counts(column.to_frame())[column.name]:
-            from_mask = self.row_ids[missing_mask(column)]
-            raise DataError(
-                f"The target '{column.name}' of the task '{self.id}' has {len(from_mask)} missing values, first in rows "
-                f"{listing(from_mask.tolist(), 5)}; drop those rows before making a task."
-            )
