@@ -57,6 +57,6 @@ class Confusion:
         columns = {"response": names} | {n: [str(c) for c in self.counts[:, j]] for j, n in enumerate(names)}
         lines = [line[1:] for line in aligned(columns)]
         width = max(len("response"), *map(len, names))
-        return "\n".join([" " * width + " truth", *lines])
+        return "\n".join([" " * width + "truth", *lines])
 
     __repr__ = __str__

@@ -32,8 +32,8 @@ class MeasureWarning(UserWarning):
     """A score is undefined for this prediction and came out as NaN."""
 
 
-def _one_of(*options: str) -> Callable[..., None]:
-    def check(owner: "Measure", attribute: "attrs.Attribute[str]", value: Any) -> None:
+def _one_of(*options: str) -> Any:
+    def check(owner: "Measure", attribute: Any, value: Any) -> None:
         if value not in options:
             raise ConfigError(f"{owner.key}: '{attribute.name}' must be one of {listing(options)}, got {value!r}.")
 
@@ -247,7 +247,8 @@ def as_measure(thing: Any) -> Measure:
     if isinstance(thing, str):
         return msr(thing)
     if callable(thing):
-        return measure(getattr(thing, "__name__", type(thing).__name__), thing, minimize=None)
+        fn: Callable[..., Any] = thing
+        return measure(getattr(thing, "__name__", type(thing).__name__), fn, minimize=None)
     raise ConfigError(f"A measure is a key such as 'classif.auc', msr(...), or a function (truth, response), got {thing!r}.")
 
 

@@ -1,7 +1,7 @@
 """The shelf of classification measures that look at classes, and the proper scores: a row for each key.
 
 A function takes the prediction and reads `truth_codes` and `response_codes` (0 is the first, positive class), `prob`
-and `weights`. Rates come from the table of counts, the rest from scikit-learn where it has them. What is undefined is
+and `weights`. Shares and rates come from the table of counts, the rest from scikit-learn where it has them. What is undefined is
 NaN, as in mlr3; the row says when.
 Neighbours: measures (the machinery) below; measures_auc holds those that rank by probability.
 """
@@ -49,9 +49,8 @@ def _dor(p: Any) -> float:
 
 
 def _acc(p: Any) -> float:
-    from sklearn.metrics import accuracy_score
-
-    return accuracy_score(p.truth_codes, p.response_codes, sample_weight=p.weights)
+    counts = _counts(p)
+    return float(np.trace(counts) / counts.sum())
 
 
 def _ce(p: Any) -> float:
@@ -89,7 +88,9 @@ def _fbeta(p: Any, beta: float) -> float:
     from sklearn.metrics import fbeta_score
 
     truth, response = p.truth_codes == 0, p.response_codes == 0
-    return fbeta_score(truth, response, beta=beta, sample_weight=p.weights, zero_division=0.0) or NAN
+    if not (truth & response).any():
+        return NAN
+    return float(fbeta_score(truth, response, beta=beta, sample_weight=p.weights))
 
 
 def _logloss(p: Any) -> float:

@@ -30,13 +30,13 @@ def _internal_valid_score(prediction: Any, learner: Any, select: str | None) -> 
     return scores.get(select if select is not None else next(iter(scores), None), NAN)
 
 
-def _oob_error(prediction: Any, learner: Any) -> float:
-    value = getattr(learner, "oob_error", NAN)
+def _oob_error(prediction: Any, learner: Any) -> Any:
+    value: Any = getattr(learner, "oob_error", NAN)
     return value() if callable(value) else value
 
 
-_LEARNER = {"predict_type": None, "needs": ("learner",), "weighted": False}
-_MISSING = {"undefined": "the learner does not have it"}
+_LEARNER: dict[str, Any] = {"predict_type": None, "needs": ("learner",), "weighted": False}
+_MISSING: dict[str, Any] = {"undefined": "the learner does not have it"}
 
 row("time_train", partial(_time, stages=("train",)), "Elapsed Time", (0, INF), True, **_LEARNER, **_MISSING)
 row("time_predict", partial(_time, stages=("predict",)), "Elapsed Time", (0, INF), True, **_LEARNER, **_MISSING)

@@ -22,94 +22,94 @@ def _on_arrays(p: Any, fn: Callable[..., Any], **params: Any) -> float:
     return float(fn(p.truth.astype(np.float64), p.response.astype(np.float64), p.weights, **params))
 
 
-def _mse(t: Array, r: Array, w: Array | None) -> float:
+def _mse(t: Array, r: Array, w: Array | None) -> Any:
     from sklearn.metrics import mean_squared_error
 
     return mean_squared_error(t, r, sample_weight=w)
 
 
-def _rmse(t: Array, r: Array, w: Array | None) -> float:
+def _rmse(t: Array, r: Array, w: Array | None) -> Any:
     return np.sqrt(_mse(t, r, w))
 
 
-def _mae(t: Array, r: Array, w: Array | None) -> float:
+def _mae(t: Array, r: Array, w: Array | None) -> Any:
     from sklearn.metrics import mean_absolute_error
 
     return mean_absolute_error(t, r, sample_weight=w)
 
 
-def _medae(t: Array, r: Array, w: Array | None) -> float:
+def _medae(t: Array, r: Array, w: Array | None) -> Any:
     from sklearn.metrics import median_absolute_error
 
     return median_absolute_error(t, r)
 
 
-def _medse(t: Array, r: Array, w: Array | None) -> float:
+def _medse(t: Array, r: Array, w: Array | None) -> Any:
     return np.median((t - r) ** 2)
 
 
-def _maxae(t: Array, r: Array, w: Array | None) -> float:
+def _maxae(t: Array, r: Array, w: Array | None) -> Any:
     from sklearn.metrics import max_error
 
     return max_error(t, r)
 
 
-def _rsq(t: Array, r: Array, w: Array | None) -> float:
+def _rsq(t: Array, r: Array, w: Array | None) -> Any:
     from sklearn.metrics import r2_score
 
     return NAN if (t == t[0]).all() else r2_score(t, r, sample_weight=w)
 
 
-def _mape(t: Array, r: Array, w: Array | None) -> float:
+def _mape(t: Array, r: Array, w: Array | None) -> Any:
     from sklearn.metrics import mean_absolute_percentage_error
 
     return mean_absolute_percentage_error(t, r, sample_weight=w) if t.all() else NAN
 
 
-def _smape(t: Array, r: Array, w: Array | None) -> float:
+def _smape(t: Array, r: Array, w: Array | None) -> Any:
     total = abs(t) + abs(r)
     return 2 * np.average(abs(t - r) / total, weights=w) if total.all() else NAN
 
 
-def _pbias(t: Array, r: Array, w: Array | None) -> float:
+def _pbias(t: Array, r: Array, w: Array | None) -> Any:
     return np.average((r - t) / abs(t), weights=w) if t.all() else NAN
 
 
-def _msle(t: Array, r: Array, w: Array | None) -> float:
+def _msle(t: Array, r: Array, w: Array | None) -> Any:
     if min(t.min(), r.min()) <= -1:
         return NAN
     return np.average((np.log1p(t) - np.log1p(r)) ** 2, weights=w)
 
 
-def _rmsle(t: Array, r: Array, w: Array | None) -> float:
+def _rmsle(t: Array, r: Array, w: Array | None) -> Any:
     return np.sqrt(_msle(t, r, w))
 
 
-def _bias(t: Array, r: Array, w: Array | None) -> float:
+def _bias(t: Array, r: Array, w: Array | None) -> Any:
     return np.average(r - t, weights=w)
 
 
-def _sse(t: Array, r: Array, w: Array | None) -> float:
+def _sse(t: Array, r: Array, w: Array | None) -> Any:
     return np.sum((t - r) ** 2 if w is None else w * (t - r) ** 2)
 
 
-def _sae(t: Array, r: Array, w: Array | None) -> float:
+def _sae(t: Array, r: Array, w: Array | None) -> Any:
     return np.sum(abs(t - r) if w is None else w * abs(t - r))
 
 
-def _ktau(t: Array, r: Array, w: Array | None) -> float:
+def _ktau(t: Array, r: Array, w: Array | None) -> Any:
     from scipy.stats import kendalltau
 
-    return NAN if (t == t[0]).all() or (r == r[0]).all() else kendalltau(t, r).statistic
+    return NAN if (t == t[0]).all() or (r == r[0]).all() else kendalltau(t, r)[0]
 
 
-def _srho(t: Array, r: Array, w: Array | None) -> float:
+def _srho(t: Array, r: Array, w: Array | None) -> Any:
     from scipy.stats import spearmanr
 
-    return NAN if (t == t[0]).all() or (r == r[0]).all() else spearmanr(t, r).statistic
+    return NAN if (t == t[0]).all() or (r == r[0]).all() else spearmanr(t, r)[0]
 
 
-def _pinball(t: Array, r: Array, w: Array | None, alpha: float) -> float:
+def _pinball(t: Array, r: Array, w: Array | None, alpha: float) -> Any:
     from sklearn.metrics import mean_pinball_loss
 
     return mean_pinball_loss(t, r, sample_weight=w, alpha=alpha)

@@ -54,7 +54,7 @@ class PredictionClassif(Prediction):
         prob: Any = None,
         class_names: Iterable[Any] | None = None,
         weights: Any = None,
-        backend: str = "polars",
+        backend: Any = "polars",
     ):
         if response is None and prob is None:
             raise DataError("PredictionClassif: give a response, probabilities, or both.")
@@ -80,7 +80,7 @@ class PredictionClassif(Prediction):
         prob: Array | None = None,
         class_names: list[Any],
         weights: Array | None = None,
-        backend: str = "polars",
+        backend: Any = "polars",
     ) -> Self:
         """The fast way in, unchecked: labels as integer codes (positions in `class_names`, -1 for missing), prob (n, k)."""
         self = cls.__new__(cls)
@@ -250,7 +250,7 @@ class PredictionRegr(Prediction):
         response: Any,
         se: Any = None,
         weights: Any = None,
-        backend: str = "polars",
+        backend: Any = "polars",
     ):
         self._response = _floats(response, "response")
         self._own(row_ids, len(self._response), weights, backend)
@@ -265,7 +265,7 @@ class PredictionRegr(Prediction):
         """The observed values; NaN where missing."""
         return np.full(len(self), np.nan) if self._truth is None else self._truth
 
-    @property
+    @cached_property
     def response(self) -> Array:
         """The predicted values."""
         return self._response

@@ -5,6 +5,7 @@ Neighbours: labelled (how it prints) and measures (how it is scored) below; pred
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import narwhals as nw
@@ -25,9 +26,9 @@ class Prediction(ABC):
     default_measure: ClassVar[str]
     row_ids: Array
     weights: Array | None
-    backend: str
+    backend: Any
 
-    def _own(self, row_ids: Any, n: int, weights: Any, backend: str) -> None:
+    def _own(self, row_ids: Any, n: int, weights: Any, backend: Any) -> None:
         """Keep what all kinds have; n is the number of rows that the others agree on."""
         self.row_ids = np.arange(n) if row_ids is None else np.asarray(row_ids)
         self.weights = None if weights is None else np.asarray(weights, dtype=np.float64)
@@ -45,12 +46,12 @@ class Prediction(ABC):
     def __len__(self) -> int:
         return len(self.row_ids)
 
-    @property
+    @cached_property
     @abstractmethod
     def truth(self) -> Array:
         """The observed values; missing ones are None among labels and NaN among numbers."""
 
-    @property
+    @cached_property
     @abstractmethod
     def response(self) -> Array:
         """The predicted values."""

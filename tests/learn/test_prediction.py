@@ -158,7 +158,7 @@ def test_confusion_has_response_in_rows():
     assert confusion["pos", "neg"] == 1
     assert confusion["neg", "pos"] == 1
     assert confusion.counts.tolist() == [[3, 1], [1, 3]]
-    assert str(confusion) == "         truth\nresponse pos neg\n     pos   3   1\n     neg   1   3"
+    assert str(confusion) == "        truth\nresponse pos neg\n     pos   3   1\n     neg   1   3"
     assert confusion.to_frame().rows() == [("pos", 3, 1), ("neg", 1, 3)]
     with pytest.raises(KeyError, match=r"nag.*neg"):
         confusion["nag", "pos"]
