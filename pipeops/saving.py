@@ -57,7 +57,9 @@ def _with_state(cls: type, state: Any) -> Any:
 
 
 def fields(value: Any) -> dict[str, Any]:
-    """The constructor's arguments of an instance of an attrs class."""
+    """The constructor's arguments of an instance of an attrs class; none for another class."""
+    if not attrs.has(type(value)):
+        return {}
     return {a.alias: getattr(value, a.name) for a in attrs.fields(type(value)) if a.init}
 
 
@@ -105,7 +107,12 @@ class Encoder:
             return {"$": "name", "of": f"{value.__module__}:{value.__qualname__}"}
         if str(cls) == "<class 'torch.dtype'>":
             return {"$": "dtype", "of": str(value).removeprefix("torch.")}
-        raise FormatError(f"save: cannot save {value!r} ({cls.__module__}.{cls.__qualname__}); use plain data or a registered class.")
+        if attrs.has(cls) or hasattr(value, "__dict__"):
+            content = fields(value) if attrs.has(cls) else vars(value)
+            return {"$": "instance", "class": f"{cls.__module__}:{cls.__qualname__}", "of": self.encode(content)}
+        raise FormatError(
+            f"save: cannot save {value!r} ({cls.__module__}.{cls.__qualname__}); use plain data or a registered class."
+        )
 
 
 def _is_tensor(value: Any) -> bool:
@@ -172,12 +179,23 @@ class Decoder:
             )
         return trusted[0](**arguments) if trusted else Registry.all[shelf][key](**arguments)
 
-    def _name(self, value: dict[str, Any]) -> Any:
-        module, _, name = (path := value["of"]).partition(":")
+    def _instance(self, value: dict[str, Any]) -> Any:
+        """An object of a class without a rule of its own: the class must be trusted."""
+        cls, content = self._trusted(value["class"]), self.decode(value["of"])
+        if attrs.has(cls):
+            return cls(**content)
+        new = cls.__new__(cls)
+        new.__dict__.update(content)
+        return new
+
+    def _trusted(self, path: str) -> Any:
+        module, _, name = path.partition(":")
         if path in self.trust:
             return self.trust[path]
         if not f"{module}.".startswith(_TRUSTED_MODULES) or not name.isidentifier():
-            raise FormatError(f"load: the file needs '{module}.{name}', which is not registered; if you trust it, pass trust=({name},).")
+            raise FormatError(
+                f"load: the file needs '{module}.{name}', which is not registered; if you trust it, pass trust=({name},)."
+            )
         found = getattr(import_module(module), name, None)
         if not isinstance(found, type):
             raise FormatError(f"load: '{module}.{name}' is no class of the installed version.")
@@ -219,7 +237,8 @@ _DECODERS: dict[str, Callable[[Decoder, dict[str, Any]], Any]] = {
     "pattern": lambda decoder, v: re.compile(*v["of"]),
     "dtype": lambda decoder, v: getattr(import_module("torch"), v["of"]),
     "item": Decoder._item,
-    "name": Decoder._name,
+    "name": lambda decoder, v: decoder._trusted(v["of"]),
+    "instance": Decoder._instance,
     "state": Decoder._state,
 }
 
@@ -254,7 +273,9 @@ def read(path: str | Path, kind: str, trust: Iterable[Any] = ()) -> Any:
     except PipeOpsError:
         raise
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise FormatError(f"load: {path} does not fit this version of pipeops ({error}); it was saved with {spec['versions']}.") from error
+        raise FormatError(
+            f"load: {path} does not fit this version of pipeops ({error}); it was saved with {spec['versions']}."
+        ) from error
 
 
 def _open(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

@@ -66,8 +66,8 @@ def _dtype(plain: list[Any]) -> Any:
 
 
 def _frame(columns: list[list[Any]], library: str) -> nw.DataFrame[Any]:
-    made = {name: nw.new_series(name, values, _dtype(dtype), backend=library) for name, dtype, values in columns}
-    return nw.from_dict(made, backend=library)
+    made = [nw.new_series(name, values, _dtype(dtype), backend=library) for name, dtype, values in columns]
+    return made[0].to_frame().with_columns(*made[1:]) if made else nw.from_dict({}, backend=library)
 
 
 def _from_plain(cls: type, plain: dict[str, Any]) -> Any:

@@ -2,52 +2,29 @@
 
 Nodes and edges are kept in the order in which they came, which `>>` makes topological, so joining looks only at the
 channels that meet and running is one pass. networkx gives the general view (`to_networkx`): it checks and re-orders
-when edges are added by hand. Neighbours: pipeop.py below; graph_learner.py makes a learner of a graph.
+when edges are added by hand. Neighbours: pipeop.py, ends.py (joining) and run.py (running) below; graph_learner.py makes a
+learner of a graph.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Self
+from collections.abc import Container, Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any, Self
 
-from pipeops.errors import CompositionError, ConfigError, DataError, NotTrainedError, UnknownKeyError, listing, suggest
+from pipeops.errors import (
+    CompositionError,
+    ConfigError,
+    NotTrainedError,
+    UnknownKeyError,
+    UnknownParameterError,
+    listing,
+    suggest,
+)
+from pipeops.graph.ends import Edge, End, channel, check_types, pair, pick
 from pipeops.graph.pipeop import AutoId, Channel, PipeOp
-from pipeops.saving import savable
+from pipeops.graph.run import Step, feed, plan, predict_step, train_step, unwrap
 from pipeops.params import Params, Setting
+from pipeops.saving import savable
 from pipeops.text import table
-
-
-class Edge(NamedTuple):
-    """From an output channel of one node to an input channel of another."""
-
-    source: str
-    output: str
-    target: str
-    input: str
-
-
-class End(NamedTuple):
-    """A channel of a node that no edge has reached yet, with the types that flow through it."""
-
-    node: str
-    channel: Channel
-
-    @property
-    def name(self) -> str:
-        return f"{self.node}.{self.channel.name}"
-
-
-def fits(source: str, sink: str) -> bool:
-    """Whether a value of one type may flow into a channel of another: equal, wider or narrower (checked when it runs)."""
-    return "*" in (source, sink) or source.startswith(sink) or sink.startswith(source)
-
-
-def _check_types(source: End, sink: End) -> None:
-    for phase in ("train", "predict"):
-        gives, takes = getattr(source.channel, phase), getattr(sink.channel, phase)
-        if not fits(gives, takes):
-            raise CompositionError(
-                f"'{source.node}' gives a {gives} in {phase} (output '{source.channel.name}'), "
-                f"but '{sink.node}' takes a {takes} (input '{sink.channel.name}')."
-            )
 
 
 @savable
@@ -91,76 +68,87 @@ class Graph:
         As many outputs as inputs are joined in order; one output feeds all inputs; many outputs go into one input
         that takes any number.
         """
-        first = not self._nodes
-        if isinstance(other, PipeOp):
-            inputs, outputs = self._add_node(other)
-        else:
-            inputs, outputs = self._add_graph(other if isinstance(other, Graph) else gunion(_parts(other)))
-        if first:
-            self._inputs, self._outputs = inputs, outputs
-        else:
-            self._join(inputs, outputs)
+        if isinstance(other, Graph) and not other._nodes:
+            return self
+        nodes, edges, state = len(self._nodes), len(self._edges), self.state
+        try:
+            inputs, outputs = self._add(other)
+            if nodes:
+                self._join(inputs, outputs)
+            else:
+                self._inputs, self._outputs = inputs, outputs
+        except CompositionError:
+            self._undo(nodes, edges, state)
+            raise
         return self
 
-    def _add_node(self, node: PipeOp) -> tuple[list[End], list[End]]:
-        self.state = {}
-        node_id = node.id
-        if node_id in self._nodes:
-            node = node.renamed(self._number(node_id))
-            node_id = node.id
-        self._nodes[node_id] = node
-        return [End(node_id, c) for c in node.inputs], [End(node_id, c) for c in node.outputs]
+    def _undo(self, nodes: int, edges: int, state: dict[str, Any]) -> None:
+        """Take away all but the first so many nodes and edges."""
+        self._nodes, self.state = dict(islice(self._nodes.items(), nodes)), state
+        del self._edges[edges:]
 
-    def _number(self, taken: str) -> str:
+    def _add(self, part: Any) -> tuple[list[End], list[End]]:
+        """Put a node, a graph or a list of them in, unjoined: its open inputs and outputs."""
+        if isinstance(part, PipeOp):
+            return self._add_node(part)
+        return self._add_graph(part if isinstance(part, Graph) else gunion(_parts(part)))
+
+    def _add_node(self, node: PipeOp, reserved: Container[str] = ()) -> tuple[list[End], list[End]]:
+        self.state = {}
+        if node.id in self._nodes:
+            node = node.renamed(self._number(node, reserved))
+        self._nodes[node.id] = node
+        return [End(node.id, c) for c in node.inputs], [End(node.id, c) for c in node.outputs]
+
+    def _number(self, node: PipeOp, reserved: Container[str]) -> AutoId:
         """The next free number for an id that the user did not choose."""
+        taken = node.id
         if not isinstance(taken, AutoId):
             raise CompositionError(
-                f"the id '{taken}' is taken by {self._nodes[taken]!r}; give one of the two nodes another id, as in id='{taken}_2'."
+                f"the id '{taken}' of {node!r} is taken by {self._nodes[taken]!r}; give one another id: id='{taken}_2'."
             )
         stem, _, digits = taken.rpartition("_")
         base = stem if digits.isdigit() and stem in self._nodes else str(taken)
         number = self._numbers.get(base, 1) + 1
-        while f"{base}_{number}" in self._nodes:
+        while (numbered := f"{base}_{number}") in self._nodes or numbered in reserved:
             number += 1
         self._numbers[base] = number
-        return AutoId(f"{base}_{number}")
+        return AutoId(numbered)
 
     def _add_graph(self, other: "Graph") -> tuple[list[End], list[End]]:
         names: dict[str, str] = {}
         for old, node in other._nodes.items():
-            self._add_node(node)
+            self._add_node(node, other._nodes)
             names[old] = next(reversed(self._nodes))
         self._edges += [Edge(names[e.source], e.output, names[e.target], e.input) for e in other._edges]
-        rename = lambda ends: [End(names[e.node], e.channel) for e in ends]  # noqa: E731 - used twice, here only
-        return rename(other._inputs), rename(other._outputs)
+        inputs, outputs = ([End(names[e.node], e.channel) for e in ends] for ends in (other._inputs, other._outputs))
+        return inputs, outputs
 
     def _join(self, inputs: list[End], outputs: list[End]) -> None:
-        pairs = _pair(self._outputs, inputs)
         flowing: dict[str, Channel] = {}
-        for source, sink in pairs:
-            _check_types(source, sink)
+        for source, sink in pair(self._outputs, inputs):
+            check_types(source, sink)
             self._edges.append(Edge(source.node, source.channel.name, sink.node, sink.channel.name))
             if self._nodes[sink.node].passes_types:
                 flowing[sink.node] = source.channel
-        if flowing:
-            outputs = self._flow(flowing, outputs)
-        self._outputs = outputs
+        self._outputs = self._flow(flowing, outputs) if flowing else outputs
 
     def _flow(self, types: dict[str, Channel], outputs: list[End]) -> list[End]:
         """Carry known types on through pass-through nodes, checking the edges behind them; the outputs with their types."""
         if any(end.node not in types for end in outputs):
-            for edge in self._edges:
+            place = {n: i for i, n in enumerate(self._nodes)}
+            for edge in sorted(self._edges, key=lambda e: place[e.source]):
                 if edge.source in types:
                     source, node = End(edge.source, types[edge.source]._replace(name=edge.output)), self._nodes[edge.target]
-                    _check_types(source, End(edge.target, _channel(node.inputs, edge.input)))
+                    check_types(source, End(edge.target, channel(node.inputs, edge.input)))
                     if node.passes_types:
                         types.setdefault(edge.target, types[edge.source])
-        return [
-            End(e.node, Channel(e.channel.name, *types[e.node][1:3])) if e.node in types else e for e in outputs
-        ]
+        return [End(e.node, types[e.node]._replace(name=e.channel.name)) if e.node in types else e for e in outputs]
 
     def add_pipeop(self, node: PipeOp) -> Self:
         """Add a node without joining it, in place."""
+        if not isinstance(node, PipeOp):
+            raise CompositionError(f"add_pipeop: takes one node, got {type(node).__name__}: {node!r}.")
         inputs, outputs = self._add_node(node)
         self._inputs, self._outputs = self._inputs + inputs, self._outputs + outputs
         return self
@@ -169,19 +157,35 @@ class Graph:
         """Join two nodes by id, in place; channels may be left out where a node has only one.
 
         Unknown ids and channels, types that do not fit, an input that is fed already and a cycle are refused.
+
+        >>> from pipeops import Graph, po
+        >>> Graph().add_pipeop(po("scale")).add_pipeop(po("nop")).add_edge("scale", "nop").ids()
+        ['scale', 'nop']
         """
-        out = _pick(self[source], self[source].outputs, output, "output")
-        into = _pick(self[target], self[target].inputs, input, "input")
-        _check_types(End(source, out), End(target, into))
-        edge = Edge(source, out.name, target, into.name)
+        out, into = pick(self[source], "output", output), pick(self[target], "input", input)
+        check_types(End(source, out), End(target, into))
         if not into.many and any(e.target == target and e.input == into.name for e in self._edges):
             raise CompositionError(f"input '{into.name}' of '{target}' is fed already; it takes one edge.")
-        self._edges.append(edge)
-        self._order()
+        self._edges.append(Edge(source, out.name, target, into.name))
+        outputs = [e for e in self._outputs if (e.node, e.channel.name) != (source, out.name)]
+        try:
+            self._order()
+            self._outputs = self._flow(self._entering(), outputs)
+        except CompositionError:
+            self._edges.pop()
+            raise
         self._inputs = [e for e in self._inputs if (e.node, e.channel.name) != (target, into.name)]
-        self._outputs = [e for e in self._outputs if (e.node, e.channel.name) != (source, out.name)]
         self.state = {}
         return self
+
+    def _entering(self) -> dict[str, Channel]:
+        """The types that enter pass-through nodes from nodes that are none."""
+        found: dict[str, Channel] = {}
+        for e in self._edges:
+            source = self._nodes[e.source]
+            if self._nodes[e.target].passes_types and not source.passes_types:
+                found.setdefault(e.target, channel(source.outputs, e.output))
+        return found
 
     def _order(self) -> None:
         """Put nodes in topological order again after an edge was added by hand; refuse a cycle."""
@@ -189,8 +193,7 @@ class Graph:
 
         view, place = self.to_networkx(), {n: i for i, n in enumerate(self._nodes)}
         if not nx.is_directed_acyclic_graph(view):
-            cycle = [str(source) for source, *_ in nx.find_cycle(view)]
-            edge = self._edges.pop()
+            cycle, edge = [str(source) for source, *_ in nx.find_cycle(view)], self._edges[-1]
             raise CompositionError(
                 f"an edge from '{edge.source}' to '{edge.target}' closes a cycle: {' >> '.join([*cycle, cycle[0]])}."
             )
@@ -257,6 +260,8 @@ class Graph:
             (i, repr(n), "trained" if i in self.state else "<untrained>", ", ".join(before[i]), ", ".join(after[i]))
             for i, n in self._nodes.items()
         ]
+        if not rows:
+            return "Empty Graph."
         head = f"Graph with {len(self)} PipeOp{'s' * (len(self) != 1)}:"
         return head + "\n" + table(("id", "pipeop", "state", "predecessors", "successors"), rows, indent="  ")
 
@@ -273,8 +278,11 @@ class Graph:
     def _set_param(self, address: str, value: Any) -> None:
         id, _, name = address.partition(".")
         if id not in self._nodes or not name:
-            raise UnknownKeyError(f"graph: no hyperparameter '{address}'.{suggest(address, self._settings())}")
-        self._nodes[id] = self._nodes[id].with_param(name, value)
+            raise UnknownParameterError(f"graph: no hyperparameter '{address}'.{suggest(address, self._settings())}")
+        old, new = self._nodes[id], self._nodes[id].with_param(name, value)
+        if (old.inputs, old.outputs) != (new.inputs, new.outputs):
+            raise ConfigError(f"{id}: '{name}' decides which channels the node has, and they are joined; compose the graph anew.")
+        self._nodes[id] = new
         self.state = {}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -284,8 +292,7 @@ class Graph:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._nodes, self._numbers, self.state = dict(state["nodes"]), {}, state["state"]
         self._edges = [Edge(*e) for e in state["edges"]]
-        self._inputs = [End(node, Channel(*channel)) for node, channel in state["inputs"]]
-        self._outputs = [End(node, Channel(*channel)) for node, channel in state["outputs"]]
+        self._inputs, self._outputs = ([End(node, Channel(*c)) for node, c in state[k]] for k in ("inputs", "outputs"))
 
     # ---------------------------------------------------------------- running
 
@@ -301,116 +308,32 @@ class Graph:
         valid: validation data of the same form; every fitted node applies its *predict* to it, none is fitted on it.
         """
         state: dict[str, Any] = {}
-        lanes = [self._feed(inputs, "train")] + ([] if valid is None else [self._feed(valid, "predict")])
-        results = self._run(lanes, state)
+        lane = feed(inputs, self._inputs, "train")
+        beside = None if valid is None else feed(valid, self._inputs, "predict")
+        for step in self._plan():
+            try:
+                state[step.id] = train_step(step, lane, beside)
+            except Exception as error:
+                error.add_note(f"in node '{step.id}', training")
+                raise
         self.state = state
-        return self._unwrap(results[0])
+        return unwrap(lane, self._nodes, self._outputs)
 
     def predict(self, inputs: Any) -> Any:
         """Apply every trained node in order and return the outputs as `train` does."""
         if not self.is_trained:
             raise NotTrainedError(f"graph: train it before predicting ({listing(self.ids())}).")
-        slots = self._feed(inputs, "predict")
-        for id, node, sources, _ in self._plan():
+        lane = feed(inputs, self._inputs, "predict")
+        for step in self._plan():
             try:
-                slots[id] = node.predict([slots[s][k] for s, k in sources], self.state[id])
+                predict_step(step, lane, self.state[step.id])
             except Exception as error:
-                error.add_note(f"in node '{id}', predicting")
+                error.add_note(f"in node '{step.id}', predicting")
                 raise
-        return self._unwrap(slots)
+        return unwrap(lane, self._nodes, self._outputs)
 
-    def _run(self, lanes: list[dict[str, Any]], state: dict[str, Any]) -> list[dict[str, Any]]:
-        """Train node by node; the second lane, when there is one, is the validation data."""
-        slots, *rest = lanes
-        for id, node, sources, used in self._plan():
-            try:
-                given = [slots[s][k] for s, k in sources]
-                valid = [[lane[s][k] for s, k in sources] for lane in rest]
-                if valid and node.takes_valid:
-                    slots[id], state[id] = node.train(given, valid=valid[0])  # pyright: ignore[reportCallIssue]
-                else:
-                    slots[id], state[id] = node.train(given)
-                if used:
-                    for lane, values in zip(rest, valid, strict=True):
-                        lane[id] = node.predict(values, state[id])
-            except Exception as error:
-                error.add_note(f"in node '{id}', training")
-                raise
-        return lanes
-
-    def _plan(self) -> list[tuple[str, PipeOp, list[tuple[str, int]], bool]]:
-        """For each node: where its inputs come from (slot, position), and whether anything uses its outputs."""
-        places = {(i, c.name): k for i, n in self._nodes.items() for k, c in enumerate(n.outputs)}
-        feeds: dict[tuple[str, str], list[tuple[str, int]]] = {}
-        for k, end in enumerate(self._inputs):
-            feeds.setdefault((end.node, end.channel.name), []).append(("", k))
-        for e in self._edges:
-            feeds.setdefault((e.target, e.input), []).append((e.source, places[e.source, e.output]))
-        used = {e.source for e in self._edges}
-        return [(i, n, [s for c in n.inputs for s in feeds.get((i, c.name), ())], i in used) for i, n in self._nodes.items()]
-
-    def _feed(self, given: Any, phase: str) -> dict[str, Any]:
-        """The values of the open inputs as slot `""`."""
-        names = [end.name for end in self._inputs]
-        if isinstance(given, Mapping) and not _is_a(given, "Task"):
-            values = [_named(given, end) for end in self._inputs]
-            unknown = [k for k in given if k not in names and k not in {e.node for e in self._inputs}]
-            if unknown:
-                raise UnknownKeyError(f"graph: no input '{unknown[0]}'.{suggest(str(unknown[0]), names, 'inputs')}")
-        else:
-            values = [given] * len(names)
-        for end, value in zip(self._inputs, values, strict=True):
-            wanted = getattr(end.channel, phase)
-            if wanted != "*" and not _is_a(value, wanted):
-                raise DataError(
-                    f"{end.node}: input '{end.channel.name}' takes a {wanted} in {phase}, got {type(value).__name__}; "
-                    "make one with as_task_classif(frame, target=...) or as_task_regr(frame, target=...)."
-                )
-        return {"": values}
-
-    def _unwrap(self, slots: dict[str, Any]) -> Any:
-        found = {
-            end.name: slots[end.node][[c.name for c in self._nodes[end.node].outputs].index(end.channel.name)]
-            for end in self._outputs
-        }
-        return next(iter(found.values())) if len(found) == 1 else found
-
-
-def _is_a(value: object, name: str) -> bool:
-    return any(c.__name__ == name for c in type(value).__mro__) or (name == "None" and value is None)
-
-
-def _named(given: Mapping[str, Any], end: End) -> Any:
-    for name in (end.name, end.node):
-        if name in given:
-            return given[name]
-    raise ConfigError(f"graph: input '{end.name}' is missing; got {listing(given)}.")
-
-
-def _channel(channels: Sequence[Channel], name: str) -> Channel:
-    return next(c for c in channels if c.name == name)
-
-
-def _pick(node: PipeOp, channels: Sequence[Channel], name: str | None, side: str) -> Channel:
-    names = [c.name for c in channels]
-    if name is None and len(channels) == 1:
-        return channels[0]
-    if name is None or name not in names:
-        raise CompositionError(f"'{node.id}' has no {side} '{name}'; its {side}s are {listing(names)}.")
-    return channels[names.index(name)]
-
-
-def _pair(outputs: list[End], inputs: list[End]) -> list[tuple[End, End]]:
-    if len(inputs) == 1 and len(outputs) > 1 and inputs[0].channel.many:
-        return [(o, inputs[0]) for o in outputs]
-    if len(outputs) == len(inputs):
-        return list(zip(outputs, inputs, strict=True))
-    if len(outputs) == 1 and inputs:
-        return [(outputs[0], i) for i in inputs]
-    raise CompositionError(
-        f"cannot join {len(outputs)} output{'s' * (len(outputs) != 1)} ({listing(o.name for o in outputs)}) to "
-        f"{len(inputs)} input{'s' * (len(inputs) != 1)} ({listing(i.name for i in inputs)})."
-    )
+    def _plan(self) -> list[Step]:
+        return plan(self._nodes, self._edges, self._inputs, self._outputs)
 
 
 def _parts(thing: Any) -> Iterable[Any]:
@@ -436,9 +359,6 @@ def gunion(parts: Iterable[Any]) -> Graph:
     """Graphs and nodes side by side, without edges between them."""
     graph = Graph()
     for part in parts:
-        if isinstance(part, PipeOp):
-            inputs, outputs = graph._add_node(part)
-        else:
-            inputs, outputs = graph._add_graph(part if isinstance(part, Graph) else gunion(_parts(part)))
+        inputs, outputs = graph._add(part)
         graph._inputs, graph._outputs = graph._inputs + inputs, graph._outputs + outputs
     return graph

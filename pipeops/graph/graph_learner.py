@@ -14,8 +14,8 @@ from pipeops.graph.graph import Graph
 from pipeops.graph.pipeop import PipeOp
 from pipeops.learn.learner import Learner
 from pipeops.learn.splits import split
-from pipeops.saving import savable
 from pipeops.params import Params
+from pipeops.saving import savable
 
 Validate = float | str | Task | None
 
@@ -38,7 +38,7 @@ class GraphLearner(Learner):
 
     @property
     def task_type(self) -> str | None:  # type: ignore[override]
-        """"classif" or "regr", as the graph's output says."""
+        """ "classif" or "regr", as the graph's output says."""
         return {"PredictionClassif": "classif", "PredictionRegr": "regr"}.get(self.graph.outputs[0].channel.predict)
 
     @property
