@@ -129,7 +129,8 @@ class PredictionClassif(Prediction):
 
     @property
     def missing(self) -> Array:
-        return self.row_ids[self.response_codes < 0]
+        missing = self.response_codes < 0
+        return self.row_ids[missing if self._prob is None else missing | np.isnan(self._prob).any(axis=1)]
 
     @property
     def truth_is_missing(self) -> Array:

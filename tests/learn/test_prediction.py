@@ -320,6 +320,14 @@ def test_from_codes_equals_by_hand_and_keeps_arrays():
     assert fast.score("classif.auc") == binary().score("classif.auc")
 
 
+def test_probabilities_that_a_network_made_nan_are_missing():
+    prob = np.array([[np.nan, np.nan], [0.2, 0.8]])
+    prediction = PredictionClassif.from_codes(np.array([5, 6]), truth=np.array([0, 1]), prob=prob, class_names=["a", "b"])
+    assert prediction.missing.tolist() == [5]
+    with pytest.raises(DataError, match="response of 1 of 2 rows is missing"):
+        prediction.score("classif.auc")
+
+
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda p: pickle.loads(pickle.dumps(p))])
 def test_survives_copy_and_pickle(duplicate):
     for prediction in (binary(weights=np.ones(8)), PredictionRegr(truth=[1.0], response=[2.0])):
