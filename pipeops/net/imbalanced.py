@@ -12,14 +12,14 @@ from pipeops.errors import ConfigError
 from pipeops.net.scores import Reduction, check_reduction, flat_scores
 
 
-def focal(input: Tensor, target: Tensor, gamma: float = 2.0, alpha: float | None = 0.25, reduction: Reduction = "mean") -> Tensor:
+def focal(input: Tensor, target: Tensor, gamma: float = 2.0, alpha: float | None = None, reduction: Reduction = "mean") -> Tensor:
     """Focal loss: the logistic loss of each row times `(1 - p)^gamma`, p the probability of its own class; a scalar.
 
     `input` logits of the positive class, `target` 1 (or anything above 0) for positives, both (n,) or (n, 1). `alpha`
     weighs positives and `1 - alpha` negatives; None weighs neither. The factor is formed in logarithms, so gradients
     stay finite at any logit and any gamma from 0. Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017. O(n).
 
-    >>> focal(torch.tensor([0.0]), torch.tensor([1]), gamma=2, alpha=None)  # log(2) / 4
+    >>> focal(torch.tensor([0.0]), torch.tensor([1]), gamma=2)  # log(2) / 4
     tensor(0.1733)
     """
     check_reduction("focal", reduction)
