@@ -12,7 +12,6 @@ import torch
 
 from pipeops.data import Task
 from pipeops.errors import DataError
-from pipeops.net.samplers import BatchSampler
 
 Batch = tuple[tuple[torch.Tensor, ...], torch.Tensor]
 CACHE_BYTES = 1 << 18
@@ -83,7 +82,7 @@ class Epochs:
 
 
 def _drawing(sampler: Any) -> Callable[[Task, torch.Generator], Iterable[Any]]:
-    return sampler.batches if isinstance(sampler, BatchSampler) else sampler
+    return sampler.batches if hasattr(sampler, "batches") else sampler
 
 
 def _positions(parts: Iterable[Any], n: int) -> list[torch.Tensor]:

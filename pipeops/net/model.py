@@ -23,7 +23,6 @@ from pipeops.net.callbacks import EarlyStopping, History
 from pipeops.net.descriptor import Feed, ModelDescriptor, Symbol
 from pipeops.net.encode import Link, link_for
 from pipeops.net.network import compile_network, from_topology, topology
-from pipeops.net.samplers import BatchSampler
 from pipeops.net.trainer import Trainer, Validation
 from pipeops.params import UNSET, anything, choice, flag, integer, real
 from pipeops.saving import saved_as
@@ -68,7 +67,7 @@ def _from_plain(plain: dict[str, Any]) -> TorchState:
 saved_as(TorchState, _to_plain, _from_plain)
 
 
-@attrs.frozen(eq=False, repr=False, kw_only=True, slots=False)
+@operator
 class TorchModel(PipeOp):
     """What `torch_model_classif` and `torch_model_regr` share."""
 
@@ -134,7 +133,7 @@ class TorchModel(PipeOp):
                 raise ConfigError(f"{self.id}: set '{name}' before training.")
         if self.batch_sampler is not None and self.batch_size is not UNSET:
             raise ConfigError(f"{self.id}: set either 'batch_size' or 'batch_sampler', not both.")
-        if not (self.batch_sampler is None or isinstance(self.batch_sampler, BatchSampler) or callable(self.batch_sampler)):
+        if not (self.batch_sampler is None or hasattr(self.batch_sampler, "batches") or callable(self.batch_sampler)):
             raise ConfigError(
                 f"{self.id}: 'batch_sampler' must have a method batches(task, generator), got {self.batch_sampler!r}."
             )
@@ -150,7 +149,7 @@ class TorchModel(PipeOp):
             raise ConfigError(f"{self.id}: '{wants}' needs a measure to watch; set measures_valid, as in [\"classif.ce\"].")
         if valid is None:
             raise ConfigError(
-                f"{self.id}: '{wants}' needs validation data; as_learner(graph, validate=0.3), or graph.train(task, valid=other_task)."
+                f"{self.id}: '{wants}' needs validation data; as_learner(graph, validate=0.3), or train(task, valid=other)."
             )
         if valid.task.nrow == 0:
             raise DataError(f"{self.id}: the validation data has no rows.")

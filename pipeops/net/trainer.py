@@ -151,6 +151,6 @@ def _refuse_non_finite(losses: Sequence[torch.Tensor], ctx: Context) -> None:
     for batch, value in enumerate(torch.stack(list(losses)).tolist(), 1):
         if not math.isfinite(value):
             raise TrainingError(
-                f"the loss became {value} in epoch {ctx.epoch}, batch {batch} of {len(losses)}; lower the learning rate, scale the "
-                'features with po("scale"), or look at the loss.'
+                f"the loss became {value} in epoch {ctx.epoch}, batch {batch} of {len(losses)}; lower the learning "
+                'rate, scale the features with po("scale"), or look at the loss.'
             )

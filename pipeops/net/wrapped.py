@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self
 import attrs
 
 from pipeops.errors import ConfigError, UnknownParameterError, suggest
-from pipeops.graph.pipeop import Channel, PipeOp
+from pipeops.graph.pipeop import Channel, PipeOp, operator
 from pipeops.net.descriptor import ModelDescriptor
 from pipeops.params import UNSET, Configurable, Param, Setting, hyperparameters
 from pipeops.text import call, source
@@ -30,7 +30,7 @@ class Item(Configurable):
         return type(self).key
 
     def __repr__(self) -> str:
-        return call(type(self).shelf, [repr(type(self).key)], self.changed())
+        return call(type(self).shelf, [source(type(self).key)], self.changed())
 
     def missing(self) -> list[str]:
         """Required hyperparameters that are not set."""
@@ -72,7 +72,7 @@ class Wrapped(Item):
 
     def params(self) -> dict[str, Setting]:
         """The arguments by name."""
-        defaults = {name: UNSET for name in self.arguments} | (self._signature() or {})
+        defaults = dict.fromkeys(self.arguments, UNSET) | (self._signature() or {})
         return {n: Setting(Param("anything", default=d), self.arguments.get(n, d)) for n, d in defaults.items()}
 
     def with_param(self, address: str, value: Any) -> Self:
@@ -87,7 +87,7 @@ class Wrapped(Item):
         return call(source(self.make), [], dict(self.arguments))
 
 
-@attrs.frozen(eq=False, repr=False, kw_only=True, slots=False)
+@operator
 class Configure(PipeOp):
     """A node that writes something into the descriptor while training and passes the feed on when predicting."""
 
