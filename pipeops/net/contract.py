@@ -27,7 +27,7 @@ def example(key: str) -> tuple[Layer, Symbol]:
     row = node.row
     shape = SHAPES[row.rank[0]] if row.rank else (None, 4)
     coded = row.takes == torch.int64
-    return node, Symbol("input", None, (), shape, row.takes, LEVELS if coded else None)
+    return node, Symbol("input", None, (), shape, row.takes or torch.float32, LEVELS if coded else None)
 
 
 def values(symbol: Symbol, batch: int) -> torch.Tensor:

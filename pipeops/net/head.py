@@ -10,7 +10,7 @@ from pipeops.graph.pipeop import operator
 from pipeops.net.descriptor import Symbol
 from pipeops.net.layer import last
 from pipeops.net.node import NetworkNode
-from pipeops.net.shape import check_rank
+from pipeops.net.shape import check_rank, check_type
 from pipeops.params import flag
 from pipeops.shorthand import nn
 
@@ -39,6 +39,7 @@ class Head(NetworkNode):
         (symbol,) = inputs
         if task is None:
             raise ConfigError(f"{self.id}: its size follows from the task; pass one.")
+        check_type(symbol.dtype, torch.float32, self.id)
         check_rank(symbol.shape, (2,), self.id)
         size = output_size(task)
         arguments = {"in_features": last.take(symbol, {}, self.id), "out_features": size, "bias": self.bias}

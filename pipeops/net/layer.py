@@ -18,7 +18,7 @@ from pipeops.errors import ConfigError, DataError, UnknownParameterError, sugges
 from pipeops.graph.pipeop import check_fields, operator
 from pipeops.net.descriptor import Shape, Symbol
 from pipeops.net.node import NetworkNode
-from pipeops.net.shape import DIMENSIONS, RULES, Rule, check_rank, text, traced
+from pipeops.net.shape import DIMENSIONS, RULES, Rule, check_rank, check_type, text, traced
 from pipeops.net.signature import Bounds, hyperparameter, visible
 from pipeops.params import hyperparameters
 from pipeops.registry import Row
@@ -79,7 +79,7 @@ class LayerRow(Row):
     wraps: Callable[..., torch.nn.Module]
     rank: tuple[int, ...]
     rule: Rule | None
-    takes: torch.dtype
+    takes: torch.dtype | None
     bounds: Bounds
     example: Mapping[str, Any]
     sizes: Mapping[str, Inferred]
@@ -110,16 +110,17 @@ class Layer(NetworkNode):
 
     def extend(self, inputs: Sequence[Symbol], task: Task | None) -> Symbol:
         (symbol,) = inputs
+        check_type(symbol.dtype, self.row.takes, self.id)
         check_rank(symbol.shape, self.row.rank, self.id)
         arguments = self.arguments(symbol)
         shape, dtype = self._result(symbol, arguments)
         return self.symbol(inputs, arguments, shape, dtype)
 
     def _result(self, symbol: Symbol, arguments: Mapping[str, Any]) -> tuple[Shape, torch.dtype]:
-        """Shape and type of what comes out: by the row's rule where it has one for this type, else from the meta device."""
+        """Shape and type of what comes out: by the row's rule where it has one, else from the meta device."""
         row = self.row
-        if row.rule is not None and symbol.dtype == row.takes:
-            return row.rule(symbol.shape, arguments, self.id), torch.float32
+        if row.rule is not None:
+            return row.rule(symbol.shape, arguments, self.id), symbol.dtype if row.takes is None else torch.float32
         return traced(lambda: row.wraps(**arguments), [(symbol.shape, symbol.dtype)], self.id)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -180,7 +181,7 @@ def layer(
     *,
     rank: int | tuple[int, ...] = (),
     shape: str | Rule | None = None,
-    takes: torch.dtype = torch.float32,
+    takes: torch.dtype | None = None,
     label: str = "",
     bounds: Bounds | None = None,
     example: Mapping[str, Any] | None = None,
@@ -192,8 +193,9 @@ def layer(
     your own `Inferred`. An argument may also be given as a field, `p=real(0, 1)`, to say its range.
 
     rank: the numbers of dimensions that may come in (with the batch). shape: the rule for the shape that comes out, a word
-    of `pipeops.net.shape.RULES` or a function; without one the module runs on the meta device. takes: the type for which
-    the rule holds. bounds: ranges by name. example: hyperparameters for the example in the docstring.
+    of `pipeops.net.shape.RULES` or a function; without one the module runs on the meta device. takes: the type that must
+    come in (float32, or int64 for codes), after which float32 comes out; None takes anything and, with a rule, keeps it.
+    bounds: ranges by name. example: hyperparameters for the example in the docstring.
 
     >>> import torch
     >>> from pipeops import nn

@@ -14,7 +14,7 @@ from torch import nn as torch_nn
 
 from pipeops.errors import DataError
 from pipeops.net.descriptor import Shape, Symbol
-from pipeops.net.layer import Inferred, channels, last, layer, levels, trailing
+from pipeops.net.layer import Inferred, channels, fixed, last, layer, levels, trailing
 from pipeops.net.modules.embedding import CategoricalEmbedding
 from pipeops.net.modules.gated import GEGLU, ReGLU
 from pipeops.net.modules.shapes import Reshape, Squeeze, Unsqueeze
@@ -23,6 +23,10 @@ from pipeops.params import anything, integer
 
 BOUNDS: Mapping[str, tuple[float | None, float | None]] = {
     "p": (0, 1),
+    "dropout": (0, 1),
+    "nhead": (1, None),
+    "dim_feedforward": (1, None),
+    "layer_norm_eps": (0, None),
     "eps": (0, None),
     "momentum": (0, None),
     "out_features": (1, None),
@@ -37,7 +41,7 @@ BOUNDS: Mapping[str, tuple[float | None, float | None]] = {
 }
 
 KERNEL = {"kernel_size": 3}
-row = partial(layer, bounds=BOUNDS)
+row = partial(layer, bounds=BOUNDS, takes=torch.float32)
 same = partial(row, shape="same")
 
 
@@ -68,7 +72,17 @@ row(
     label="Embedding of category codes",
     example={"embedding_dim": 4},
 )
-same("identity", torch_nn.Identity, label="Identity")
+same(
+    "transformer_encoder_layer",
+    torch_nn.TransformerEncoderLayer,
+    d_model=last,
+    batch_first=fixed(True),
+    activation=anything("relu"),
+    rank=3,
+    label="Transformer encoder layer",
+    example={"nhead": 2},
+)
+layer("identity", torch_nn.Identity, shape="same", label="Identity")
 
 # Activations
 same("relu", torch_nn.ReLU, label="Rectified linear unit")
@@ -197,10 +211,10 @@ row("circular_pad2d", torch_nn.CircularPad2d, rank=4, label="2D circular padding
 row("circular_pad3d", torch_nn.CircularPad3d, rank=5, label="3D circular padding", example=PAD)
 
 # Changes of shape
-row("flatten", torch_nn.Flatten, shape="flattened", label="Several dimensions as one")
-row("unflatten", torch_nn.Unflatten, label="One dimension as several", example={"dim": 1, "unflattened_size": (2, 2)})
-row("reshape", Reshape, shape="reshaped", label="Another shape for the same values", example={"shape": (-1, 2, 2)})
-row(
+layer("flatten", torch_nn.Flatten, shape="flattened", label="Several dimensions as one")
+layer("unflatten", torch_nn.Unflatten, label="One dimension as several", example={"dim": 1, "unflattened_size": (2, 2)})
+layer("reshape", Reshape, shape="reshaped", label="Another shape for the same values", example={"shape": (-1, 2, 2)})
+layer(
     "squeeze",
     Squeeze,
     dims=Inferred("the dimensions in `dim` of size 1", _ones),
@@ -209,7 +223,7 @@ row(
     label="Without dimensions of size 1",
     example={"dim": -1},
 )
-row("unsqueeze", Unsqueeze, shape="unsqueezed", label="With a dimension of size 1", example={"dim": 1})
+layer("unsqueeze", Unsqueeze, shape="unsqueezed", label="With a dimension of size 1", example={"dim": 1})
 row("pixel_shuffle", torch_nn.PixelShuffle, rank=4, label="Channels into pixels", example={"upscale_factor": 2})
 row("pixel_unshuffle", torch_nn.PixelUnshuffle, rank=4, label="Pixels into channels", example={"downscale_factor": 2})
 same("channel_shuffle", torch_nn.ChannelShuffle, rank=(3, 4, 5), label="Channels of groups interleaved", example={"groups": 2})

@@ -44,6 +44,18 @@ def check_rank(shape: Shape, ranks: tuple[int, ...], who: str) -> None:
         raise DataError(f"{who}: takes a {wanted}-dimensional input {named}, got {text(shape)}.")
 
 
+def check_type(dtype: torch.dtype, takes: torch.dtype | None, who: str) -> None:
+    """Refuse another type than the one that a module takes (None: any will do)."""
+    if takes is None or dtype == takes:
+        return
+    names = [str(d).removeprefix("torch.") for d in (takes, dtype)]
+    help = {
+        torch.int64: 'nn("embedding", embedding_dim=...) makes real numbers of category codes.',
+        torch.float32: 'category codes come from po("torch_ingress_categ").',
+    }
+    raise DataError(f"{who}: takes {names[0]}, got {names[1]}; {help.get(dtype, 'convert it before.')}")
+
+
 def position(dim: int, rank: int, shape: Shape, who: str) -> int:
     """A dimension counted from the front; refused when there is none such among `rank` of them."""
     if not -rank <= dim < rank:
@@ -188,14 +200,9 @@ def traced(
         found += _runs(module, inputs, SMALL_FILLINGS, who)[0]
     if not found:
         shapes = ", ".join(f"{text(s)} {str(d).removeprefix('torch.')}" for s, d in inputs)
-        raise DataError(f"{who}: cannot take {shapes}: {problem}{_hint(inputs)}")
+        raise DataError(f"{who}: cannot take {shapes}: {problem}")
     sizes = zip(*(shape for shape, _ in found), strict=True)
     return tuple(s[0] if len(set(s)) == 1 else None for s in sizes), found[0][1]
-
-
-def _hint(inputs: Sequence[tuple[Shape, torch.dtype]]) -> str:
-    whole = any(not dtype.is_floating_point for _, dtype in inputs)
-    return ' It takes real numbers: nn("embedding", embedding_dim=...) makes them of category codes.' if whole else ""
 
 
 def _on_meta(build: Callable[[], torch.nn.Module], who: str) -> torch.nn.Module:

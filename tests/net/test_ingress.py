@@ -1,0 +1,176 @@
+"""Ingress: values beside numpy, codes beside the reference, and what is refused before training."""
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from pipeops import as_task_classif, nn, po
+from pipeops.errors import CompositionError, DataError
+from pipeops.net import compile_network
+
+FRAME = {
+    "color": ["red", "blue", "red", "green"],
+    "ok": [True, False, True, True],
+    "x": [1.0, 2.5, -3.0, 4.0],
+    "n": [1, 2, 3, 4],
+    "y": ["a", "b", "b", "a"],
+}
+TASK = as_task_classif(FRAME, target="y", id="mixed")
+
+
+def first(node, task):
+    (value,), state = node.train([task])
+    return value, state
+
+
+def test_numeric_values_and_order():
+    descriptor, state = first(po("torch_ingress_num"), TASK.select(["n", "x", "ok"]))
+    source = descriptor.feed.sources["torch_ingress_num"]
+    assert source.tensor().dtype == torch.float32
+    assert source.tensor().tolist() == [[1, 1, 1], [2, 2.5, 0], [3, -3, 1], [4, 4, 1]]
+    assert source.tensor() is source.tensor()
+    assert descriptor.symbol.shape == (None, 3)
+    assert state == {"layout": {"n": "numeric", "x": "numeric", "ok": "boolean"}}
+
+
+def test_blocks_are_the_tensor(binary):
+    node = po("torch_ingress_num")
+    descriptor, state = first(node, binary)
+    (feed,) = node.predict([binary], state)
+    whole = descriptor.feed.sources["torch_ingress_num"].tensor()
+    parts = [(start, stop, part.clone()) for start, stop, part in feed.sources["torch_ingress_num"].blocks(4)]
+    assert [p[:2] for p in parts] == [(0, 4), (4, 6)]
+    assert torch.equal(torch.cat([p[2] for p in parts]), whole)
+
+
+def test_predict_puts_columns_in_the_order_of_training(binary):
+    node = po("torch_ingress_num")
+    descriptor, state = first(node, binary.select(["b", "a"]))
+    (feed,) = node.predict([binary.select(["a", "b"])], state)
+    assert torch.equal(feed.sources["torch_ingress_num"].tensor(), descriptor.feed.sources["torch_ingress_num"].tensor())
+
+
+def test_codes_follow_the_levels():
+    frame = pl.DataFrame(FRAME).with_columns(pl.col("color").cast(pl.Enum(["red", "green", "blue"])))
+    task = as_task_classif(frame, target="y").select(["color", "ok"])
+    descriptor, state = first(po("torch_ingress_categ"), task)
+    assert descriptor.feed.sources["torch_ingress_categ"].tensor().tolist() == [[0, 1], [2, 0], [0, 1], [1, 1]]
+    assert descriptor.symbol.levels == (3, 2)
+    assert descriptor.symbol.dtype == torch.int64
+    assert state["levels"] == {"color": ["red", "green", "blue"], "ok": [False, True]}
+
+
+def test_codes_of_the_reference_counted_from_zero(reference):
+    (case,) = [c for c in reference("12_torch_facts")["cases"] if c["case"] == "categ_ingress_codes"]
+    data = {c["name"]: c for c in reference("tasks")["tasks"]["mixed_tr"]["data_columns"]}
+    rows = [i - 1 for i in (1, 2, 4, 6, 7, 8, 12)]
+    names = case["value"]["features"]
+    frame = {"y": ["a", "b"] * 3 + ["a"]}
+    for name in names:
+        values = [data[name]["values"][i] for i in rows]
+        levels = data[name].get("levels")
+        frame[name] = pl.Series(name, values, dtype=pl.Enum(levels)) if levels else values
+    task = as_task_classif(pl.DataFrame(frame), target="y").select(names)
+    descriptor, _ = first(po("torch_ingress_categ"), task)
+    codes = descriptor.feed.sources["torch_ingress_categ"].tensor() + 1
+    # the reference's codes come column by column
+    assert codes.reshape(-1).tolist() == case["value"]["codes"]
+
+
+def test_numeric_and_categorical_side_by_side():
+    def branch(columns, ingress):
+        return po("select", id=f"select_{ingress}", selector=columns) >> po(f"torch_ingress_{ingress}")
+
+    graph = [
+        branch(["color", "ok"], "categ") >> nn("embedding", embedding_dim=3) >> nn("flatten"),
+        branch(["x", "n"], "num"),
+    ] >> nn("merge_cat") >> nn("head")  # fmt: skip
+    descriptor = graph.train(TASK)
+    assert descriptor.symbol.inputs[0].shape == (None, 8)
+    network = compile_network(descriptor.symbol)
+    assert list(network.state_dict()) == ["embedding.weight", "head.weight", "head.bias"]
+    assert network.embedding.weight.shape == (5, 3)
+    feed = graph.predict(TASK)
+    tensors = {name: source.tensor() for name, source in feed.sources.items()}
+    weight, codes = network.embedding.weight, tensors["torch_ingress_categ"]
+    by_hand = torch.cat([weight[codes[:, 0]], weight[3 + codes[:, 1]], tensors["torch_ingress_num"]], dim=1)
+    torch.testing.assert_close(network(**tensors), network.head(by_hand))
+
+
+MISSING = as_task_classif(
+    {"x": [1.0, None, float("nan")], "z": [1.0, 2.0, None], "c": ["u", None, "v"], "y": ["a", "b", "a"]}, target="y"
+)
+
+
+@pytest.mark.parametrize(
+    ("key", "task", "parts"),
+    [
+        ("torch_ingress_num", MISSING.select(["x", "z"]), ["'x' (2)", "'z' (1)", 'po("imputemean")', 'po("missind")']),
+        ("torch_ingress_categ", MISSING.select(["c"]), ["'c' (1)", 'po("imputemode")']),
+        ("torch_ingress_num", TASK, ["'color' (categorical)", 'po("encode")', "torch_ingress_categ"]),
+        ("torch_ingress_categ", TASK, ["'x' (numeric)", "torch_ingress_num", 'po("select")']),
+        ("torch_ingress_num", TASK.select([]), ["no features left"]),
+        ("torch_ingress_categ", TASK.select([]), ["no features left"]),
+    ],
+)
+def test_refused_before_training(key, task, parts):
+    with pytest.raises(DataError) as error:
+        po(key).train([task])
+    for part in [key, *parts]:
+        assert part in str(error.value)
+
+
+def _predict(key, columns, other):
+    node = po(key)
+    _, state = first(node, TASK.select(columns))
+    (feed,) = node.predict([as_task_classif(other, target="y")], state)
+    for _ in feed.sources[key].blocks(2):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("key", "columns", "other", "parts"),
+    [
+        ("torch_ingress_num", ["x", "n"], {"x": [1.0, 2.0]}, ["'n' missing"]),
+        ("torch_ingress_num", ["x"], {"x": [1.0, 2.0], "w": [1, 2]}, ["'w' not there in training"]),
+        ("torch_ingress_num", ["x"], {"x": ["1", "2"]}, ["'x' is categorical, was numeric"]),
+        ("torch_ingress_num", ["x"], {"x": [1.0, None]}, ["'x' (1)", "imputemean"]),
+        ("torch_ingress_categ", ["color"], {"color": ["red", "pink"]}, ["'color'", "'pink'", "fixfactors"]),
+        ("torch_ingress_categ", ["color"], {"color": ["red", None]}, ["'color' (1)", "imputemode"]),
+    ],
+)
+def test_refused_at_predict(key, columns, other, parts):
+    with pytest.raises(DataError) as error:
+        _predict(key, columns, {**other, "y": ["a", "b"]})
+    for part in [key, *parts]:
+        assert part in str(error.value)
+
+
+def test_infinities_are_not_missing():
+    values = np.array([np.inf, -np.inf, 1.0])
+    task = as_task_classif({"x": values, "y": ["a", "b", "a"]}, target="y")
+    descriptor, _ = first(po("torch_ingress_num"), task)
+    assert descriptor.feed.sources["torch_ingress_num"].tensor()[:, 0].tolist() == values.tolist()
+
+
+def test_codes_in_a_linear_layer_are_refused_with_help():
+    graph = po("torch_ingress_categ") >> nn("linear", out_features=2)
+    with pytest.raises(DataError, match=r'linear.*nn\("embedding"'):
+        graph.train(TASK.select(["color"]))
+
+
+def test_branches_must_see_the_same_rows_and_target():
+    graph = [po("torch_ingress_num", id="one"), po("torch_ingress_num", id="two")] >> nn("merge_sum")
+    numbers = TASK.select(["x", "n"])
+    for other, part in (
+        (numbers.filter([0, 1]), "different rows"),
+        (as_task_classif({**FRAME, "z": FRAME["y"]}, target="z"), "target"),
+    ):
+        with pytest.raises(DataError, match=part):
+            graph.train({"one": numbers, "two": other.select(["x", "n"])})
+
+
+def test_a_network_node_cannot_feed_a_task_operator():
+    with pytest.raises(CompositionError, match="torch_ingress_num"):
+        po("torch_ingress_num") >> po("scale")
