@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pipeops.data import Task, TaskClassif, TaskRegr, as_task_classif, as_task_regr
     from pipeops.graph import Graph, GraphLearner, PipeOp, as_learner, chain, gunion
-    from pipeops.learn import Learner, Prediction, PredictionClassif, PredictionRegr, load_learner, measure
+    from pipeops.learn import Learner, Prediction, PredictionClassif, PredictionRegr, load_learner, measure, partition
     from pipeops.shorthand import lrn, msr, msrs, nn, po, rsmp, t_clbk, t_loss, t_opt, tsk
 
 __version__ = "0.1.0"
@@ -17,7 +17,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "pipeops.data": ("Task", "TaskClassif", "TaskRegr", "as_task_classif", "as_task_regr"),
     "pipeops.graph": ("Graph", "GraphLearner", "PipeOp", "as_learner", "chain", "gunion"),
-    "pipeops.learn": ("Learner", "Prediction", "PredictionClassif", "PredictionRegr", "load_learner", "measure"),
+    "pipeops.learn": ("Learner", "Prediction", "PredictionClassif", "PredictionRegr", "load_learner", "measure", "partition"),
     "pipeops.shorthand": ("lrn", "msr", "msrs", "nn", "po", "rsmp", "t_clbk", "t_loss", "t_opt", "tsk"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
@@ -44,6 +44,7 @@ __all__ = [
     "msr",
     "msrs",
     "nn",
+    "partition",
     "po",
     "rsmp",
     "t_clbk",

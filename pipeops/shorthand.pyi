@@ -3,6 +3,16 @@
 from collections.abc import Iterable
 from typing import Any, Literal, overload
 
+from pipeops.learn.resamplings import Bootstrap
+from pipeops.learn.resamplings import CV
+from pipeops.learn.resamplings import Custom
+from pipeops.learn.resamplings import CustomCV
+from pipeops.learn.resamplings import Holdout
+from pipeops.learn.resamplings import Insample
+from pipeops.learn.resamplings import LOO
+from pipeops.learn.resamplings import RepeatedCV
+from pipeops.learn.resamplings import Subsampling
+from pipeops.learn.same_other import SameOtherCV
 from pipeops.net.callback import SetCallbacks
 from pipeops.net.callbacks import History
 from pipeops.net.callbacks import Progress
@@ -20,8 +30,12 @@ from pipeops.net.loss import SetLoss
 from pipeops.net.losses import AbsoluteError
 from pipeops.net.losses import AreaUnderMin
 from pipeops.net.losses import CrossEntropy
+from pipeops.net.losses import Focal
+from pipeops.net.losses import HingePairs
 from pipeops.net.losses import Huber
+from pipeops.net.losses import Logistic
 from pipeops.net.losses import MeanSquaredError
+from pipeops.net.losses import SquarePairs
 from pipeops.net.merge import MergeCat
 from pipeops.net.merge import MergeProd
 from pipeops.net.merge import MergeSum
@@ -305,6 +319,8 @@ class _Nn(Registry):
     @overload
     def __call__(self, key: Literal["threshold"], /, *, id: str = ..., threshold: float = ..., value: float = ..., inplace: bool = ...) -> Any: ...
     @overload
+    def __call__(self, key: Literal["transformer_encoder_layer"], /, *, id: str = ..., nhead: int = ..., dim_feedforward: int = ..., dropout: float = ..., activation: Any = ..., layer_norm_eps: float = ..., norm_first: bool = ..., bias: bool = ...) -> Any: ...
+    @overload
     def __call__(self, key: Literal["unflatten"], /, *, id: str = ..., dim: int = ..., unflattened_size: Any = ...) -> Any: ...
     @overload
     def __call__(self, key: Literal["unfold"], /, *, id: str = ..., kernel_size: Any = ..., dilation: Any = ..., padding: Any = ..., stride: Any = ...) -> Any: ...
@@ -477,21 +493,50 @@ class _Msr(Registry):
 msr: _Msr
 
 class _Rsmp(Registry):
+    @overload
+    def __call__(self, key: Literal["bootstrap"], /, *, id: str = ..., instance: str = ..., ratio: float = ..., repeats: int = ...) -> Bootstrap: ...
+    @overload
+    def __call__(self, key: Literal["custom"], /, *, id: str = ..., instance: str = ..., train_sets: Any = ..., test_sets: Any = ...) -> Custom: ...
+    @overload
+    def __call__(self, key: Literal["custom_cv"], /, *, id: str = ..., instance: str = ..., col: Any = ..., f: Any = ...) -> CustomCV: ...
+    @overload
+    def __call__(self, key: Literal["cv"], /, *, id: str = ..., instance: str = ..., folds: int = ...) -> CV: ...
+    @overload
+    def __call__(self, key: Literal["holdout"], /, *, id: str = ..., instance: str = ..., ratio: float = ...) -> Holdout: ...
+    @overload
+    def __call__(self, key: Literal["insample"], /, *, id: str = ..., instance: str = ...) -> Insample: ...
+    @overload
+    def __call__(self, key: Literal["loo"], /, *, id: str = ..., instance: str = ...) -> LOO: ...
+    @overload
+    def __call__(self, key: Literal["repeated_cv"], /, *, id: str = ..., instance: str = ..., folds: int = ..., repeats: int = ...) -> RepeatedCV: ...
+    @overload
+    def __call__(self, key: Literal["same_other_cv"], /, *, id: str = ..., instance: str = ..., folds: int = ..., subsets: Literal['S', 'O', 'A', 'SO', 'SA', 'SOA'] = ..., sizes: int = ..., ratio: float = ..., seeds: int = ..., ignore_subset: bool = ...) -> SameOtherCV: ...
+    @overload
+    def __call__(self, key: Literal["subsampling"], /, *, id: str = ..., instance: str = ..., ratio: float = ..., repeats: int = ...) -> Subsampling: ...
+    @overload
     def __call__(self, key: str, /, *args: Any, **kwargs: Any) -> Any: ...
 
 rsmp: _Rsmp
 
 class _T_Loss(Registry):
     @overload
-    def __call__(self, key: Literal["aum"], /, *, denominator: Literal['rate', 'count'] = ...) -> AreaUnderMin: ...
+    def __call__(self, key: Literal["aum"], /, *, denominator: Literal['rate', 'count'] = ..., ties: Literal['shared', 'mean'] = ...) -> AreaUnderMin: ...
     @overload
     def __call__(self, key: Literal["cross_entropy"], /, *, class_weight: Any = ..., ignore_index: int = ..., reduction: Literal['mean', 'sum'] = ..., label_smoothing: float = ...) -> CrossEntropy: ...
+    @overload
+    def __call__(self, key: Literal["focal"], /, *, gamma: float = ..., alpha: float | None = ..., reduction: Literal['mean', 'sum'] = ...) -> Focal: ...
+    @overload
+    def __call__(self, key: Literal["hinge_pairs"], /, *, margin: float = ..., reduction: Literal['mean', 'sum'] = ...) -> HingePairs: ...
     @overload
     def __call__(self, key: Literal["huber"], /, *, reduction: Literal['mean', 'sum'] = ..., delta: float = ...) -> Huber: ...
     @overload
     def __call__(self, key: Literal["l1"], /, *, reduction: Literal['mean', 'sum'] = ...) -> AbsoluteError: ...
     @overload
+    def __call__(self, key: Literal["logistic"], /, *, class_weight: Any = ..., reduction: Literal['mean', 'sum'] = ...) -> Logistic: ...
+    @overload
     def __call__(self, key: Literal["mse"], /, *, reduction: Literal['mean', 'sum'] = ...) -> MeanSquaredError: ...
+    @overload
+    def __call__(self, key: Literal["square_pairs"], /, *, margin: float = ..., reduction: Literal['mean', 'sum'] = ...) -> SquarePairs: ...
     @overload
     def __call__(self, key: str, /, *args: Any, **kwargs: Any) -> Any: ...
 

@@ -1,0 +1,222 @@
+"""Resampling: sets are disjoint and exhaustive, strata keep their shares, groups are never cut, seeds repeat."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeops import as_task_classif, as_task_regr, partition, rsmp
+from pipeops.errors import ConfigError, DataError, UnknownKeyError, UnknownParameterError
+from pipeops.learn.resampling import Instance
+
+DRAWN = [
+    ("holdout", {"ratio": 0.6}),
+    ("subsampling", {"ratio": 0.3, "repeats": 3}),
+    ("cv", {"folds": 4}),
+    ("repeated_cv", {"folds": 3, "repeats": 2}),
+    ("bootstrap", {"repeats": 3}),
+    ("loo", {}),
+]
+
+
+def numbered(n, **columns):
+    return as_task_regr({"x": np.arange(n), "y": np.arange(n, dtype=float), **columns}, target="y", id="numbered")
+
+
+def sets(resampling):
+    return [(resampling.train_set(i), resampling.test_set(i)) for i in range(resampling.iters)]
+
+
+@pytest.mark.parametrize(("key", "options"), DRAWN)
+@given(n=st.integers(2, 40), seed=st.integers(0, 5))
+def test_sets_are_disjoint_and_exhaustive(key, options, n, seed):
+    task = numbered(n + 3).filter(np.arange(3, n + 3))
+    for train, test in sets(rsmp(key, **options).instantiate(task, seed=seed)):
+        assert not set(train) & set(test)
+        assert set(train) | set(test) == set(range(3, n + 3))
+        assert key == "bootstrap" or len(set(train)) == len(train)
+        assert (np.diff(train) >= 0).all()
+
+
+@given(n=st.integers(2, 40), folds=st.integers(2, 12))
+def test_each_row_is_tested_once_in_a_cross_validation_and_folds_differ_by_one(n, folds):
+    cv = rsmp("cv", folds=folds).instantiate(numbered(n), seed=1)
+    sizes = [len(cv.test_set(i)) for i in range(folds)]
+    assert sorted(np.concatenate([cv.test_set(i) for i in range(folds)])) == list(range(n))
+    assert max(sizes) - min(sizes) <= 1
+    assert sizes == sorted(sizes, reverse=True)
+
+
+@given(st.lists(st.sampled_from("abc"), min_size=6, max_size=40).filter(lambda s: len(set(s)) > 1))
+def test_strata_keep_their_shares(labels):
+    task = numbered(len(labels), s=labels).with_roles(stratum="s")
+    counts, labels = Counter(labels), np.array(labels)
+    cv = rsmp("cv", folds=3).instantiate(task, seed=3)
+    for i in range(3):
+        tested = Counter(labels[cv.test_set(i)])
+        assert all(abs(tested[s] - n / 3) < 1 for s, n in counts.items())
+    train = rsmp("holdout", ratio=0.5).instantiate(task, seed=3).train_set(0)
+    assert Counter(labels[train]) == +Counter({s: round(0.5 * n) for s, n in counts.items()})
+
+
+@pytest.mark.parametrize(("key", "options"), DRAWN)
+@given(groups=st.lists(st.integers(0, 5), min_size=4, max_size=30).filter(lambda g: len(set(g)) > 1))
+def test_groups_are_never_cut(key, options, groups):
+    task, groups = numbered(len(groups), g=groups).with_roles(group="g"), np.array(groups)
+    for train, test in sets(rsmp(key, **options).instantiate(task, seed=2)):
+        assert not set(groups[train]) & set(groups[test])
+        for g, count in Counter(groups[train].tolist()).items():
+            assert count % (groups == g).sum() == 0
+
+
+def test_the_same_seed_draws_the_same_sets_and_another_seed_others():
+    cv, task = rsmp("cv", folds=3), numbered(30)
+    one, two, three = (cv.instantiate(task, seed=s) for s in (1, 1, 2))
+    assert not cv.is_instantiated
+    assert all(np.array_equal(one.test_set(i), two.test_set(i)) for i in range(3))
+    assert not all(np.array_equal(one.test_set(i), three.test_set(i)) for i in range(3))
+
+
+def test_every_row_is_equally_likely_in_a_bootstrap_and_a_holdout():
+    task = numbered(10)
+    boot = rsmp("bootstrap", repeats=2000).instantiate(task, seed=1)
+    counts = sum(np.bincount(boot.train_set(i), minlength=10) for i in range(2000)) / 2000
+    assert np.allclose(counts, 1, atol=0.1)
+    sub = rsmp("subsampling", repeats=2000, ratio=0.3).instantiate(task, seed=1)
+    counts = sum(np.bincount(sub.train_set(i), minlength=10) for i in range(2000)) / 2000
+    assert np.allclose(counts, 0.3, atol=0.05)
+
+
+def test_a_plain_resampling_has_no_sets_and_a_wrong_iteration_is_refused():
+    with pytest.raises(ConfigError, match="not been instantiated"):
+        rsmp("cv").train_set(0)
+    cv = rsmp("cv", folds=3).instantiate(numbered(9))
+    for wrong in (3, -1, "a"):
+        with pytest.raises(ConfigError, match="from 0 to 2"):
+            cv.test_set(wrong)
+
+
+def test_strata_and_groups_together_are_refused():
+    task = numbered(6, g=[0, 0, 1, 1, 2, 2], s=list("ababab")).with_roles(group="g", stratum="s")
+    for key in ("cv", "holdout", "same_other_cv"):
+        with pytest.raises(DataError, match="cannot be honoured together"):
+            rsmp(key).instantiate(task)
+
+
+def test_hyperparameters_are_validated():
+    with pytest.raises(ConfigError, match="folds"):
+        rsmp("cv", folds=1)
+    with pytest.raises(ConfigError, match="ratio"):
+        rsmp("holdout", ratio=1.5)
+    with pytest.raises(UnknownParameterError, match="folds"):
+        rsmp("cv", fold=3)
+    assert repr(rsmp("cv", folds=3, id="three")) == 'rsmp("cv", id="three", folds=3)'
+
+
+def test_custom_sets():
+    task = numbered(6)
+    own = rsmp("custom", train_sets=[[0, 1, 2], [3, 4, 5]], test_sets=[[3, 4, 5], [0, 1]]).instantiate(task)
+    assert own.iters == 2
+    assert own.test_set(1).tolist() == [0, 1]
+    with pytest.raises(ConfigError, match="as many test sets"):
+        rsmp("custom", train_sets=[[0]], test_sets=[[1], [2]])
+    with pytest.raises(UnknownKeyError, match="no rows 99"):
+        rsmp("custom", train_sets=[[0]], test_sets=[[99]]).instantiate(task)
+
+
+def test_custom_cv_by_column_and_by_labels():
+    task = numbered(6, k=["b", "a", "b", "c", "a", "c"])
+    by_column = rsmp("custom_cv", col="k").instantiate(task)
+    assert [by_column.test_set(i).tolist() for i in range(3)] == [[1, 4], [0, 2], [3, 5]]
+    by_label = rsmp("custom_cv", f=[1, 1, 2, 2, 3, None]).instantiate(task)
+    assert [s.tolist() for s in (by_label.test_set(2), by_label.train_set(2))] == [[4], [0, 1, 2, 3]]
+    with pytest.raises(ConfigError, match="either"):
+        rsmp("custom_cv")
+    with pytest.raises(DataError, match="2 labels for the 6 rows"):
+        rsmp("custom_cv", f=[1, 2]).instantiate(task)
+
+
+def test_an_instance_knows_its_task_and_its_iterations_print():
+    cv = rsmp("repeated_cv", folds=2, repeats=2).instantiate(numbered(5), seed=1)
+    assert isinstance(cv.instance, Instance)
+    assert cv.belongs_to(numbered(5))
+    assert not cv.belongs_to(numbered(6))
+    assert cv.table().rows() == [(0, 0, 0, 2, 3), (1, 0, 1, 3, 2), (2, 1, 0, 2, 3), (3, 1, 1, 3, 2)]
+    assert repr(cv).splitlines()[1].split() == ["iteration", "repeat", "fold", "train", "test"]
+
+
+@given(
+    st.lists(st.sampled_from("uvw"), min_size=9, max_size=30).filter(lambda s: min(Counter(s).values()) >= 2 and len(set(s)) > 1)
+)
+def test_same_other_cv_trains_on_the_subsets_that_it_says(subset):
+    task, subset = numbered(len(subset), s=subset).with_roles(subset="s"), np.array(subset)
+    soak = rsmp("same_other_cv", folds=2).instantiate(task, seed=1)
+    assert soak.iters == 3 * 2 * len(set(subset))
+    for i in range(soak.iters):
+        kind, own = soak.details(i)["train.subsets"], soak.details(i)["test.subset"]
+        train, test = soak.train_set(i), soak.test_set(i)
+        assert not set(train) & set(test)
+        assert set(subset[test]) == {own}
+        wanted = {"same": {own}, "all": set(subset), "other": set(subset) - {own}}[kind]
+        assert set(subset[train]) <= wanted
+        assert kind != "other" or own not in subset[train]
+
+
+def test_same_other_cv_shares_tests_and_folds():
+    task = numbered(30, s=["a"] * 20 + ["b"] * 10).with_roles(subset="s")
+    soak = rsmp("same_other_cv", folds=5).instantiate(task, seed=1)
+    by_kind = {k: {} for k in ("same", "other", "all")}
+    for i in range(soak.iters):
+        d = soak.details(i)
+        by_kind[d["train.subsets"]][d["test.subset"], d["test.fold"]] = (soak.train_set(i), soak.test_set(i))
+    for place, (train, test) in by_kind["all"].items():
+        same, other = by_kind["same"][place], by_kind["other"][place]
+        assert np.array_equal(test, same[1])
+        assert sorted([*same[0], *other[0]]) == train.tolist()
+    assert [len(by_kind[k]["a", 0][0]) for k in ("same", "other", "all")] == [16, 8, 24]
+
+
+def test_same_other_cv_sizes_are_nested_and_keep_strata():
+    labels = ["p", "n"] * 20
+    task = numbered(40, s=["a"] * 24 + ["b"] * 16, k=labels).with_roles(subset="s", stratum="k")
+    soak = rsmp("same_other_cv", folds=2, sizes=1, subsets="SO").instantiate(task, seed=1)
+    sizes = {}
+    for i in range(soak.iters):
+        d = soak.details(i)
+        sizes.setdefault((d["train.subsets"], d["test.subset"], d["test.fold"]), []).append(soak.train_set(i))
+    assert [len(s) for s in sizes["same", "a", 0]] == [12, 8, 4]
+    assert [len(s) for s in sizes["other", "a", 0]] == [8, 4]
+    assert [len(s) for s in sizes["same", "b", 0]] == [8, 4]
+    large, middle, small = (set(s) for s in sizes["same", "a", 0])
+    assert small < middle < large
+    assert Counter(np.array(labels)[sorted(middle)]) == {"p": 4, "n": 4}
+    smallest = rsmp("same_other_cv", folds=2, sizes=0, subsets="SO").instantiate(task, seed=1)
+    found = [(smallest.details(i)["n.train.groups"], len(smallest.train_set(i))) for i in range(smallest.iters)]
+    assert set(found) == {(8, 8), (12, 12)}
+
+
+def test_same_other_cv_without_subsets_is_a_cross_validation():
+    soak = rsmp("same_other_cv", folds=3).instantiate(numbered(9), seed=1)
+    assert soak.iters == 3
+    assert sorted(np.concatenate([soak.test_set(i) for i in range(3)])) == list(range(9))
+    assert all(set(soak.train_set(i)) | set(soak.test_set(i)) == set(range(9)) for i in range(3))
+
+
+def test_partition_cuts_in_two_or_three():
+    task = numbered(10)
+    parts = partition(task, ratio=(0.5, 0.3), seed=1)
+    assert [len(p) for p in parts] == [5, 3, 2]
+    assert sorted(np.concatenate(parts)) == list(range(10))
+    assert partition(task, 0.6, seed=4).train.tolist() == partition(task, 0.6, seed=4).train.tolist()
+    for wrong in (1, -0.1, (0.8, 0.5), (0.1, 0.1, 0.1), "a"):
+        with pytest.raises(ConfigError, match="ratio"):
+            partition(task, wrong)
+
+
+def test_partition_stratifies_by_target_or_column():
+    task = as_task_classif({"x": list(range(12)), "k": list("uv") * 6, "y": ["p"] * 8 + ["n"] * 4}, target="y")
+    for stratify, column in ((True, task.truth()), ("k", np.array(list("uv") * 6))):
+        parts = partition(task, 0.5, stratify=stratify, seed=1)
+        assert Counter(column[parts.train].tolist()) == Counter(column[parts.test].tolist())
