@@ -135,3 +135,16 @@ def _pick(frame: Frame, names: list[str]) -> Frame:
 
 def _join(frame: Frame, columns: Frame) -> Frame:
     return frame.with_columns(*columns.iter_columns()) if columns.columns else frame
+
+
+def with_nan(frame: Frame) -> set[str]:
+    """The columns in which a missing value may be written as NaN, found in one pass."""
+    floats = [name for name, dtype in frame.schema.items() if dtype.is_float()]
+    found = frame.select(nw.col(name).is_nan().any() for name in floats).row(0) if floats else ()
+    return {name for name, any_nan in zip(floats, found, strict=True) if any_nan}
+
+
+def numeric(frame: Frame) -> dict[str, nw.Expr]:
+    """Columns as expressions in which every missing value is null, so that statistics leave it out."""
+    nan = with_nan(frame)
+    return {name: nw.col(name).fill_nan(None) if name in nan else nw.col(name) for name in frame.columns}

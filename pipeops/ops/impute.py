@@ -16,7 +16,7 @@ import narwhals as nw
 
 from pipeops.data.columns import declared_levels, kind, levels_of, missing_counts
 from pipeops.errors import ConfigError, DataError, listing
-from pipeops.ops.base import Frame, Preprocess, Series, operator
+from pipeops.ops.base import Frame, Preprocess, Series, numeric, operator
 from pipeops.ops.levels import with_levels
 from pipeops.params import UNSET, anything, flag, real
 from pipeops.shorthand import po
@@ -43,18 +43,14 @@ class Impute(Preprocess):
         schema = frame.schema
         grown = [grow(frame.get_column(n), v) for n, v in state.items() if isinstance(schema[n], nw.Enum | nw.Categorical)]
         frame = frame.with_columns(*grown) if grown else frame
-        return frame.with_columns(_filled(name, schema[name], value) for name, value in state.items()) if state else frame
+        column = numeric(frame)
+        return frame.with_columns(column[name].fill_null(value) for name, value in state.items()) if state else frame
 
 
 def grow(column: Series, level: Any) -> Series:
     """The column with one more level, where its type declares levels and this is not one of them."""
     levels = declared_levels(column)
     return column if levels is None or level in levels else with_levels(column, [*levels, level])
-
-
-def _filled(name: str, dtype: DType, value: Any) -> nw.Expr:
-    column = nw.col(name).fill_nan(None) if dtype.is_float() else nw.col(name)
-    return column.fill_null(value)
 
 
 def _nothing(frame: Frame, name: str) -> Any:
@@ -80,15 +76,11 @@ def _as(dtype: DType, number: float) -> Any:
 
 def numbers(frame: Frame, statistic: Callable[[nw.Expr], nw.Expr]) -> dict[str, float | None]:
     """One statistic of each numeric or datetime column (in microseconds), None where all is missing."""
-    exprs = [statistic(_number(name, dtype)).alias(name) for name, dtype in frame.schema.items()]
+    schema, column = frame.schema, numeric(frame)
+    dates = {name for name, dtype in schema.items() if kind(dtype) == "datetime"}
+    exprs = [statistic(c.dt.timestamp("us") if name in dates else c).alias(name) for name, c in column.items()]
     row = frame.select(*exprs).row(0)
     return {n: None if v is None or isnan(v) else v for n, v in zip(frame.columns, row, strict=True)}
-
-
-def _number(name: str, dtype: DType) -> nw.Expr:
-    if kind(dtype) == "datetime":
-        return nw.col(name).dt.timestamp("us")
-    return nw.col(name).fill_nan(None) if dtype.is_float() else nw.col(name)
 
 
 def _learnt(frame: Frame, statistic: Callable[[nw.Expr], nw.Expr]) -> dict[str, Any]:

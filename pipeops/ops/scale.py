@@ -10,7 +10,7 @@ from typing import ClassVar
 import narwhals as nw
 
 from pipeops.errors import ConfigError
-from pipeops.ops.base import Frame, Preprocess, Series, operator
+from pipeops.ops.base import Frame, Preprocess, Series, numeric, operator
 from pipeops.params import flag, real
 from pipeops.shorthand import po
 
@@ -19,16 +19,16 @@ MAD = 1.4826
 """Makes the median absolute deviation of a normal distribution its standard deviation."""
 
 
-def numbers(frame: Frame) -> Frame:
-    """Numeric columns as floats whose missing values are all null, so that statistics skip them."""
-    floats = {name: dtype.is_float() for name, dtype in frame.schema.items()}
-    return frame.with_columns(nw.col(n).fill_nan(None) if f else nw.col(n).cast(nw.Float64) for n, f in floats.items())
+Statistic = Callable[[nw.Expr], nw.Expr]
 
 
-def statistic(frame: Frame, what: Callable[[str], nw.Expr]) -> dict[str, float]:
-    """One number for each column; NaN where there was nothing to learn from."""
-    values = frame.select(what(name).alias(name) for name in frame.columns).row(0)
-    return {name: NAN if value is None else float(value) for name, value in zip(frame.columns, values, strict=True)}
+def statistics(frame: Frame, **wanted: Statistic) -> list[dict[str, float]]:
+    """Numbers of each column by name, all in one pass; missing values are left out, NaN is where nothing was left."""
+    columns = numeric(frame)
+    exprs = [what(column).alias(f"{k} {n}") for k, what in wanted.items() for n, column in columns.items()]
+    row = [NAN if value is None else float(value) for value in frame.select(*exprs).row(0)] if exprs else []
+    size = len(columns)
+    return [dict(zip(columns, row[i * size : (i + 1) * size], strict=True)) for i in range(len(wanted))]
 
 
 def each(frame: Frame, change: Callable[[str], nw.Expr]) -> Frame:
@@ -62,25 +62,34 @@ class Scale(Preprocess):
     robust: bool = flag(False)
 
     def fit(self, frame: Frame, target: Series | None) -> dict[str, dict[str, float]]:
-        frame = numbers(frame)
-        low, high = statistic(frame, lambda n: nw.col(n).min()), statistic(frame, lambda n: nw.col(n).max())
-        constant = {name for name in low if low[name] == high[name]}
-        center = dict.fromkeys(low, 0.0)
-        if self.center:
-            middle = statistic(frame, lambda n: nw.col(n).median() if self.robust else nw.col(n).mean())
-            center = {name: low[name] if name in constant else middle[name] for name in low}
-        return {"center": center, "scale": self._scale(frame, center)}
+        center, scale = self._robust(frame) if self.robust else self._usual(frame)
+        return {"center": center, "scale": {name: value or 1.0 for name, value in scale.items()}}
 
-    def _scale(self, frame: Frame, center: dict[str, float]) -> dict[str, float]:
+    def _usual(self, frame: Frame) -> tuple[dict[str, float], dict[str, float]]:
+        low, high, mean, variance, count = statistics(
+            frame, low=nw.Expr.min, high=nw.Expr.max, mean=nw.Expr.mean, variance=nw.Expr.var, count=nw.Expr.count
+        )
+        constant = [name for name in low if low[name] == high[name]]
+        mean.update({name: low[name] for name in constant})
+        variance.update(dict.fromkeys(constant, 0.0))
+        center = mean if self.center else dict.fromkeys(mean, 0.0)
         if not self.scale:
-            return dict.fromkeys(center, 1.0)
-        if self.robust:
-            spread = statistic(frame, lambda n: (nw.col(n) - center[n]).abs().median() * MAD)
-        else:
-            count = statistic(frame, lambda n: nw.col(n).count())
-            square = statistic(frame, lambda n: ((nw.col(n) - center[n]) ** 2).sum())
-            spread = {n: (square[n] / max(count[n] - 1, 1)) ** 0.5 if count[n] else 1.0 for n in center}
-        return {name: value or 1.0 for name, value in spread.items()}
+            return center, dict.fromkeys(mean, 1.0)
+        return center, {n: self._spread(mean[n], variance[n], count[n]) for n in mean}
+
+    def _spread(self, mean: float, variance: float, count: float) -> float:
+        """The standard deviation, or around 0 the root mean square with divisor n - 1; 1 without any value."""
+        if count == 0:
+            return 1.0
+        return (variance if self.center else variance + mean**2 * count / max(count - 1, 1)) ** 0.5
+
+    def _robust(self, frame: Frame) -> tuple[dict[str, float], dict[str, float]]:
+        (middle,) = statistics(frame, middle=nw.Expr.median)
+        center = middle if self.center else dict.fromkeys(middle, 0.0)
+        if not self.scale:
+            return center, dict.fromkeys(middle, 1.0)
+        (spread,) = statistics(each(wide(frame), lambda n: (nw.col(n) - center[n]).abs()), spread=nw.Expr.median)
+        return center, {name: value * MAD for name, value in spread.items()}
 
     def apply(self, frame: Frame, state: dict[str, dict[str, float]]) -> Frame:
         center, scale = state["center"], state["scale"]
@@ -110,8 +119,7 @@ class ScaleRange(Preprocess):
             raise ConfigError(f"{self.id}: 'lower' and 'upper' must differ, both are {self.lower}.")
 
     def fit(self, frame: Frame, target: Series | None) -> dict[str, dict[str, float]]:
-        frame = numbers(frame)
-        low, high = statistic(frame, lambda n: nw.col(n).min()), statistic(frame, lambda n: nw.col(n).max())
+        low, high = statistics(frame, low=nw.Expr.min, high=nw.Expr.max)
         width = self.upper - self.lower
         return {"minimum": low, "scale": {n: width / (high[n] - low[n]) if high[n] != low[n] else 1.0 for n in low}}
 
@@ -136,7 +144,7 @@ class ScaleMaxAbs(Preprocess):
     maxabs: float = real(0, default=1.0)
 
     def fit(self, frame: Frame, target: Series | None) -> dict[str, float]:
-        largest = statistic(numbers(frame), lambda n: nw.when(nw.col(n).is_finite()).then(nw.col(n).abs()).max())
+        (largest,) = statistics(frame, largest=lambda column: nw.when(column.is_finite()).then(column.abs()).max())
         return {name: value or 1.0 for name, value in largest.items()}
 
     def apply(self, frame: Frame, state: dict[str, float]) -> Frame:
