@@ -158,7 +158,8 @@ def resolve(selector: Any, features: Task | Frame) -> list[str]:
     if isinstance(selector, Iterable):
         return _named(selector, known)
     if callable(selector):
-        return _named(selector(_frame(features)), known)
+        picked: Any = selector(_frame(features))
+        return _named(picked, known)
     raise ConfigError(f"Cannot select columns by {selector!r}; pass names, a regular expression, a selector or a function.")
 
 

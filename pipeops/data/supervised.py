@@ -59,7 +59,7 @@ class TaskClassif(Task):
             )
         if len(levels) < 2:
             raise DataError(f"The target '{column.name}' has one class only ({listing(levels)}); a task needs two or more.")
-        self._classes = tuple(reversed(levels) if levels in ([False, True], [0, 1]) else levels)
+        self._classes = tuple(reversed(levels) if levels == [0, 1] else levels)  # [False, True] equals it
 
     def _put_first(self, positive: Any) -> tuple[Any, ...]:
         if positive not in self._classes:

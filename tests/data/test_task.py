@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeops.data import as_task_classif, as_task_regr
+from pipeops.data.columns import label_array
 from pipeops.errors import ConfigError, DataError, UnknownKeyError
 
 FRAME = pl.DataFrame(
@@ -202,6 +203,13 @@ def test_data_head_and_unknown_columns(task):
         task.codes("zz")
 
 
+def test_positions_are_the_only_index():
+    frame = LIBRARIES["pandas"].set_index(np.arange(10)[::-1])
+    task = as_task_classif(frame, target="y")
+    assert task.data().index.tolist() == list(range(10))
+    assert task.filter([4, 1]).data().index.tolist() == [0, 1]
+
+
 def test_printout():
     task = as_task_classif(FRAME, target="y", id="demo").with_roles(stratum="y", weight="w")
     assert str(task).splitlines() == [
@@ -230,3 +238,19 @@ def test_pickle_and_deepcopy(task):
 def test_a_task_shares_the_frame_of_the_user():
     frame = FRAME
     assert as_task_classif(frame, target="y").filter([1]).with_roles(stratum="y")._x.frame.to_native() is frame
+
+
+def test_a_view_does_not_follow_the_array_it_was_made_with(task):
+    rows = np.array([4, 1])
+    view = task.filter(rows)
+    rows[:] = 0
+    assert view.row_ids.tolist() == [4, 1]
+    assert view.data(columns=["a"]).equals(task.data(rows=[4, 1], columns=["a"]))
+    view.class_codes()[:] = 7
+    assert view.class_codes().tolist() == [0, 1]
+
+
+def test_labels_of_codes():
+    np.testing.assert_array_equal(label_array([0.5, 1.5], np.array([1, -1])), [1.5, np.nan])
+    assert label_array([True, False], np.array([1, 0])).dtype == bool
+    assert label_array([3, 1], np.array([1, -1])).tolist() == [1, None]
