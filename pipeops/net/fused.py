@@ -21,6 +21,9 @@ class Stepper(ABC):
 
     lr: float
 
+    def watch(self, batch: Any) -> None:  # noqa: B027 most steppers need the gradients only
+        """Called once before training, with the run's context: its `x` and `y` are the present batch."""
+
     @abstractmethod
     def step(self) -> None:
         """Update every parameter that has a gradient, and clear the gradients."""
@@ -63,16 +66,19 @@ def fusable(network: torch.nn.Module) -> bool:
 
 
 class FusedStepper(Stepper):
-    """What the fused steppers share: collecting gradients, skipping parameters without one, and clearing them."""
+    """What the fused steppers share: collecting gradients, skipping parameters without one, and clearing them.
+
+    `values` are the parameters without autograd, so that the kernels need no `no_grad` around them.
+    """
 
     def __init__(self, params: Tensors, lr: float):
         self.params, self.lr = list(params), lr
+        self.values = [p.detach() for p in self.params]
 
     @abstractmethod
-    def update(self, which: Sequence[int] | None, params: Tensors, grads: Tensors) -> None:
-        """Update these parameters, all when `which` is None."""
+    def update(self, which: Sequence[int] | None, values: Tensors, grads: Tensors) -> None:
+        """Update the parameters with these values and places, all when `which` is None."""
 
-    @torch.no_grad()
     def step(self) -> None:
         grads: list[Any] = [p.grad for p in self.params]
         for grad in grads:
@@ -80,14 +86,14 @@ class FusedStepper(Stepper):
                 self._uneven(grads)
                 break
         else:
-            self.update(None, self.params, grads)
+            self.update(None, self.values, grads)
         for param in self.params:
             param.grad = None
 
     def _uneven(self, grads: list[Any]) -> None:
         which = [i for i, grad in enumerate(grads) if grad is not None]
         if which:
-            self.update(which, [self.params[i] for i in which], [grads[i].contiguous() for i in which])
+            self.update(which, [self.values[i] for i in which], [grads[i].contiguous() for i in which])
 
 
 def _pick(values: Tensors, which: Sequence[int] | None) -> Tensors:
@@ -101,9 +107,9 @@ class FusedAdam(FusedStepper):
         super().__init__(params, settings["lr"])
         self.settings, self.decoupled = settings, decoupled
         self.kernel = torch._fused_adamw_ if decoupled else torch._fused_adam_
-        self.mean, self.square = ([torch.zeros_like(p) for p in self.params] for _ in range(2))
-        self.largest = [torch.zeros_like(p) for p in self.params] if settings["amsgrad"] else []
-        count = torch.zeros((), device=self.params[0].device)
+        self.mean, self.square = ([torch.zeros_like(v) for v in self.values] for _ in range(2))
+        self.largest = [torch.zeros_like(v) for v in self.values] if settings["amsgrad"] else []
+        count = torch.zeros((), device=self.values[0].device)
         self.counts = [count] * len(self.params)
         self.distinct = [count]
         beta1, beta2 = settings["betas"]
@@ -113,13 +119,13 @@ class FusedAdam(FusedStepper):
             **{name: settings[name] for name in ("weight_decay", "eps", "amsgrad", "maximize")},
         }
 
-    def update(self, which: Sequence[int] | None, params: Tensors, grads: Tensors) -> None:
+    def update(self, which: Sequence[int] | None, values: Tensors, grads: Tensors) -> None:
         if which is not None and len(which) < len(self.params) and len(self.distinct) == 1:
             self.counts = self.distinct = [self.distinct[0].clone() for _ in self.params]
         counts = _pick(self.counts, which)
         torch._foreach_add_(self.distinct if which is None else list(dict.fromkeys(counts)), 1)
         self.kernel(
-            params, grads, _pick(self.mean, which), _pick(self.square, which), _pick(self.largest, which), counts,
+            values, grads, _pick(self.mean, which), _pick(self.square, which), _pick(self.largest, which), counts,
             lr=self.lr, **self.constants,
         )  # fmt: skip
 
@@ -141,23 +147,23 @@ class FusedSGD(FusedStepper):
         super().__init__(params, settings["lr"])
         self.settings = settings
         self.constants = {n: settings[n] for n in ("weight_decay", "momentum", "dampening", "nesterov", "maximize")}
-        self.buffers = [torch.zeros_like(p) for p in self.params] if settings["momentum"] else []
+        self.buffers = [torch.zeros_like(v) for v in self.values] if settings["momentum"] else []
         self.started: set[int] = set()
 
-    def update(self, which: Sequence[int] | None, params: Tensors, grads: Tensors) -> None:
+    def update(self, which: Sequence[int] | None, values: Tensors, grads: Tensors) -> None:
         if not self.buffers or len(self.started) == len(self.params):
-            self._call(params, grads, _pick(self.buffers, which), first=False)
+            self._call(values, grads, _pick(self.buffers, which), first=False)
             return
-        places = range(len(params)) if which is None else which
+        places = range(len(values)) if which is None else which
         for first in (True, False):
             chosen = [k for k, i in enumerate(places) if (i not in self.started) is first]
             if chosen:
                 buffers = [self.buffers[places[k]] for k in chosen]
-                self._call([params[k] for k in chosen], [grads[k] for k in chosen], buffers, first)
+                self._call([values[k] for k in chosen], [grads[k] for k in chosen], buffers, first)
         self.started.update(places)
 
-    def _call(self, params: Tensors, grads: Tensors, buffers: Tensors, first: bool) -> None:
-        torch._fused_sgd_(params, grads, buffers, lr=self.lr, is_first_step=first, **self.constants)
+    def _call(self, values: Tensors, grads: Tensors, buffers: Tensors, first: bool) -> None:
+        torch._fused_sgd_(values, grads, buffers, lr=self.lr, is_first_step=first, **self.constants)
 
     def object(self) -> "torch.optim.Optimizer":
         made = torch.optim.SGD(self.params, **{**self.settings, "lr": self.lr}, fused=True)

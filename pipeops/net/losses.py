@@ -35,7 +35,7 @@ class CrossEntropy(TorchLoss):
 
     >>> from pipeops import t_loss
     >>> t_loss("cross_entropy", class_weight={"M": 3})
-    t_loss("cross_entropy", class_weight={'M': 3})
+    t_loss("cross_entropy", class_weight={"M": 3})
     """
 
     task_types: ClassVar[tuple[str, ...]] = ("classif",)
@@ -60,8 +60,10 @@ class CrossEntropy(TorchLoss):
         return SmoothedTarget(made, self.label_smoothing) if self.label_smoothing else made
 
 
-def _binary_cross_entropy(weights: Sequence[float] | None, reduction: str) -> torch.nn.Module:
-    positive, negative = weights or (1.0, 1.0)
+def _binary_cross_entropy(weights: Sequence[float] | None, reduction: str) -> LossFunction:
+    if weights is None:
+        return functools.partial(torch.nn.functional.binary_cross_entropy_with_logits, reduction=reduction)
+    positive, negative = weights
     return torch.nn.BCEWithLogitsLoss(
         weight=None if negative == 1 else torch.tensor(negative),
         pos_weight=None if positive == negative else torch.tensor(positive / negative),
@@ -72,7 +74,7 @@ def _binary_cross_entropy(weights: Sequence[float] | None, reduction: str) -> to
 class SmoothedTarget(torch.nn.Module):
     """A loss on two classes whose target is moved from 0 and 1 towards one half."""
 
-    def __init__(self, loss: torch.nn.Module, smoothing: float):
+    def __init__(self, loss: LossFunction, smoothing: float):
         super().__init__()
         self.loss, self.smoothing = loss, smoothing
 
