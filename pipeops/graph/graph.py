@@ -115,10 +115,11 @@ class Graph:
         self._numbers[base] = number
         return AutoId(numbered)
 
-    def _add_graph(self, other: "Graph") -> tuple[list[End], list[End]]:
+    def _add_graph(self, other: "Graph", prefix: str = "") -> tuple[list[End], list[End]]:
         names: dict[str, str] = {}
+        chosen = {id for id in other._nodes if not isinstance(id, AutoId)}
         for old, node in other._nodes.items():
-            self._add_node(node, other._nodes)
+            self._add_node(node.renamed(f"{prefix}_{old}") if prefix else node, chosen)
             names[old] = next(reversed(self._nodes))
         self._edges += [Edge(names[e.source], e.output, names[e.target], e.input) for e in other._edges]
         inputs, outputs = ([End(names[e.node], e.channel) for e in ends] for ends in (other._inputs, other._outputs))
@@ -355,10 +356,17 @@ def chain(parts: Iterable[Any]) -> Graph:
     return graph
 
 
-def gunion(parts: Iterable[Any]) -> Graph:
-    """Graphs and nodes side by side, without edges between them."""
+def gunion(parts: Iterable[Any] | Mapping[str, Any]) -> Graph:
+    """Graphs and nodes side by side, without edges between them; the keys of a mapping go before the ids.
+
+    >>> from pipeops import gunion, po
+    >>> gunion([po("scale"), po("scale")]).ids()
+    ['scale', 'scale_2']
+    >>> gunion({"a": po("scale"), "b": po("scale")}).ids()
+    ['a_scale', 'b_scale']
+    """
     graph = Graph()
-    for part in parts:
-        inputs, outputs = graph._add(part)
+    for prefix, part in parts.items() if isinstance(parts, Mapping) else (("", part) for part in parts):
+        inputs, outputs = graph._add_graph(Graph().extend(part), prefix) if prefix else graph._add(part)
         graph._inputs, graph._outputs = graph._inputs + inputs, graph._outputs + outputs
     return graph

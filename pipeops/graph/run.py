@@ -79,8 +79,8 @@ def predict_step(step: Step, lane: Lane, state: Any) -> None:
 def feed(given: Any, inputs: list[End], phase: str) -> Lane:
     """The values of the open inputs as slot `""`: one value for all, or a mapping by name."""
     if isinstance(given, Mapping):
-        names = [end.name for end in inputs]
-        unknown = [k for k in given if k not in names and k not in {e.node for e in inputs}]
+        names = [*(e.name for e in inputs), *dict.fromkeys(e.node for e in inputs)]
+        unknown = [k for k in given if k not in names]
         if unknown:
             raise UnknownKeyError(f"graph: no input '{unknown[0]}'.{suggest(str(unknown[0]), names, 'inputs')}")
         values = [_named(given, end) for end in inputs]
