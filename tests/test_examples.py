@@ -1,0 +1,28 @@
+"""Every example runs, with warnings as errors, and prints what it promises."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PROMISES = {
+    "quickstart": "prob.malignant",
+    "single_logit": "torch_loss.pos_weight",
+    "aum_loss": "auc on the other half",
+    "custom_nodes": "gated_2",
+    "mixed_columns": "prob.yes",
+}
+NEED_DATA = {"single_logit"}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.py")), ids=lambda p: p.stem)
+def test_example_runs(path):
+    if path.stem in NEED_DATA and "PIPEOPS_DATA" not in os.environ:
+        pytest.skip("PIPEOPS_DATA is not set, and the example uses sonar")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-W", "error", path], capture_output=True, text=True, timeout=120, env=environment)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert PROMISES.get(path.stem, "") in done.stdout
