@@ -22,6 +22,7 @@ import numpy as np
 from pipeops.errors import FormatError, PipeOpsError
 from pipeops.params import Configurable
 from pipeops.registry import Registry
+from pipeops.text import address
 
 FORMAT = 1
 _TRUSTED_MODULES = ("torch.nn.modules.", "torch.optim.", "pipeops.")
@@ -104,7 +105,7 @@ class Encoder:
         if isinstance(value, Configurable) and getattr(cls, "key", ""):
             return {"$": "item", "shelf": cls.shelf, "key": cls.key, "of": self.encode(fields(value))}  # type: ignore[attr-defined]
         if isinstance(value, type) or callable(value) and hasattr(value, "__qualname__"):
-            return {"$": "name", "of": f"{value.__module__}:{value.__qualname__}"}
+            return {"$": "name", "of": ":".join(address(value))}
         if str(cls) == "<class 'torch.dtype'>":
             return {"$": "dtype", "of": str(value).removeprefix("torch.")}
         if attrs.has(cls) or hasattr(value, "__dict__"):
@@ -156,7 +157,7 @@ class Decoder:
 
     def __init__(self, arrays: Mapping[str, np.ndarray], trust: Iterable[Any] = ()):
         self.arrays = arrays
-        self.trust = {f"{t.__module__}:{t.__qualname__}": t for t in trust}
+        self.trust = {":".join(address(t)): t for t in trust}
 
     def decode(self, value: Any) -> Any:
         """The value that `Encoder.encode` was given."""

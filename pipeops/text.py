@@ -1,6 +1,7 @@
 """How things print: aligned tables and Python source for values. Ground floor: imports nothing of the package."""
 
 import math
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -13,14 +14,20 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]], indent: str =
     return "\n".join(indent + line for line in lines)
 
 
+def address(value: Any) -> tuple[str, str]:
+    """Module and name under which a class or function is found (`torch.sin` calls itself `_VariableFunctionsClass.sin`)."""
+    module = getattr(value, "__module__", None) or "builtins"
+    plain = getattr(value, "__name__", value.__qualname__)
+    return module, plain if getattr(sys.modules.get(module), plain, None) is value else value.__qualname__
+
+
 def source(value: Any) -> str:
     """Python source for a value, so that a `repr` can be pasted back: names for classes and functions."""
     if type(value) is str:
         return repr(value) if '"' in value or "\\" in value or not value.isprintable() else f'"{value}"'
-    name = getattr(value, "__qualname__", None)
-    if name is not None:
-        module = getattr(value, "__module__", "")
-        return name if module in ("builtins", "__main__", None) else f"{module}.{name}"
+    if hasattr(value, "__qualname__"):
+        module, name = address(value)
+        return name if module in ("builtins", "__main__") else f"{module}.{name}"
     if type(value) is float and not math.isfinite(value):
         return f"float('{value}')"
     if type(value) is list:

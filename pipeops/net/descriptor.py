@@ -55,7 +55,7 @@ class Symbol:
     def ancestors(self) -> list["Symbol"]:
         """This symbol and all that it hangs on, in the order of the graph."""
         found: dict[int, Symbol] = {}
-        todo = [self]
+        todo: list[Symbol] = [self]
         while todo:
             symbol = todo.pop()
             if id(symbol) not in found:

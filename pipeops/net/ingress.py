@@ -5,6 +5,7 @@ values, no columns at all. Predicting makes the feed that a trained network read
 may meet in one network, each behind a po("select"). Neighbours: `descriptor` below; `merge` joins, `model` reads.
 """
 
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -107,9 +108,9 @@ class Ingress(PipeOp):
     def __attrs_post_init__(self) -> None:
         check_id(self)
 
+    @abstractmethod
     def source(self, task: Task, state: Mapping[str, Any]) -> Source:
         """The data of a task for what was seen in training."""
-        raise NotImplementedError
 
     def learn(self, task: Task) -> dict[str, Any]:
         """What of the columns must be remembered beside their kinds."""

@@ -137,3 +137,11 @@ def test_concatenation():
     for shapes in ([(None, 2, 3), (None, 4, 3)], [(None, 2), (None, 2, 3)]):
         with pytest.raises(DataError, match="merge_cat"):
             nn("merge_cat").shape_out(*shapes)
+
+
+def test_fn_calls_any_function_with_arguments():
+    node = nn("fn", fn=torch.clamp, arguments={"min": 0.0})
+    assert repr(node) == 'nn("fn", fn=torch.clamp, arguments={"min": 0.0})'
+    assert node.shape_out((None, 3)) == (None, 3)
+    module = type(node).torch_module(node.fn, node.arguments)
+    assert module(torch.tensor([-1.0, 2.0])).tolist() == [0.0, 2.0]
