@@ -10,7 +10,7 @@ import enum
 import math
 import numbers
 import operator
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, ItemsView, Iterator, Mapping, MutableMapping
 from typing import Any, ClassVar, Literal, Self
 
 import attrs
@@ -233,6 +233,10 @@ class Params(MutableMapping[str, Any]):
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._read())
+
+    def items(self) -> ItemsView[str, Any]:
+        """All addresses and values, read at once."""
+        return {address: setting.value for address, setting in self._read().items()}.items()
 
     def __len__(self) -> int:
         return len(self._read())

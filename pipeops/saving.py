@@ -25,7 +25,7 @@ from pipeops.registry import Registry
 from pipeops.text import address
 
 FORMAT = 1
-_TRUSTED_MODULES = ("torch.nn.modules.", "torch.optim.", "pipeops.")
+_TRUSTED_MODULES = ("torch.nn.modules.", "torch.optim.", "sklearn.", "pipeops.")
 _SAVABLE: dict[str, "Plan"] = {}
 C = TypeVar("C", bound=type)
 

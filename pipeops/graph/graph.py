@@ -20,8 +20,10 @@ from pipeops.errors import (
     suggest,
 )
 from pipeops.graph.ends import Edge, End, channel, check_types, pair, pick
+from pipeops.graph.learner_node import LearnerOp
 from pipeops.graph.pipeop import AutoId, Channel, PipeOp
 from pipeops.graph.run import Step, feed, plan, predict_step, train_step, unwrap
+from pipeops.learn.learner import Learner
 from pipeops.params import Params, Setting
 from pipeops.saving import savable
 from pipeops.text import table
@@ -89,6 +91,8 @@ class Graph:
 
     def _add(self, part: Any) -> tuple[list[End], list[End]]:
         """Put a node, a graph or a list of them in, unjoined: its open inputs and outputs."""
+        if isinstance(part, Learner):
+            part = LearnerOp(part)
         if isinstance(part, PipeOp):
             return self._add_node(part)
         return self._add_graph(part if isinstance(part, Graph) else gunion(_parts(part)))

@@ -13,6 +13,7 @@ from pipeops.errors import CompositionError, ConfigError, DataError, NotTrainedE
 from pipeops.graph.graph import Graph
 from pipeops.graph.pipeop import PipeOp
 from pipeops.learn.learner import Learner
+from pipeops.learn.sklearn import as_sklearn_learner
 from pipeops.learn.splits import split
 from pipeops.params import Params
 from pipeops.saving import savable
@@ -73,7 +74,9 @@ class GraphLearner(Learner):
 
     @property
     def _last(self) -> PipeOp:
-        return self.graph[self.graph.outputs[0].node]
+        """The node that predicts: the last one with a `predict_type`, else the output's."""
+        predicting = [node for node in self.graph.nodes.values() if "predict_type" in node.params()]
+        return predicting[-1] if predicting else self.graph[self.graph.outputs[0].node]
 
     def _train(self, task: Task, valid: Task | None) -> Any:
         task, valid = self._split(task, valid)
@@ -135,10 +138,13 @@ class GraphLearner(Learner):
             raise NotTrainedError(f"{self.id}: no node of this graph has a '{name}'; it belongs to a torch model node.")
         return found[-1]
 
+    def __copy__(self) -> "GraphLearner":
+        new = object.__new__(type(self))
+        new.__dict__.update(self.__dict__, graph=self.graph.copy())
+        return new
+
     def __getstate__(self) -> dict[str, Any]:
-        return {
-            "graph": self.graph, "id": self.id, "validate": self.validate, "state": self.state, "timings": self.timings,
-        }  # fmt: skip
+        return dict(self.__dict__)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -163,7 +169,7 @@ def _check_ends(graph: Graph) -> None:
 
 
 def as_learner(thing: Any, *, id: str | None = None, validate: Validate = None) -> Any:
-    """A learner from a graph or a node that ends in a model.
+    """A learner from a graph or a node that ends in a model, or from a scikit-learn estimator.
 
     id: default the node ids joined by dots. validate: see `GraphLearner`. Raises `CompositionError` for a graph that
     does not take a task or does not end in one prediction.
@@ -171,5 +177,8 @@ def as_learner(thing: Any, *, id: str | None = None, validate: Validate = None) 
     if isinstance(thing, Learner):
         return thing
     if not isinstance(thing, Graph | PipeOp):
-        raise CompositionError(f"as_learner: cannot make a learner of {type(thing).__name__}; give a graph or a node.")
+        learner = as_sklearn_learner(thing, id)
+        if learner is None:
+            raise CompositionError(f"as_learner: cannot make a learner of {type(thing).__name__}; give a graph or a node.")
+        return learner
     return GraphLearner(thing, id=id, validate=validate)

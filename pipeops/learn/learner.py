@@ -5,11 +5,13 @@ A learner holds the state of its last training, and nothing else changes in it: 
 are done here. Neighbours: saving and prediction beside it, tasks below, `graph/graph_learner.py` above.
 """
 
+import copy
+import re
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import attrs
 
@@ -17,8 +19,10 @@ from pipeops.data import Task
 from pipeops.data.prototype import prototype
 from pipeops.errors import DataError, NotTrainedError
 from pipeops.learn.prediction_base import Prediction
-from pipeops.saving import read, savable, write
 from pipeops.params import Params
+from pipeops.saving import read, savable, write
+
+_SEED = re.compile(r"(^|\.|__)(seed|random_state)$")
 
 
 @savable
@@ -34,13 +38,19 @@ class LearnerState:
 class Learner(ABC):
     """Something that trains on a task and predicts on one.
 
-    id: a name for tables. task_type: "classif" or "regr". predict_type: "response" or "prob".
-    `train` returns the learner itself, `state` is None before it.
+    id: a name for tables. task_type: "classif" or "regr". predict_type: "response", "prob" or "se".
+    `train` returns the learner itself, `state` is None before it. What happens in a benchmark when training or
+    predicting fails: encapsulate "none" raises, "try" notes the failure and goes on; a `fallback` learner (which implies
+    "try") then predicts in its place.
     """
 
     id: str
     task_type: str | None
     predict_types: tuple[str, ...] = ("response",)
+    fallback: "Learner | None" = None
+    encapsulate: Literal["none", "try"] = "none"
+    stacks: bool = False
+    """Whether `train_many` gains from getting many tasks at once."""
 
     def __init__(self, id: str):
         self.id = id
@@ -101,6 +111,31 @@ class Learner(ABC):
     def predict_newdata(self, frame: Any) -> Any:
         """Predict on a frame with the task's feature columns; the target column may be absent."""
         return self.predict(self._trained().prototype.newdata(frame))
+
+    def train_many(
+        self, tasks: Sequence[Task], valids: Sequence[Task | None], seeds: Sequence[int]
+    ) -> "Iterator[Self | Exception]":
+        """Trained copies of this learner, one for each task, or the exception that stopped its training.
+
+        valids: validation data, or None. seeds: for what is left unseeded. Here one after another; a learner that
+        `stacks` may train them together.
+        """
+        for task, valid, seed in zip(tasks, valids, seeds, strict=True):
+            try:
+                yield self.clone().seeded(seed).train(task, valid=valid)
+            except Exception as error:
+                yield error
+
+    def seeded(self, seed: int) -> Self:
+        """Set every hyperparameter called `seed` or `random_state` that is None; returns the learner itself."""
+        for address, value in self.params.items():
+            if value is None and _SEED.search(address):
+                self.params[address] = seed
+        return self
+
+    def clone(self) -> Self:
+        """An untrained copy with the same hyperparameters."""
+        return copy.copy(self).reset()
 
     def reset(self) -> Self:
         """Forget what was learnt."""

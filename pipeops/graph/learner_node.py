@@ -1,0 +1,84 @@
+"""A learner as a node: trains on the task that comes in and hands nothing on, predicts a labelled table.
+
+`po("scale") >> lrn("classif.log_reg")` makes one. Neighbours: pipeop below, learners on the floor below; graph.py turns
+learners into nodes, graph_learner.py makes a learner of the whole graph.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import attrs
+
+from pipeops.errors import CompositionError
+from pipeops.graph.pipeop import AutoId, Channel, PipeOp, operator
+from pipeops.learn.learner import Learner
+from pipeops.params import Param, Setting
+from pipeops.shorthand import po
+from pipeops.text import call
+
+NAMES = {"classif": "Classif", "regr": "Regr", None: ""}
+
+
+@po.add("learner")
+@operator
+class LearnerOp(PipeOp):
+    """Train and predict with a learner; its hyperparameters are the node's.
+
+    The learner is copied, so that the node never changes. id: the learner's with everything but letters, digits and
+    underscores replaced by "_".
+
+    >>> from pipeops import lrn, po
+    >>> graph = po("nop") >> lrn("classif.featureless", method="sample")
+    >>> graph.ids(), graph.params["classif_featureless.method"]
+    (['nop', 'classif_featureless'], 'sample')
+    """
+
+    takes_valid: ClassVar[bool] = True
+
+    learner: Learner
+
+    def __init__(self, learner: Learner, *, id: str | None = None):
+        if not isinstance(learner, Learner):
+            raise CompositionError(f'po("learner"): takes a learner, got {type(learner).__name__}; as in lrn("classif.log_reg").')
+        chosen = AutoId(re.sub(r"\W", "_", learner.id)) if id is None else id
+        self.__attrs_init__(id=chosen, learner=learner.clone())  # type: ignore[attr-defined]
+
+    @property
+    def inputs(self) -> tuple[Channel, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        task = f"Task{NAMES[self.learner.task_type]}"
+        return (Channel("input", task, task),)
+
+    @property
+    def outputs(self) -> tuple[Channel, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return (Channel("output", "None", f"Prediction{NAMES[self.learner.task_type]}"),)
+
+    def params(self) -> dict[str, Setting]:
+        """The learner's hyperparameters, and its predict type."""
+        types = Param("choice", options=tuple(self.learner.predict_types), default="response")
+        own = {a: Setting(Param("anything", default=v), v) for a, v in self.learner.params.items()}
+        return {"predict_type": Setting(types, self.learner.predict_type), **own}
+
+    def with_param(self, address: str, value: Any) -> "LearnerOp":
+        """A copy with a learner whose hyperparameter is changed."""
+        learner = self.learner.clone()
+        if address == "predict_type":
+            learner.predict_type = value  # type: ignore[misc]
+        else:
+            learner.params[address] = value
+        return attrs.evolve(self, learner=learner)
+
+    def train(self, inputs: Sequence[Any], valid: Sequence[Any] | None = None) -> tuple[Sequence[Any], Any]:
+        """Nothing comes out; the state is the learner's."""
+        learner = self.learner.clone().train(inputs[0], valid=valid[0] if valid else None)
+        return [None], learner.state
+
+    def predict(self, inputs: Sequence[Any], state: Any) -> Sequence[Any]:
+        """The learner's prediction."""
+        learner = self.learner.clone()
+        learner.state = state
+        return [learner.predict(inputs[0])]
+
+    def __repr__(self) -> str:
+        named = {} if type(self.id) is AutoId else {"id": str(self.id)}
+        return call("po", ['"learner"', repr(self.learner)], named)
