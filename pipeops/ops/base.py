@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import narwhals as nw
+import numpy as np
 
 from pipeops.data.columns import KINDS
 from pipeops.data.selectors import resolve
@@ -33,6 +34,7 @@ class Preprocess(PipeOp):
     from task to names. `kinds` says which kinds the operator can treat; features of other kinds pass untouched.
 
     >>> import narwhals as nw
+import numpy as np
     >>> from pipeops.data import as_task_regr
     >>> @operator
     ... class Center(Preprocess):
@@ -138,8 +140,11 @@ def _join(frame: Frame, columns: Frame) -> Frame:
 
 
 def with_nan(frame: Frame) -> set[str]:
-    """The columns in which a missing value may be written as NaN, found in one pass."""
+    """The columns with NaN beside null, found in one pass; pandas on numpy knows only one of the two."""
     floats = [name for name, dtype in frame.schema.items() if dtype.is_float()]
+    if frame.implementation.is_pandas():
+        plain = frame.to_native().dtypes
+        floats = [name for name in floats if not isinstance(plain[name], np.dtype)]
     found = frame.select(nw.col(name).is_nan().any() for name in floats).row(0) if floats else ()
     return {name for name, any_nan in zip(floats, found, strict=True) if any_nan}
 
