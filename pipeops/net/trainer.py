@@ -35,6 +35,7 @@ class Trainer:
     ):
         self.ctx, self.epochs, self.link, self.valid, self.eval_freq = ctx, epochs, link, valid, eval_freq
         self.stages = stages_of(callbacks)
+        ctx.stepper.watch(ctx)
 
     def run(self) -> None:
         """All epochs, or until a callback sets `terminate`. `on_exit` is called in any case."""

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from pipeops.errors import ConfigError, DataError
 from pipeops.net.aum import aum
-from pipeops.net.line_search import line_search
+from pipeops.net.line_search import first_minimum, line_search
 
-few = settings(max_examples=80, deadline=None, derandomize=True)
+few = settings(max_examples=50, deadline=None, derandomize=True)
 number = st.one_of(st.integers(-4, 4).map(float), st.floats(-4, 4).map(lambda v: round(v, 3)))
 lines = st.integers(0, 10).flatmap(
     lambda n: st.tuples(*[st.lists(number, min_size=n, max_size=n)] * 2, st.lists(st.booleans(), min_size=n, max_size=n))
@@ -53,7 +53,7 @@ def test_best_step_beats_a_grid_and_is_the_first_such(data):
     label = torch.tensor(data[2], dtype=torch.bool)
     found = line_search(pred, direction, label, max_steps=1000)
     least = aum(pred + found.best * direction, label).item()
-    grid = np.linspace(0, 1.5 * max(found.step_size[-1].item(), 1), 200)
+    grid = np.linspace(0, 1.5 * max(found.step_size[-1].item(), 1), 50)
     values = [aum(pred + step * direction, label).item() for step in grid]
     assert least <= min(values) + 1e-8
     assert all(v > least - 1e-8 for v in found.aum.tolist())
@@ -94,6 +94,32 @@ def test_limited_number_of_steps_is_a_prefix():
         assert len(part.step_size) == (50 if limit is None else limit) + 1
         assert torch.equal(part.step_size, full.step_size[: len(part.step_size)])
         assert torch.equal(part.aum, full.aum[: len(part.aum)])
+
+
+@few
+@given(lines)
+def test_first_minimum_is_where_the_whole_walk_first_stops_falling(data):
+    pred, direction = double(*data[:2])
+    label = torch.tensor(data[2], dtype=torch.bool)
+    whole = line_search(pred, direction, label, max_steps=1000)
+    rises = (whole.aum.diff() > 1e-9).tolist()
+    until = rises.index(True) if True in rises else len(rises)
+    found = first_minimum(pred, direction, label, max_steps=1000)
+    assert aum(pred + found * direction, label).item() == pytest.approx(whole.aum[until].item(), abs=1e-8)
+    assert found <= whole.step_size[until].item() + 1e-12
+
+
+@few
+@given(lines)
+def test_leaping_ahead_ends_in_a_local_minimum(data):
+    pred, direction = double(*data[:2])
+    label = torch.tensor(data[2], dtype=torch.bool)
+    found = first_minimum(pred, direction, label, max_steps=0)
+    here, start = aum(pred + found * direction, label).item(), aum(pred, label).item()
+    for step in (found * (1 - 1e-6), found + 1e-6 * max(found, 1)):
+        assert aum(pred + step * direction, label).item() >= here - 1e-10
+    assert here <= start + 1e-9
+    assert (found == 0) == (first_minimum(pred, direction, label) == 0)
 
 
 def test_follows_the_gradient_downhill():
