@@ -78,7 +78,7 @@ def _number(param: Param, value: Any) -> str | None:
         return "must be a number"
     if math.isnan(value):
         return "must not be NaN"
-    if (param.low is not None and value < param.low) or (param.high is not None and value > param.high):
+    if (param.low is not None and float(value) < param.low) or (param.high is not None and float(value) > param.high):
         return f"must be in {param.range}"
     return None
 

@@ -52,8 +52,8 @@ def saved_as(cls: C, to_plain: Callable[[Any], Any], from_plain: Callable[[Any],
 
 
 def _with_state(cls: type, state: Any) -> Any:
-    new = cls.__new__(cls)
-    new.__setstate__(state)  # type: ignore[attr-defined]
+    new: Any = object.__new__(cls)
+    new.__setstate__(state)
     return new
 
 
