@@ -14,6 +14,7 @@ from pipeops.errors import DataError
 from pipeops.net import Symbol, contract, last, layer
 from pipeops.net.layer import Layer
 from pipeops.net.shape import traced
+from pipeops.params import hyperparameters
 
 ROWS = sorted(k for k in nn if k in nn._holders and (not isinstance(nn[k], type) or issubclass(nn[k], Layer)))
 
@@ -58,6 +59,12 @@ def test_every_layer_of_torch_is_there():
     wrapped = {"Embedding", "MultiheadAttention"}
     assert len(wanted) > 90
     assert [n for n in wanted if n not in wrapped and getattr(torch.nn, n) not in ours] == []
+
+
+@pytest.mark.parametrize("key", ROWS)
+def test_outdated_arguments_are_hidden(key):
+    hidden = {"device", "dtype", "return_indices", "size_average", "reduce", "min_value", "max_value"}
+    assert not hidden & hyperparameters(nn[key]).keys()
 
 
 RULED = sorted(k for k in ROWS if nn[k].row.rule is not None and not nn[k].row.rank)

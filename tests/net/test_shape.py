@@ -9,8 +9,6 @@ from pipeops import nn
 from pipeops.errors import ConfigError, DataError
 from pipeops.net.shape import broadcast, concatenated, traced
 
-sizes = st.one_of(st.none(), st.integers(1, 5))
-
 
 def test_linear_replaces_the_last_dimension():
     assert nn("linear", out_features=7).shape_out((None, 3, 4)) == (None, 3, 7)
@@ -117,18 +115,20 @@ def test_momentum_of_batch_norm_may_be_none():
     assert nn("batch_norm1d", momentum=None).momentum is None
 
 
-@given(st.lists(st.lists(sizes, min_size=3, max_size=3).map(tuple), min_size=1, max_size=3))
-def test_broadcast_is_numpys_for_equal_ranks(shapes):
-    concrete = [tuple(7 if s is None else s for s in shape) for shape in shapes]
-    try:
-        wanted = torch.broadcast_shapes(*concrete)
-    except RuntimeError:
-        known = [tuple(s for s in column if s is not None and s != 1) for column in zip(*shapes, strict=True)]
-        if any(len(set(column)) > 1 for column in known):
-            with pytest.raises(DataError):
-                broadcast(shapes, "m")
-        return
-    assert tuple(7 if s is None else s for s in broadcast(shapes, "m")) == tuple(wanted)
+@given(st.data())
+def test_broadcast_is_torchs_for_equal_ranks(data):
+    full = data.draw(st.lists(st.integers(2, 5), min_size=3, max_size=3))
+    shapes = [tuple(data.draw(st.sampled_from([s, 1, None])) for s in full) for _ in range(3)]
+    concrete = [tuple(f if s is None else s for s, f in zip(shape, full, strict=True)) for shape in shapes]
+    said, wanted = broadcast(shapes, "m"), torch.broadcast_shapes(*concrete)
+    assert tuple(w if s is None else s for s, w in zip(said, wanted, strict=True)) == tuple(wanted)
+    assert all((s is None) <= any(shape[i] is None for shape in shapes) for i, s in enumerate(said))
+
+
+def test_sizes_that_do_not_fit_are_not_broadcast():
+    for shapes in ([(None, 4), (None, 3)], [(None, 2, 4), (None, 4)]):
+        with pytest.raises(DataError, match="merge_sum"):
+            nn("merge_sum").shape_out(*shapes)
 
 
 def test_concatenation():
