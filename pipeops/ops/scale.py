@@ -24,6 +24,7 @@ Statistic = Callable[[nw.Expr], nw.Expr]
 
 def statistics(frame: Frame, **wanted: Statistic) -> list[dict[str, float]]:
     """Numbers of each column by name, all in one pass; missing values are left out, NaN is where nothing was left."""
+    frame = wide(frame)
     columns = numeric(frame)
     exprs = [what(column).alias(f"{k} {n}") for k, what in wanted.items() for n, column in columns.items()]
     row = [NAN if value is None else float(value) for value in frame.select(*exprs).row(0)] if exprs else []
