@@ -1,7 +1,6 @@
 """Imputation beside numpy, scikit-learn and hand calculation."""
 
 from datetime import UTC, date, datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
