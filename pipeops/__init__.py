@@ -9,7 +9,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pipeops.data import Task, TaskClassif, TaskRegr, as_task_classif, as_task_regr
     from pipeops.graph import Graph, GraphLearner, PipeOp, as_learner, chain, gunion
-    from pipeops.learn import Learner, Prediction, PredictionClassif, PredictionRegr, load_learner, measure, partition
+    from pipeops.learn import (
+        BenchmarkResult,
+        Learner,
+        Prediction,
+        PredictionClassif,
+        PredictionRegr,
+        benchmark,
+        benchmark_grid,
+        load_benchmark,
+        load_learner,
+        measure,
+        partition,
+        resample,
+    )
     from pipeops.shorthand import lrn, msr, msrs, nn, po, rsmp, t_clbk, t_loss, t_opt, tsk
 
 __version__ = "0.1.0"
@@ -17,12 +30,26 @@ __version__ = "0.1.0"
 _HOMES = {
     "pipeops.data": ("Task", "TaskClassif", "TaskRegr", "as_task_classif", "as_task_regr"),
     "pipeops.graph": ("Graph", "GraphLearner", "PipeOp", "as_learner", "chain", "gunion"),
-    "pipeops.learn": ("Learner", "Prediction", "PredictionClassif", "PredictionRegr", "load_learner", "measure", "partition"),
+    "pipeops.learn": (
+        "BenchmarkResult",
+        "Learner",
+        "Prediction",
+        "PredictionClassif",
+        "PredictionRegr",
+        "benchmark",
+        "benchmark_grid",
+        "load_benchmark",
+        "load_learner",
+        "measure",
+        "partition",
+        "resample",
+    ),
     "pipeops.shorthand": ("lrn", "msr", "msrs", "nn", "po", "rsmp", "t_clbk", "t_loss", "t_opt", "tsk"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "BenchmarkResult",
     "Graph",
     "GraphLearner",
     "Learner",
@@ -36,8 +63,11 @@ __all__ = [
     "as_learner",
     "as_task_classif",
     "as_task_regr",
+    "benchmark",
+    "benchmark_grid",
     "chain",
     "gunion",
+    "load_benchmark",
     "load_learner",
     "lrn",
     "measure",
@@ -46,6 +76,7 @@ __all__ = [
     "nn",
     "partition",
     "po",
+    "resample",
     "rsmp",
     "t_clbk",
     "t_loss",

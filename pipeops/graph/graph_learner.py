@@ -13,7 +13,7 @@ from pipeops.errors import CompositionError, ConfigError, DataError, NotTrainedE
 from pipeops.graph.graph import Graph
 from pipeops.graph.pipeop import PipeOp
 from pipeops.learn.learner import Learner
-from pipeops.learn.sklearn import as_sklearn_learner
+from pipeops.learn.sklearn_learner import as_sklearn_learner
 from pipeops.learn.splits import split
 from pipeops.params import Params
 from pipeops.saving import savable

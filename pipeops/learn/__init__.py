@@ -1,8 +1,25 @@
 """Learners, predictions, measures and how they are compared."""
 
+from pipeops.learn.grid import BenchmarkGrid, benchmark_grid
 from pipeops.learn.learner import Learner, load_learner
 from pipeops.learn.measures import measure
 from pipeops.learn.prediction import Prediction, PredictionClassif, PredictionRegr
+from pipeops.learn.results import BenchmarkResult, load_benchmark
+from pipeops.learn.run import benchmark, resample
 from pipeops.learn.splits import partition
 
-__all__ = ["Learner", "Prediction", "PredictionClassif", "PredictionRegr", "load_learner", "measure", "partition"]
+__all__ = [
+    "BenchmarkGrid",
+    "BenchmarkResult",
+    "Learner",
+    "Prediction",
+    "PredictionClassif",
+    "PredictionRegr",
+    "benchmark",
+    "benchmark_grid",
+    "load_benchmark",
+    "load_learner",
+    "measure",
+    "partition",
+    "resample",
+]

@@ -2,7 +2,7 @@
 
 Hyperparameters come from the constructor; kinds and ranges from the constraints that scikit-learn declares, where these
 say one thing. A fitted estimator is saved by its class, its constructor arguments and its fitted attributes, as long as
-all of them are plain data, arrays or further estimators. Neighbours: params and saving below; sklearn above.
+all of them are plain data, arrays or further estimators. Neighbours: params and saving below; sklearn_learner above.
 """
 
 import inspect

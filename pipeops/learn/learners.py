@@ -1,7 +1,7 @@
 """The shelf of learners over scikit-learn: a row for each key.
 
 A row names the estimator, which is imported when its key is first used, and what differs from its defaults. Keys are
-mlr3's where the algorithm is the same one. Neighbours: sklearn (the machinery) below; featureless is beside it.
+mlr3's where the algorithm is the same one. Neighbours: sklearn_learner (the machinery) below; featureless is beside it.
 """
 
 import inspect
@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeops.errors import UnknownParameterError, suggest
 from pipeops.learn.estimators import hyperparameters
-from pipeops.learn.sklearn import SklearnLearner
+from pipeops.learn.sklearn_learner import SklearnLearner
 from pipeops.params import UNSET
 from pipeops.registry import Row
 from pipeops.shorthand import lrn

@@ -1,7 +1,7 @@
 """Learners whose hyperparameters are a flat list, and what they share: the response as a labelled table.
 
 `FlatLearner` holds the predict type and shows the hyperparameters. Neighbours: learner and prediction below;
-featureless and sklearn above.
+featureless and sklearn_learner above.
 """
 
 from abc import abstractmethod

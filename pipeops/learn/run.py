@@ -1,0 +1,191 @@
+"""benchmark and resample: every job of a grid, one after another or on joblib's workers.
+
+Splits and seeds follow from one seed and the ids alone, so results depend neither on the order nor on the number of
+workers. Neighbours: grid, jobs and store below, results beside it.
+"""
+
+import hashlib
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+
+from pipeops.data import Task
+from pipeops.errors import ConfigError, DataError
+from pipeops.learn.grid import BenchmarkGrid, GridRow, benchmark_grid
+from pipeops.learn.jobs import Outcome, Sets, run_group, run_remote
+from pipeops.learn.learner import Learner
+from pipeops.learn.resampling import Resampling
+from pipeops.learn.results import BenchmarkResult, Record
+from pipeops.learn.store import Store
+
+
+class BenchmarkWarning(UserWarning):
+    """A benchmark was interrupted and its result is not complete."""
+
+
+@attrs.frozen(eq=False)
+class Job:
+    """One iteration of a row of the grid, and where its outcome goes."""
+
+    row: GridRow
+    iteration: int
+    seed: int
+
+    def sets(self) -> Sets:
+        resampling = self.row.resampling
+        return Sets(resampling.train_set(self.iteration), resampling.test_set(self.iteration), self.seed)
+
+
+def benchmark(
+    grid: BenchmarkGrid,
+    *,
+    seed: int | None = None,
+    n_jobs: int | None = None,
+    store_models: bool = False,
+    progress: bool | None = None,
+    path: str | Path | None = None,
+    measures: Any = None,
+) -> BenchmarkResult:
+    """Resample every row of a grid.
+
+    seed: of the splits and of every learner that has none of its own; drawn when there is none. n_jobs: joblib workers
+    (-1 for all cores); None is 1, or what `joblib.parallel_config` says, so that Dask or Ray can run the grid.
+    store_models: keep the trained learners. progress: a bar; None shows it on a terminal. path: a folder that keeps each
+    finished job, so that the same call goes on after an interruption. measures: what `score` and `aggregate` take when
+    they are given none. An interrupt (Ctrl-C) returns what is done, with a `BenchmarkWarning`.
+
+    >>> from pipeops import benchmark, benchmark_grid, lrn, rsmp, tsk
+    >>> grid = benchmark_grid(tsk("iris"), [lrn("classif.featureless"), lrn("classif.lda")], rsmp("cv", folds=3))
+    >>> benchmark(grid, seed=1).aggregate("classif.acc")["classif.acc"].round(2).to_list()
+    [0.26, 0.98]
+    """
+    if not isinstance(grid, BenchmarkGrid):
+        raise ConfigError(f"benchmark: takes a grid, got {type(grid).__name__}; make one with benchmark_grid(...).")
+    store = None if path is None else Store(path, seed, store_models)
+    seed = _drawn(store.seed if store else seed)
+    if store:
+        store.keep_seed(seed)
+    jobs = _jobs(grid, seed)
+    outcomes = _run(jobs, n_jobs, store_models, progress, store)
+    records = [_record(job, outcomes[i]) for i, job in enumerate(jobs) if i in outcomes]
+    tasks = {row.task.id: row.task for row in grid}
+    return BenchmarkResult(records, tasks, seed=seed, measures=measures)
+
+
+def resample(task: Task, learner: Learner, resampling: Resampling, measures: Any = None, **options: Any) -> BenchmarkResult:
+    """Resample one learner on one task: a benchmark of one row, with the options of `benchmark`.
+
+    >>> from pipeops import lrn, resample, rsmp, tsk
+    >>> resample(tsk("iris"), lrn("classif.lda"), rsmp("cv", folds=3), "classif.acc", seed=1).aggregate()["iters"].to_list()
+    [3]
+    """
+    return benchmark(benchmark_grid(task, learner, resampling), measures=measures, **options)
+
+
+def _drawn(seed: int | None) -> int:
+    return int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
+
+
+def _seed_for(seed: int, *what: object) -> int:
+    """A seed that follows from the benchmark's and from what it is for."""
+    digest = hashlib.sha256("\0".join(map(str, (seed, *what))).encode()).digest()
+    return int.from_bytes(digest[:4], "little")
+
+
+def _jobs(grid: BenchmarkGrid, seed: int) -> list[Job]:
+    """All jobs, with splits drawn once for each task and resampling; what cannot run is refused before anything runs."""
+    splits: dict[tuple[str, str], Resampling] = {}
+    jobs: list[Job] = []
+    for task, learner, resampling in grid:
+        learner._check(task)
+        place = (task.id, resampling.id)
+        if place not in splits:
+            splits[place] = _split(task, resampling, _seed_for(seed, "split", *place))
+        row = GridRow(task, learner, splits[place])
+        jobs += [Job(row, i, _seed_for(seed, "job", *place, learner.id, i)) for i in range(splits[place].iters)]
+    return jobs
+
+
+def _split(task: Task, resampling: Resampling, seed: int) -> Resampling:
+    made = resampling if resampling.is_instantiated else resampling.instantiate(task, seed)
+    for i in range(made.iters):
+        if not len(made.test_set(i)) or not len(made.train_set(i)):
+            raise DataError(f"benchmark: iteration {i} of '{made.id}' on the task '{task.id}' has no rows to train or test on.")
+    return made
+
+
+def _run(
+    jobs: Sequence[Job], n_jobs: int | None, store_models: bool, progress: bool | None, store: Store | None
+) -> dict[int, Outcome]:
+    """The outcomes by position, as far as an interrupt let them come."""
+    from tqdm import tqdm
+
+    outcomes = _finished_before(jobs, store)
+    groups = _groups(jobs, [i for i in range(len(jobs)) if i not in outcomes])
+    hide = None if progress is None else not progress
+    with tqdm(total=len(jobs), initial=len(outcomes), disable=hide, desc="benchmark", unit="job") as bar:
+        try:
+            for i, outcome in _outcomes(jobs, groups, n_jobs, store_models):
+                outcomes[i] = outcome
+                if store:
+                    store.save(jobs[i].row.task, jobs[i].row.learner, jobs[i].sets(), outcome)
+                bar.update()
+        except KeyboardInterrupt:
+            if not outcomes:
+                raise
+            warnings.warn(f"benchmark: interrupted after {len(outcomes)} of {len(jobs)} jobs.", BenchmarkWarning, stacklevel=3)
+    return outcomes
+
+
+def _finished_before(jobs: Sequence[Job], store: Store | None) -> dict[int, Outcome]:
+    if store is None:
+        return {}
+    found = ((i, store.load(job.row.task, job.row.learner, job.sets())) for i, job in enumerate(jobs))
+    return {i: outcome for i, outcome in found if outcome is not None}
+
+
+def _groups(jobs: Sequence[Job], positions: Iterable[int]) -> list[list[int]]:
+    """Positions of the jobs that are handed to a learner together: all of a row of the grid where it stacks, else each alone."""
+    groups: dict[Any, list[int]] = {}
+    for i in positions:
+        row = jobs[i].row
+        groups.setdefault((id(row), None if row.learner.stacks else i), []).append(i)
+    return list(groups.values())
+
+
+def _outcomes(
+    jobs: Sequence[Job], groups: Sequence[list[int]], n_jobs: int | None, store_models: bool
+) -> Iterator[tuple[int, Outcome]]:
+    """Positions and outcomes, as they come."""
+    from joblib import effective_n_jobs
+
+    if len(groups) < 2 or effective_n_jobs(n_jobs) == 1:
+        for group in groups:
+            row = jobs[group[0]].row
+            made = run_group(row.task, row.learner, [jobs[i].sets() for i in group], store_models)
+            yield from zip(group, made, strict=True)
+    else:
+        for k, made in _parallel(jobs, groups, n_jobs, store_models):
+            yield from zip(groups[k], made, strict=True)
+
+
+def _parallel(jobs: Sequence[Job], groups: Sequence[list[int]], n_jobs: int | None, store_models: bool) -> Iterator[Any]:
+    """`(group, outcomes)` from joblib's workers, in the order in which they finish where the backend can say."""
+    from joblib import Parallel, delayed, parallel
+
+    def call(k: int) -> Any:
+        row = jobs[groups[k][0]].row
+        return delayed(run_remote)(k, row.task, row.learner, [jobs[i].sets() for i in groups[k]], store_models)
+
+    streams = parallel.get_active_backend()[0].supports_return_generator
+    run = Parallel(n_jobs=n_jobs, return_as="generator_unordered" if streams else "list")
+    yield from run(call(k) for k in range(len(groups)))  # type: ignore[misc]
+
+
+def _record(job: Job, outcome: Outcome) -> Record:
+    task, learner, resampling = job.row
+    return Record(task.id, learner.id, resampling.id, job.iteration, dict(resampling.details(job.iteration)), outcome)
