@@ -25,16 +25,17 @@ Ties = Literal["shared", "mean"]
 
 
 class Ranking(NamedTuple):
-    """Scores sorted downwards, `score` and `order` (n,), and what holds at each of the n + 1 places between them.
+    """Scores sorted downwards, `score` and `order` (n,), the `gap` between neighbours, and the n + 1 places around them.
 
-    `tp` and `fp` count the true and false positives above a place. A place inside a group of tied scores is no threshold:
-    `low` and `high` are the nearest places at or above, and at or below, that are one.
+    `place` numbers them and `tp` counts the positives above. A place inside a group of tied scores is no threshold: `low`
+    and `high` are the nearest places at or above, and at or below, that are one.
     """
 
     score: Tensor
     order: Tensor
+    gap: Tensor
+    place: Tensor
     tp: Tensor
-    fp: Tensor
     low: Tensor
     high: Tensor
 
@@ -43,13 +44,14 @@ def rank(score: Tensor, positive: Tensor) -> Ranking:
     """Sort scores (n,) with boolean labels (n,) and count what is above each place; O(n log n)."""
     n = score.shape[0]
     ordered, order = torch.sort(score, descending=True)
+    gap = ordered[:-1] - ordered[1:]
     place = torch.arange(n + 1, dtype=torch.int32, device=score.device)
     tp = torch.cat([score.new_zeros(1), positive.index_select(0, order).cumsum(0, dtype=score.dtype)])
     end = torch.ones(1, dtype=torch.bool, device=score.device)
-    threshold = torch.cat([end, ordered[1:] != ordered[:-1], end[:n]])
+    threshold = torch.cat([end, gap != 0, end[:n]])
     low = (place * threshold).cummax(0).values
     high = n - ((n - place) * threshold).flip(0).cummax(0).values.flip(0)
-    return Ranking(ordered, order, tp, place - tp, low, high)
+    return Ranking(ordered, order, gap, place, tp, low, high)
 
 
 def roc_curve(pred: Tensor, label: Tensor) -> dict[str, Tensor]:
@@ -67,7 +69,8 @@ def roc_curve(pred: Tensor, label: Tensor) -> dict[str, Tensor]:
     """
     score, positive = flat_scores("roc_curve", pred, label)
     ranking = rank(score, positive)
-    fp, tp = ranking.fp[ranking.low], ranking.tp[ranking.low]
+    tp = ranking.tp[ranking.low]
+    fp = ranking.low - tp
     negatives, positives = fp[-1].clamp(min=1), tp[-1].clamp(min=1)
     fpr, tpr, fnr = fp / negatives, tp / positives, (tp[-1] - tp) / positives
     infinity = score.new_full((1,), torch.inf)
@@ -110,32 +113,30 @@ def aum(pred: Tensor, label: Tensor, denominator: Denominator = "rate", ties: Ti
     score, positive = flat_scores("aum", pred, label)
     ranking = rank(score.detach(), positive)
     smaller = _smaller_error(ranking, denominator)
-    height = smaller(ranking.fp, ranking.tp)
-    value = torch.dot(ranking.score[:-1] - ranking.score[1:], height[1:-1])
+    height = smaller(ranking.place, ranking.tp)
+    value = torch.dot(ranking.gap, height[1:-1])
     change = _shared_change(ranking, height) if ties == "shared" else _mean_change(ranking, height, smaller)
     return with_slope(value, torch.zeros_like(change).scatter(0, ranking.order, change), score)
 
 
 def _smaller_error(ranking: Ranking, denominator: Denominator) -> Callable[[Tensor, Tensor], Tensor]:
-    """The function from counts of false and true positives to min(FPR, FNR), or to min(FP, FN)."""
-    negatives, positives = ranking.fp[-1], ranking.tp[-1]
+    """The function from a number of scores and the positives among them to min(FPR, FNR), or to min(FP, FN), above them."""
+    positives, negatives = ranking.tp[-1], ranking.place[-1] - ranking.tp[-1]
     if denominator == "count":
-        return lambda fp, tp: torch.minimum(fp, positives - tp)
+        return lambda place, tp: torch.minimum(place - tp, positives - tp)
     per_fp, per_fn = negatives.clamp(min=1), positives.clamp(min=1)
-    return lambda fp, tp: torch.minimum(fp / per_fp, (positives - tp) / per_fn)
+    return lambda place, tp: torch.minimum((place - tp).div_(per_fp), (positives - tp).div_(per_fn))
 
 
 def _shared_change(ranking: Ranking, height: Tensor) -> Tensor:
     """How the height changes across each sorted score, a change across tied ones divided among them."""
     first, last = ranking.low[:-1], ranking.high[1:]
-    return (height.index_select(0, last) - height.index_select(0, first)) / (last - first)
+    return height.index_select(0, last).sub_(height.index_select(0, first)).div_(last - first)
 
 
 def _mean_change(ranking: Ranking, height: Tensor, smaller: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
     """The mean of the changes when a sorted score alone leaves those it is tied with, upwards and downwards."""
     first, last, hit = ranking.low[:-1], ranking.high[1:], ranking.tp.diff()
-    miss = 1 - hit
-    tp_first, tp_last = ranking.tp.index_select(0, first), ranking.tp.index_select(0, last)
-    up = smaller((first - tp_first).add_(miss), tp_first.add_(hit)).sub_(height.index_select(0, first))
-    down = smaller((last - tp_last).sub_(miss), tp_last.sub_(hit)).sub_(height.index_select(0, last))
+    up = smaller(first + 1, ranking.tp.index_select(0, first).add_(hit)).sub_(height.index_select(0, first))
+    down = smaller(last - 1, ranking.tp.index_select(0, last).sub_(hit)).sub_(height.index_select(0, last))
     return up.sub_(down).div_(2)
