@@ -34,7 +34,6 @@ class Preprocess(PipeOp):
     from task to names. `kinds` says which kinds the operator can treat; features of other kinds pass untouched.
 
     >>> import narwhals as nw
-import numpy as np
     >>> from pipeops.data import as_task_regr
     >>> @operator
     ... class Center(Preprocess):
