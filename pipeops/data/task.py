@@ -13,7 +13,7 @@ import narwhals as nw
 import numpy as np
 import numpy.typing as npt
 
-from pipeops.data import matrix as arrays
+import pipeops.data.matrix as arrays
 from pipeops.data.columns import (
     IntArray,
     codes_of,
