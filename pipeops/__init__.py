@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         Prediction,
         PredictionClassif,
         PredictionRegr,
+        auto_tuner,
         benchmark,
         benchmark_grid,
         load_benchmark,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
         measure,
         partition,
         resample,
+        to_tune,
     )
     from pipeops.shorthand import lrn, msr, msrs, nn, po, rsmp, t_clbk, t_loss, t_opt, tsk
 
@@ -36,6 +38,7 @@ _HOMES = {
         "Prediction",
         "PredictionClassif",
         "PredictionRegr",
+        "auto_tuner",
         "benchmark",
         "benchmark_grid",
         "load_benchmark",
@@ -43,6 +46,7 @@ _HOMES = {
         "measure",
         "partition",
         "resample",
+        "to_tune",
     ),
     "pipeops.shorthand": ("lrn", "msr", "msrs", "nn", "po", "rsmp", "t_clbk", "t_loss", "t_opt", "tsk"),
 }
@@ -63,6 +67,7 @@ __all__ = [
     "as_learner",
     "as_task_classif",
     "as_task_regr",
+    "auto_tuner",
     "benchmark",
     "benchmark_grid",
     "chain",
@@ -81,6 +86,7 @@ __all__ = [
     "t_clbk",
     "t_loss",
     "t_opt",
+    "to_tune",
     "tsk",
 ]
 

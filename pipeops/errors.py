@@ -47,6 +47,10 @@ class FormatError(PipeOpsError, ValueError):
     """A file that is not what `save` wrote, or that needs a class which is not registered."""
 
 
+class MissingPackageError(PipeOpsError, ImportError):
+    """An optional package that a part of the library needs and that is not installed."""
+
+
 def suggest(name: str, known: Iterable[str], what: str = "known") -> str:
     """`" Did you mean 'scale'?"`, or the list of `known` ones when it is short, or nothing."""
     options = [str(k) for k in known]

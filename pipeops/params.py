@@ -35,7 +35,10 @@ UNSET = Unset.UNSET
 
 
 class Token:
-    """Base of values that stand for a choice still to be made (a tuning range); every hyperparameter accepts one."""
+    """Base of values that stand for a choice still to be made (a tuning range); every hyperparameter accepts one that fits."""
+
+    def problem(self, param: "Param") -> str | None:
+        """Why it cannot stand for a value of this hyperparameter, or None."""
 
 
 @attrs.frozen(eq=False)
@@ -68,7 +71,9 @@ class Param:
 
     def problem(self, value: Any) -> str | None:
         """What is wrong with the value, or None."""
-        if value is UNSET or isinstance(value, Token) or (value is None and (self.none or self.default is None)):
+        if isinstance(value, Token):
+            return value.problem(self)
+        if value is UNSET or (value is None and (self.none or self.default is None)):
             return None
         return _PROBLEMS[self.kind](self, value)
 
@@ -199,7 +204,8 @@ class Configurable:
 
 
 def _same(a: Any, b: Any) -> bool:
-    return type(a) is type(b) and isinstance(a, str | int | float | bool | tuple) and a == b
+    plain = isinstance(a, str | int | float | bool | tuple) or attrs.has(type(a))
+    return plain and type(a) is type(b) and bool(a == b)
 
 
 def check_names(owner: str, cls: type, given: Mapping[str, Any]) -> None:
@@ -228,6 +234,18 @@ class Params(MutableMapping[str, Any]):
     def __setitem__(self, address: str, value: Any) -> None:
         self._write(address, value)
 
+    def settings(self) -> dict[str, Setting]:
+        """Value, kind and range of every hyperparameter, by address."""
+        return self._read()
+
+    def refuse_tokens(self) -> None:
+        """Raise `ConfigError` when a hyperparameter is still to be tuned."""
+        for address, setting in self._read().items():
+            if isinstance(setting.value, Token):
+                raise ConfigError(
+                    f"{self._owner}: '{address}' is still to be tuned ({setting.value!r}): use auto_tuner(...), or set a value."
+                )
+
     def __delitem__(self, address: str) -> None:
         raise ConfigError(f"{self._owner}: a hyperparameter cannot be removed; set '{address}' to another value.")
 
@@ -242,7 +260,5 @@ class Params(MutableMapping[str, Any]):
         return len(self._read())
 
     def __repr__(self) -> str:
-        rows = [
-            (a, s.param.kind, s.param.range, source(s.param.default), source(s.value)) for a, s in self._read().items()
-        ]
+        rows = [(a, s.param.kind, s.param.range, source(s.param.default), source(s.value)) for a, s in self._read().items()]
         return table(("id", "kind", "range", "default", "value"), rows)

@@ -312,6 +312,7 @@ class Graph:
         inputs: one value (it goes to every input) or a dictionary by input name (`"scale.input"`, or `"scale"`).
         valid: validation data of the same form; every fitted node applies its *predict* to it, none is fitted on it.
         """
+        self.params.refuse_tokens()
         state: dict[str, Any] = {}
         lane = feed(inputs, self._inputs, "train")
         beside = None if valid is None else feed(valid, self._inputs, "predict")

@@ -14,7 +14,7 @@ from pipeops.errors import CompositionError
 from pipeops.graph.pipeop import AutoId, Channel, PipeOp, operator
 from pipeops.learn.learner import Learner
 from pipeops.params import Param, Setting
-from pipeops.shorthand import po
+from pipeops.shorthand import lrn, po
 from pipeops.text import call
 
 NAMES = {"classif": "Classif", "regr": "Regr", None: ""}
@@ -35,6 +35,7 @@ class LearnerOp(PipeOp):
     """
 
     takes_valid: ClassVar[bool] = True
+    example = staticmethod(lambda: {"learner": lrn("classif.featureless")})
 
     learner: Learner
 
@@ -56,8 +57,7 @@ class LearnerOp(PipeOp):
     def params(self) -> dict[str, Setting]:
         """The learner's hyperparameters, and its predict type."""
         types = Param("choice", options=tuple(self.learner.predict_types), default="response")
-        own = {a: Setting(Param("anything", default=v), v) for a, v in self.learner.params.items()}
-        return {"predict_type": Setting(types, self.learner.predict_type), **own}
+        return {"predict_type": Setting(types, self.learner.predict_type), **self.learner.params.settings()}
 
     def with_param(self, address: str, value: Any) -> "LearnerOp":
         """A copy with a learner whose hyperparameter is changed."""
@@ -80,5 +80,5 @@ class LearnerOp(PipeOp):
         return [learner.predict(inputs[0])]
 
     def __repr__(self) -> str:
-        named = {} if type(self.id) is AutoId else {"id": str(self.id)}
+        named = {} if isinstance(self.id, AutoId) else {"id": str(self.id)}
         return call("po", ['"learner"', repr(self.learner)], named)

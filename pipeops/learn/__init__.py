@@ -6,15 +6,19 @@ from pipeops.learn.measures import measure
 from pipeops.learn.prediction import Prediction, PredictionClassif, PredictionRegr
 from pipeops.learn.results import BenchmarkResult, load_benchmark
 from pipeops.learn.run import benchmark, resample
+from pipeops.learn.search_space import to_tune
 from pipeops.learn.splits import partition
+from pipeops.learn.tune import AutoTuner, auto_tuner
 
 __all__ = [
+    "AutoTuner",
     "BenchmarkGrid",
     "BenchmarkResult",
     "Learner",
     "Prediction",
     "PredictionClassif",
     "PredictionRegr",
+    "auto_tuner",
     "benchmark",
     "benchmark_grid",
     "load_benchmark",
@@ -22,4 +26,5 @@ __all__ = [
     "measure",
     "partition",
     "resample",
+    "to_tune",
 ]

@@ -91,6 +91,7 @@ class Learner(ABC):
         valid: data to validate on during training, for learners that do; never fitted on.
         """
         self._check(task)
+        self.params.refuse_tokens()
         task = task if rows is None else task.filter(rows)
         self.state = None
         start = time.perf_counter()
