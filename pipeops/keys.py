@@ -2,6 +2,8 @@
 
 KEYS: dict[str, dict[str, str]] = {
     "po": {
+        "classbalancing": "pipeops.ops.rows",
+        "classweights": "pipeops.ops.rows",
         "colapply": "pipeops.ops.columns",
         "copy": "pipeops.ops.flow",
         "encode": "pipeops.ops.encode",
@@ -21,6 +23,7 @@ KEYS: dict[str, dict[str, str]] = {
         "scalemaxabs": "pipeops.ops.scale",
         "scalerange": "pipeops.ops.scale",
         "select": "pipeops.ops.columns",
+        "subsample": "pipeops.ops.rows",
         "threshold": "pipeops.ops.threshold",
         "torch_callbacks": "pipeops.net.callback",
         "torch_ingress_categ": "pipeops.net.ingress",

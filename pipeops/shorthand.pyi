@@ -66,6 +66,9 @@ from pipeops.ops.impute import ImputeMean
 from pipeops.ops.impute import ImputeMedian
 from pipeops.ops.impute import ImputeMode
 from pipeops.ops.impute import ImputeOOR
+from pipeops.ops.rows import ClassBalancing
+from pipeops.ops.rows import ClassWeights
+from pipeops.ops.rows import Subsample
 from pipeops.ops.scale import Scale
 from pipeops.ops.scale import ScaleMaxAbs
 from pipeops.ops.scale import ScaleRange
@@ -74,6 +77,10 @@ from pipeops.ops.threshold import TuneThreshold
 from pipeops.registry import Registry
 
 class _Po(Registry):
+    @overload
+    def __call__(self, key: Literal["classbalancing"], /, *, id: str = ..., seed: int | None = ..., ratio: float = ..., reference: Literal['all', 'major', 'minor', 'nonmajor', 'nonminor', 'one'] = ..., adjust: Literal['all', 'major', 'minor', 'nonmajor', 'nonminor', 'upsample', 'downsample'] = ..., shuffle: bool = ...) -> ClassBalancing: ...
+    @overload
+    def __call__(self, key: Literal["classweights"], /, *, id: str = ..., minor_weight: float = ...) -> ClassWeights: ...
     @overload
     def __call__(self, key: Literal["colapply"], /, *, id: str = ..., affect_columns: Any = ..., applicator: Any = ...) -> ColApply: ...
     @overload
@@ -112,6 +119,8 @@ class _Po(Registry):
     def __call__(self, key: Literal["scalerange"], /, *, id: str = ..., affect_columns: Any = ..., lower: float = ..., upper: float = ...) -> ScaleRange: ...
     @overload
     def __call__(self, key: Literal["select"], /, *, id: str = ..., affect_columns: Any = ..., selector: Any = ...) -> Select: ...
+    @overload
+    def __call__(self, key: Literal["subsample"], /, *, id: str = ..., seed: int | None = ..., frac: float = ..., stratify: bool = ..., use_groups: bool = ..., replace: bool = ...) -> Subsample: ...
     @overload
     def __call__(self, key: Literal["threshold"], /, *, id: str = ..., thresholds: Any = ...) -> Threshold: ...
     @overload

@@ -182,7 +182,8 @@ class Task:
                 raise ConfigError(f"with_roles: the role '{role}' takes one column, got {listing(names) or 'none'}.")
         leaving = {name for role in NOT_FEATURES for name in named.get(role, ())}
         features = named.pop("feature", tuple(f for f in self._features if f not in leaving))
-        new = self._with(_roles={**self._roles, **named})._with_feature_columns(features)
+        rest = self._rest_with([name for names in named.values() for name in names])
+        new = self._with(_rest=rest, _roles={**self._roles, **named})._with_feature_columns(features)
         if "target" in named and named["target"] != self._roles["target"]:
             new._rechecked()
         return new
@@ -334,6 +335,13 @@ class Task:
         if all(name in self._x.schema for name in names):
             return self._with(_features=names)
         return self._with(_x=View(self._collect(names)), _features=names)
+
+    def _rest_with(self, names: Sequence[str]) -> View:
+        """The columns that operators do not touch, with these beside them where so far only the features had them."""
+        absent = [name for name in names if name not in self._rest.schema]
+        if not absent:
+            return self._rest
+        return View(self._rest.select(list(self._rest.schema)).with_columns(*(self._x.column(name) for name in absent)))
 
     def _take(self, positions: IntArray) -> Self:
         x = self._x.take(positions)
