@@ -10,9 +10,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import attrs
+import numpy as np
+import numpy.typing as npt
 
 from pipeops.errors import FormatError
 from pipeops.params import UNSET, Param, Setting
+
+Array = npt.NDArray[Any]
 
 REFITTED = ("KNeighborsClassifier", "KNeighborsRegressor")
 """Estimators that memorise their data, and are fitted again when loaded."""
@@ -106,3 +110,24 @@ def _back(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return type(value)(_back(v) for v in value)
     return value
+
+
+def unbiased_lda(estimator: Any, x: Array, y: Array) -> None:
+    """Give a fitted discriminant analysis the reference's pooled covariance: n - k in the denominator, not n."""
+    classes, means, freedom = estimator.classes_, estimator.means_, len(x) - len(estimator.classes_)
+    if estimator.solver != "svd" or freedom <= 0:
+        return
+    centered = x - means[np.searchsorted(classes, y)]
+    spread = centered.std(axis=0)
+    spread[spread == 0] = 1
+    scaled, means = centered / spread, means / spread
+    slopes = means @ np.linalg.pinv(scaled.T @ scaled / freedom)
+    intercepts = np.log(estimator.priors_) - 0.5 * (slopes * means).sum(axis=1)
+    coef = slopes / spread
+    if len(classes) == 2:
+        coef, intercepts = coef[1:] - coef[:1], intercepts[1:] - intercepts[:1]
+    estimator.coef_, estimator.intercept_ = coef, intercepts
+
+
+AFTER_FIT = {"classif.lda": unbiased_lda}
+"""What is done to a fitted estimator of the shelf, by key, so that it is the algorithm of that name in mlr3."""

@@ -117,6 +117,8 @@ class SklearnLearner(FlatLearner):
         y = task.truth() if classes is None else _labels(classes)[task.class_codes()]
         weights = self._weights(task, estimator)
         self._guard("fit", lambda: estimator.fit(x, y, **({} if weights is None else {"sample_weight": weights})))
+        if self.key in estimators.AFTER_FIT:
+            estimators.AFTER_FIT[self.key](estimator, x, y)
         covariance = _covariance(estimator, x, y, weights) if self.predict_type == "se" else None
         return SklearnModel(estimator, features, levels, classes, covariance)
 
