@@ -6,10 +6,11 @@ from pipeops.net.descriptor import Feed, ModelDescriptor, Spec, Symbol
 from pipeops.net.ingress import TorchIngressCategorical, TorchIngressNumeric
 from pipeops.net.layer import Inferred, channels, fixed, last, layer
 from pipeops.net.loss import TorchLoss, loss
-from pipeops.net.model import TorchModelClassif, TorchModelRegr, TorchState
+from pipeops.net.model import TorchModelClassif, TorchModelRegr
 from pipeops.net.network import compile_network
 from pipeops.net.optimizer import TorchOptimizer, optimizer
 from pipeops.net.samplers import BalancedBatches, StratifiedBatches, WeightedBatches
+from pipeops.net.state import TorchState
 
 __all__ = [
     "BalancedBatches",

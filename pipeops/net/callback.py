@@ -20,7 +20,7 @@ from pipeops.graph.pipeop import Channel, PipeOp, operator
 from pipeops.net.fused import ObjectStepper, Stepper
 from pipeops.params import Configurable, Setting, anything
 from pipeops.shorthand import po, t_clbk
-from pipeops.text import call
+from pipeops.text import call, source
 
 STAGES = (
     "on_begin",
@@ -36,6 +36,7 @@ STAGES = (
     "on_end",
     "on_exit",
 )
+RESERVED = "early_stopping"
 
 
 class Context:
@@ -132,7 +133,7 @@ class Callback(Configurable):
 
     def __repr__(self) -> str:
         cls = type(self)
-        return call(cls.shelf, [repr(cls.key)], self.changed() if attrs.has(cls) else {}) if cls.key else f"{cls.__name__}()"
+        return call(cls.shelf, [source(cls.key)], self.changed() if attrs.has(cls) else {}) if cls.key else f"{cls.__name__}()"
 
     def on_begin(self, ctx: Context) -> None:
         """Before the first epoch."""
@@ -200,8 +201,12 @@ def as_callback(thing: Any) -> Callback:
 
 
 def check_ids(callbacks: Iterable[Callback]) -> None:
-    """Refuse two callbacks under one id."""
+    """Refuse two callbacks under one id, and the id that the model node uses itself."""
     ids = [c.id for c in callbacks]
+    if RESERVED in ids:
+        raise ConfigError(
+            f"torch_callbacks: the id '{RESERVED}' is taken by the model node, which stops early by its 'patience'."
+        )
     for name in ids:
         if ids.count(name) > 1:
             raise ConfigError(f"torch_callbacks: two callbacks have the id '{name}'; each may be there once.")

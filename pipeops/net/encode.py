@@ -100,7 +100,7 @@ class NumberLink:
         return "a regression needs (batch, 1), the predicted number"
 
     def target(self, task: Task) -> torch.Tensor:
-        return torch.from_numpy(np.asarray(task.truth(), dtype=np.float32)).unsqueeze(1)
+        return torch.tensor(task.truth(), dtype=torch.float32).unsqueeze(1)
 
     def predict(self, output: torch.Tensor, task: Task, with_prob: bool) -> PredictionRegr:
         response = output[:, 0].numpy().astype(np.float64)

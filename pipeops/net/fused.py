@@ -13,6 +13,10 @@ from typing import Any
 import torch
 
 Tensors = Sequence[torch.Tensor]
+ADAM: Any = torch._fused_adam_  # pyright: ignore[reportPrivateImportUsage] - torch.optim's own way to the kernels
+ADAMW: Any = torch._fused_adamw_  # pyright: ignore[reportPrivateImportUsage]
+ADD: Any = torch._foreach_add_  # pyright: ignore[reportPrivateImportUsage]
+SGD: Any = torch._fused_sgd_  # pyright: ignore[reportPrivateImportUsage]
 DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 
 
@@ -106,7 +110,7 @@ class FusedAdam(FusedStepper):
     def __init__(self, params: Tensors, settings: dict[str, Any], decoupled: bool):
         super().__init__(params, settings["lr"])
         self.settings, self.decoupled = settings, decoupled
-        self.kernel = torch._fused_adamw_ if decoupled else torch._fused_adam_
+        self.kernel = ADAMW if decoupled else ADAM
         self.mean, self.square = ([torch.zeros_like(v) for v in self.values] for _ in range(2))
         self.largest = [torch.zeros_like(v) for v in self.values] if settings["amsgrad"] else []
         count = torch.zeros((), device=self.values[0].device)
@@ -123,16 +127,16 @@ class FusedAdam(FusedStepper):
         if which is not None and len(which) < len(self.params) and len(self.distinct) == 1:
             self.counts = self.distinct = [self.distinct[0].clone() for _ in self.params]
         counts = _pick(self.counts, which)
-        torch._foreach_add_(self.distinct if which is None else list(dict.fromkeys(counts)), 1)
+        ADD(self.distinct if which is None else list(dict.fromkeys(counts)), 1)
         self.kernel(
             values, grads, _pick(self.mean, which), _pick(self.square, which), _pick(self.largest, which), counts,
             lr=self.lr, **self.constants,
         )  # fmt: skip
 
     def object(self) -> "torch.optim.Optimizer":
-        made = (torch.optim.AdamW if self.decoupled else torch.optim.Adam)(
-            self.params, **{**self.settings, "lr": self.lr}, fused=True
-        )
+        make = torch.optim.AdamW if self.decoupled else torch.optim.Adam
+        settings: dict[str, Any] = {**self.settings, "lr": self.lr, "fused": True}
+        made = make(self.params, **settings)
         for i, param in enumerate(self.params):
             if self.counts[i] > 0:
                 state = {"step": self.counts[i].clone(), "exp_avg": self.mean[i], "exp_avg_sq": self.square[i]}
@@ -163,10 +167,11 @@ class FusedSGD(FusedStepper):
         self.started.update(places)
 
     def _call(self, values: Tensors, grads: Tensors, buffers: Tensors, first: bool) -> None:
-        torch._fused_sgd_(values, grads, buffers, lr=self.lr, is_first_step=first, **self.constants)
+        SGD(values, grads, buffers, lr=self.lr, is_first_step=first, **self.constants)
 
     def object(self) -> "torch.optim.Optimizer":
-        made = torch.optim.SGD(self.params, **{**self.settings, "lr": self.lr}, fused=True)
+        settings: dict[str, Any] = {**self.settings, "lr": self.lr, "fused": True}
+        made = torch.optim.SGD(self.params, **settings)
         for i in self.started:
             made.state[self.params[i]] = {"momentum_buffer": self.buffers[i]}
         return made

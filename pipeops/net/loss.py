@@ -11,7 +11,7 @@ import copy
 import functools
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
 import attrs
@@ -57,10 +57,11 @@ class CustomLoss(Wrapped, TorchLoss):
         """An instance of the class, or the function with its further arguments filled in."""
         if isinstance(self.make, torch.nn.Module):
             return copy.deepcopy(self.make)
-        given = {**self.arguments, "task": task} if _takes_task(self.make) else dict(self.arguments)
-        if not isinstance(self.make, type):
-            return functools.partial(self.make, **given) if given else self.make
-        made = self.make(**given)
+        make: Callable[..., Any] = self.make
+        given = {**self.arguments, "task": task} if _takes_task(make) else dict(self.arguments)
+        if not isinstance(make, type):
+            return functools.partial(make, **given) if given else make
+        made = make(**given)
         if not callable(made):
             raise ConfigError(f"the loss {self!r} cannot be called with (input, target); give its class a forward or __call__.")
         return made
@@ -107,6 +108,8 @@ class SetLoss(Configure):
     """
 
     nested = "loss"
+    example: ClassVar[Mapping[str, Any]] = {"loss": "cross_entropy"}
+
     loss: Any = anything()
 
     def __init__(self, loss: Any = UNSET, *, id: str | None = None, **arguments: Any):

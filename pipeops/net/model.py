@@ -6,11 +6,9 @@ task; loss, optimizer and callback nodes have filled the descriptor.
 """
 
 import copy
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-import attrs
 import numpy as np
 import torch
 
@@ -22,49 +20,14 @@ from pipeops.net.callback import Callback, Context, copies
 from pipeops.net.callbacks import EarlyStopping, History
 from pipeops.net.descriptor import Feed, ModelDescriptor, Symbol
 from pipeops.net.encode import Link, link_for
-from pipeops.net.network import compile_network, from_topology, topology
+from pipeops.net.machine import device_for, seeded, threads
+from pipeops.net.network import compile_network
+from pipeops.net.state import TorchState
 from pipeops.net.trainer import Trainer, Validation
 from pipeops.params import UNSET, anything, choice, flag, integer, real
-from pipeops.saving import saved_as
 from pipeops.shorthand import po
 
 PREDICT_ROWS = 8192
-
-
-@attrs.frozen(eq=False)
-class TorchState:
-    """A trained network. `symbol` is its blueprint, `inputs` the ingresses in the order of its arguments.
-
-    class_names: None for a regression. history: columns by name. epochs: how many were run. callbacks: what they kept.
-    internal_valid_scores: of the weights that are here.
-    """
-
-    network: torch.nn.Module
-    symbol: Symbol
-    inputs: tuple[str, ...]
-    class_names: list[Any] | None
-    seed: int
-    epochs: int
-    history: dict[str, list[Any]]
-    best_epoch: int | None
-    internal_valid_scores: dict[str, float]
-    callbacks: dict[str, dict[str, Any]]
-
-
-def _to_plain(state: TorchState) -> dict[str, Any]:
-    plain = {a.name: getattr(state, a.name) for a in attrs.fields(TorchState)}
-    return plain | {"network": dict(state.network.state_dict()), "symbol": topology(state.symbol)}
-
-
-def _from_plain(plain: dict[str, Any]) -> TorchState:
-    symbol = from_topology(plain["symbol"])
-    with torch.random.fork_rng(devices=[]):
-        network = compile_network(symbol)
-    network.load_state_dict(plain["network"])
-    return TorchState(**{**plain, "network": network.eval(), "symbol": symbol})
-
-
-saved_as(TorchState, _to_plain, _from_plain)
 
 
 @operator
@@ -73,6 +36,7 @@ class TorchModel(PipeOp):
 
     task_type: ClassVar[str]
     takes_valid: ClassVar[bool] = True
+    example: ClassVar[Mapping[str, Any]] = {"epochs": 2, "batch_size": 4, "seed": 0}
 
     epochs: int = integer(0)
     batch_size: int = integer(1)
@@ -96,17 +60,17 @@ class TorchModel(PipeOp):
         feed: Feed | None = valid[0] if valid else None
         self._check(descriptor, feed)
         seed = int(np.random.SeedSequence().generate_state(1)[0]) if self.seed is None else self.seed
-        device = _device(self)
-        with _seeded(seed, device), _threads(self.num_threads):
+        device = device_for(self.device, str(self.id))
+        with seeded(seed, device), threads(self.num_threads):
             state = self._fit(descriptor, feed, device, seed)
         return [None], state
 
     def predict(self, inputs: Sequence[Any], state: Any) -> Sequence[Any]:
         """The labelled table for the rows of a feed."""
         feed: Feed = inputs[0]
-        device = _device(self)
+        device = device_for(self.device, str(self.id))
         network = state.network if device.type == "cpu" else copy.deepcopy(state.network).to(device)
-        with torch.inference_mode(), _threads(self.num_threads):
+        with torch.inference_mode(), threads(self.num_threads):
             output = _outputs(network, state, feed, self.batch_size_predict or PREDICT_ROWS, device)
             return [link_for(state.class_names).predict(output, feed.task, self._with_prob())]
 
@@ -255,7 +219,7 @@ class TorchModel(PipeOp):
                     f"{self.id}: neither a high nor a low {watched.id} is better, it cannot be watched; put another first."
                 )
             stopping = EarlyStopping(self.patience, self.min_delta, watched.minimize is not False, self.restore_best_weights)
-            callbacks["early_stopping"] = stopping
+            callbacks[stopping.id] = stopping
         ctx.callbacks = callbacks
         return callbacks, stopping
 
@@ -320,36 +284,3 @@ def _outputs(network: torch.nn.Module, state: TorchState, feed: Feed, size: int,
         start, stop, _ = blocks[0]
         output[start:stop] = network(*(tensor.to(device) for _, _, tensor in blocks))
     return output
-
-
-def _device(node: TorchModel) -> torch.device:
-    """The device that the node's setting names; "auto" is CUDA where there is one."""
-    if node.device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(node.device)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, TypeError) as error:
-        raise ConfigError(f'{node.id}: the device {node.device!r} is not available here; use "auto" or "cpu".') from error
-    return device
-
-
-@contextmanager
-def _seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Torch's generators seeded for a while; what they were before comes back. Others (numpy, random) are never touched."""
-    devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
-        torch.default_generator.manual_seed(seed)
-        if devices:
-            torch.cuda.manual_seed(seed)
-        yield
-
-
-@contextmanager
-def _threads(number: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

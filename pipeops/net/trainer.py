@@ -73,7 +73,7 @@ class Trainer:
     def _steps(self, batches: Iterable[Batch], outputs: list[torch.Tensor] | None) -> list[torch.Tensor]:
         """Train on the batches of one epoch; the detached losses. Outputs are collected where they are wanted."""
         ctx, losses = self.ctx, list[torch.Tensor]()
-        network, loss_of, one = _callable(ctx.network), _callable(ctx.loss), None
+        network, loss_of = _callable(ctx.network), _callable(ctx.loss)
         before, after, end = (self.stages[s] for s in ("on_batch_begin", "on_after_backward", "on_batch_end"))
         for ctx.step, (ctx.x, ctx.y) in enumerate(batches, 1):
             ctx.global_step += 1
@@ -81,14 +81,13 @@ class Trainer:
                 call(ctx)
             ctx.y_hat = network(*ctx.x)
             loss = loss_of(ctx.y_hat, ctx.y)
-            if one is None or type(loss) is not torch.Tensor or loss.ndim or not loss.requires_grad:
+            if type(loss) is not torch.Tensor or loss.ndim or not loss.requires_grad:
                 _refuse_no_loss(loss, ctx)
-                one = torch.ones_like(loss)
-            loss.backward(one)
-            ctx.loss_value = loss.detach()
+            loss.backward()
+            losses.append(loss.detach())
+            ctx.loss_value = losses[-1]
             for call in after:
                 call(ctx)
-            losses.append(ctx.loss_value)
             if outputs is not None:
                 outputs.append(ctx.y_hat.detach())
             ctx.stepper.step()

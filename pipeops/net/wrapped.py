@@ -47,8 +47,8 @@ class Wrapped(Item):
 
     def __attrs_post_init__(self) -> None:
         known = self._signature()
-        for name in () if known is None else self.arguments:
-            if name not in known:
+        for name in self.arguments:
+            if known is not None and name not in known:
                 raise UnknownParameterError(f"{source(self.make)}: no argument '{name}'.{suggest(name, known, 'arguments')}")
 
     def _skipped(self) -> int:

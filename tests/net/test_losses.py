@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from torch.nn import functional as F
+from torch.nn import functional as F  # noqa: N812 - torch's own custom
 
 from pipeops import as_learner, as_task_classif, as_task_regr, nn, po, t_loss
 from pipeops.errors import PipeOpsError
@@ -31,7 +31,8 @@ VALUES = [
     (two, {}, LOGIT, ONE, F.binary_cross_entropy_with_logits(LOGIT, ONE)),
     (two, {"reduction": "sum"}, LOGIT, ONE, F.binary_cross_entropy_with_logits(LOGIT, ONE, reduction="sum")),
     (two, {"class_weight": 3}, LOGIT, ONE, F.binary_cross_entropy_with_logits(LOGIT, ONE, pos_weight=torch.tensor(3.0))),
-    (two, {"class_weight": torch.tensor([3.0])}, LOGIT, ONE, F.binary_cross_entropy_with_logits(LOGIT, ONE, pos_weight=torch.tensor(3.0))),
+    (two, {"class_weight": torch.tensor([3.0])}, LOGIT, ONE,
+     F.binary_cross_entropy_with_logits(LOGIT, ONE, pos_weight=torch.tensor(3.0))),
     (two, {"class_weight": {"r": 4}}, LOGIT, ONE,
      (F.binary_cross_entropy_with_logits(LOGIT, ONE, reduction="none") * torch.where(ONE == 1, 1.0, 4.0)).mean()),
     (two, {"label_smoothing": 0.2}, LOGIT, ONE,
@@ -39,7 +40,8 @@ VALUES = [
     (three, {}, LOGITS, CODES, F.cross_entropy(LOGITS, CODES)),
     (three, {"class_weight": [1, 2, 3]}, LOGITS, CODES, F.cross_entropy(LOGITS, CODES, weight=W)),
     (three, {"class_weight": {"c": 3, "b": 2}}, LOGITS, CODES, F.cross_entropy(LOGITS, CODES, weight=W)),
-    (three, {"label_smoothing": 0.1, "reduction": "sum"}, LOGITS, CODES, F.cross_entropy(LOGITS, CODES, label_smoothing=0.1, reduction="sum")),
+    (three, {"label_smoothing": 0.1, "reduction": "sum"}, LOGITS, CODES,
+     F.cross_entropy(LOGITS, CODES, label_smoothing=0.1, reduction="sum")),
     (three, {"ignore_index": 1}, LOGITS, CODES, F.cross_entropy(LOGITS, CODES, ignore_index=1)),
 ]  # fmt: skip
 
@@ -170,7 +172,8 @@ BAD = {
     "argument called id": (lambda: po("torch_loss", loss=lambda input, target, id=1: input.mean()), ValueError, "'id'"),
     "unset": (lambda: trained(Scaled), ValueError, "factor"),
     "no loss": (lambda: (po("torch_ingress_num") >> po("torch_loss")).train(two()), ValueError, "set 'loss'"),
-    "twice": (lambda: (po("torch_ingress_num") >> po("torch_loss", "mse") >> po("torch_loss", "mse")).train(two()), ValueError, "already"),
+    "twice": (lambda: (po("torch_ingress_num") >> po("torch_loss", "mse") >> po("torch_loss", "mse")).train(two()),
+              ValueError, "already"),
     "for numbers": (lambda: trained("mse"), ValueError, "regr"),
     "aum on three": (lambda: trained("aum", three()), ValueError, "two classes"),
     "weights of another length": (lambda: trained("cross_entropy", three(), class_weight=[1, 2]), ValueError, "class_weight"),

@@ -88,7 +88,9 @@ def test_steps_equal_torch(key, settings, network):
         torch.testing.assert_close(a, b, rtol=2e-6, atol=2e-6)
 
 
-@pytest.mark.parametrize(("key", "kind"), [("adam", FusedAdam), ("adamw", FusedAdam), ("sgd", FusedSGD), ("rmsprop", ObjectStepper)])
+@pytest.mark.parametrize(
+    ("key", "kind"), [("adam", FusedAdam), ("adamw", FusedAdam), ("sgd", FusedSGD), ("rmsprop", ObjectStepper)]
+)
 def test_which_way_is_taken(key, kind):
     assert type(t_opt(key).stepper(plain())) is kind
 

@@ -1,0 +1,37 @@
+"""A cold process: import and a first small training, beside `import torch` alone, as a ratio.
+
+Run `python benchmarks/cold_start.py [rounds]`. Each round starts two processes, paired; the median of the ratios is shown.
+"""
+
+import statistics
+import subprocess
+import sys
+import time
+
+BAR = 1.40
+TORCH = "import torch"
+TRAIN = """
+from pipeops import as_learner, as_task_classif, nn, po
+task = as_task_classif({{"x": [float(i) for i in range(64)], "y": ["a", "b"] * 32}}, target="y")
+graph = (po("torch_ingress_num") >> nn("linear", out_features=16) >> nn("relu") >> nn("head")
+         >> po("torch_loss", loss="cross_entropy") >> po("torch_optimizer", optimizer="{optimizer}")
+         >> po("torch_model_classif", epochs=3, batch_size=16))
+as_learner(graph).train(task)
+"""
+
+
+def seconds(code: str) -> float:
+    start = time.perf_counter()
+    subprocess.run([sys.executable, "-c", code], check=True)
+    return time.perf_counter() - start
+
+
+def main(rounds: int = 7) -> None:
+    seconds(TORCH)
+    for optimizer in ("adam", "sgd"):
+        ratios = [seconds(TRAIN.format(optimizer=optimizer)) / seconds(TORCH) for _ in range(rounds)]
+        print(f"import and a first training with {optimizer}: {statistics.median(ratios):.2f} of `import torch` (bar {BAR})")
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))
