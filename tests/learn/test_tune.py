@@ -1,0 +1,445 @@
+"""Tuning: ranges, searches with known answers, what is seen of the data, saving."""
+
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from pipeops import (
+    Learner,
+    PredictionRegr,
+    as_learner,
+    as_task_classif,
+    as_task_regr,
+    auto_tuner,
+    load_learner,
+    lrn,
+    measure,
+    nn,
+    po,
+    resample,
+    rsmp,
+    to_tune,
+)
+from pipeops.errors import ConfigError, TrainingError, UnknownParameterError
+from pipeops.learn.search_space import search_space
+from pipeops.params import Param, Params, Setting
+
+pytest.importorskip("optuna")
+
+
+class Parabola(Learner):
+    """Predicts the distance of (x, k) from (0.3, 4), so that the mean squared error is known; notes the rows it saw."""
+
+    task_type = "regr"
+    predict_type = "response"
+
+    def __init__(self, seen=None, **values):
+        super().__init__("parabola")
+        self.seen = [] if seen is None else seen
+        self.kinds = {"x": Param("real", 0, 1), "k": Param("integer", 0, 9), "c": Param("choice", options=("a", "b"))}
+        self.values = {"x": 0.0, "k": 0, "c": "a", "seed": None} | values
+
+    @property
+    def params(self):
+        kinds = self.kinds | {"seed": Param("anything", default=None)}
+        return Params(lambda: {n: Setting(kinds[n], v) for n, v in self.values.items()}, self._write, self.id)
+
+    def _write(self, name, value):
+        self.values[name] = value
+
+    def clone(self):
+        return Parabola(self.seen, **self.values)
+
+    def _train(self, task, valid):
+        v = self.values
+        self.seen.append((set(task.row_ids.tolist()), v["seed"]))
+        if v["x"] > 0.98:
+            raise TrainingError("x is too large")
+        return math.hypot(v["x"] - 0.3, (v["k"] - 4) / 10, 1.0 if v["c"] == "a" else 0.0)
+
+    def _predict(self, task, model):
+        self.seen.append((set(task.row_ids.tolist()), "predict"))
+        truth = task.truth()
+        return PredictionRegr(row_ids=task.row_ids, truth=truth, response=truth + model)
+
+
+def space():
+    return {"x": to_tune(), "k": to_tune(0, 9), "c": to_tune()}
+
+
+@pytest.fixture
+def line():
+    return as_task_regr({"x": np.arange(30.0).tolist(), "y": np.arange(30.0).tolist()}, target="y", id="line")
+
+
+def tuner(learner=None, ranges=None, **options):
+    settings = {"resampling": rsmp("holdout"), "n_trials": 60, "seed": 1} | options
+    return auto_tuner(Parabola() if learner is None else learner, space() if ranges is None else ranges, **settings)
+
+
+def test_the_optimum_of_a_known_function_is_found(line):
+    best = tuner().train(line).best_params
+    assert best["c"] == "b"
+    assert abs(best["k"] - 4) <= 1
+    assert abs(best["x"] - 0.3) < 0.1
+
+
+def test_the_archive_has_every_trial_with_its_score(line):
+    trained = tuner(n_trials=20, pruner=None).train(line)
+    archive = trained.archive
+    assert archive.columns == ["trial", "state", "x", "k", "c", "regr.mse", "seconds", "error"]
+    assert archive["trial"].to_list() == list(range(20))
+    done = archive.filter(archive["state"] == "complete")
+    expected = (done["x"] - 0.3) ** 2 + ((done["k"] - 4) / 10) ** 2 + (done["c"] == "a").cast(float)
+    np.testing.assert_allclose(done["regr.mse"], expected)
+    assert trained.tuning_result["regr.mse"].item() == done["regr.mse"].min()
+    assert trained.tuning_result.select("x", "k", "c").to_dicts() == [trained.best_params]
+
+
+def test_a_measure_to_be_maximised(line):
+    closeness = measure("close", lambda truth, response: -abs(truth - response).max(), minimize=False)
+    trained = tuner(measure=closeness, n_trials=30).train(line)
+    assert trained.tuning_result["close"].item() == trained.archive["close"].max()
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+def test_a_seed_gives_the_same_trials(line, sampler):
+    one, two, other = (tuner(seed=s, sampler=sampler, n_trials=12).train(line).archive.drop("seconds") for s in (5, 5, 6))
+    assert one.equals(two)
+    assert not one.equals(other)
+
+
+def test_without_a_seed_one_is_drawn_and_kept(line):
+    first = tuner(seed=None, n_trials=4).train(line)
+    again = tuner(seed=first.model.seed, n_trials=4).train(line)
+    assert first.archive.drop("seconds").equals(again.archive.drop("seconds"))
+
+
+def test_the_final_learner_has_the_best_configuration_and_all_rows(line):
+    learner = Parabola()
+    trained = tuner(learner, n_trials=8).train(line)
+    trains = [rows for rows, seed in learner.seen if seed != "predict"]
+    assert trains[-1] == set(range(30))
+    assert {len(rows) for rows in trains[:-1]} == {20}
+    assert {n: trained.learner.params[n] for n in ("x", "k", "c")} == trained.best_params
+    assert trained.predict(line).score() == pytest.approx(trained.learner.model**2)
+
+
+def test_the_users_learner_is_left_alone(line):
+    learner = Parabola(x=to_tune(0, 0.5))
+    before = dict(learner.values)
+    tuner(learner, {}, n_trials=3).train(line)
+    assert learner.values == before
+    assert not learner.is_trained
+
+
+def test_nested_resampling_never_shows_the_test_rows(line):
+    learner = Parabola()
+    outer = rsmp("cv", folds=3).instantiate(line, seed=1)
+    resample(line, tuner(learner, resampling=rsmp("cv", folds=2), n_trials=3), outer)
+    per_fold = 3 * 2 * 2 + 1 + 1
+    assert len(learner.seen) == 3 * per_fold
+    for i in range(3):
+        *inside, (tested, how) = learner.seen[i * per_fold : (i + 1) * per_fold]
+        assert how == "predict"
+        assert tested == set(outer.test_set(i).tolist())
+        assert set.union(*(rows for rows, _ in inside)) == set(outer.train_set(i).tolist())
+
+
+def test_all_trials_share_sets_and_seeds(line):
+    learner = Parabola()
+    tuner(learner, resampling=rsmp("cv", folds=2), n_trials=3, pruner=None).train(line)
+    folds = [(frozenset(rows), seed) for rows, seed in learner.seen[:-1] if seed != "predict"]
+    assert len(folds) == 6
+    assert len(set(folds)) == 2
+
+
+def test_an_instantiated_resampling_is_drawn_anew_for_the_rows_at_hand(line):
+    sets = rsmp("cv", folds=2).instantiate(line, seed=1)
+    learner = Parabola()
+    tuner(learner, resampling=sets, n_trials=1).train(line, rows=list(range(10)))
+    assert set.union(*(rows for rows, _ in learner.seen)) == set(range(10))
+
+
+def test_a_failed_trial_is_noted_and_does_not_stop_the_search(line):
+    trained = tuner(ranges={"x": to_tune([0.99, 0.2])}, n_trials=10).train(line)
+    failed = trained.archive.filter(trained.archive["x"] == 0.99)
+    assert set(failed["state"]) == {"failed"}
+    assert set(failed["error"]) == {"x is too large"}
+    assert trained.best_params == {"x": 0.2}
+
+
+def test_when_all_trials_fail_the_reason_is_told(line):
+    with pytest.raises(TrainingError, match="none of 3 trials was completed; the last error was: x is too large"):
+        tuner(ranges={"x": to_tune([0.99])}, n_trials=3).train(line)
+
+
+def test_other_errors_come_through(line):
+    with pytest.raises(ZeroDivisionError):
+        tuner(measure=measure("broken", lambda truth, response: 1 / 0, minimize=True), n_trials=3).train(line)
+
+
+def test_pruning_by_fold(line):
+    import optuna
+
+    class Never(optuna.pruners.BasePruner):
+        def prune(self, study, trial):
+            return trial.number > 0
+
+    learner = Parabola()
+    trained = tuner(learner, resampling=rsmp("cv", folds=3), n_trials=2, pruner=Never()).train(line)
+    assert trained.archive["state"].to_list() == ["complete", "pruned"]
+    assert trained.archive["regr.mse"][1] is None
+    assert sum(seed != "predict" for _, seed in learner.seen) == 3 + 1 + 1
+
+
+def test_micro_average_scores_all_rows_at_once(line):
+    from pipeops import msr
+
+    count = measure("rows", lambda truth, response: float(len(truth)), minimize=False, average="micro")
+    settings = {"ranges": {"c": to_tune()}, "n_trials": 1, "resampling": rsmp("cv", folds=3)}
+    assert tuner(measure=count, **settings).train(line).archive["rows"].to_list() == [30.0]
+    assert tuner(measure=msr("regr.mse"), **settings).train(line).archive.columns[3] == "regr.mse"
+
+
+# ---------------------------------------------------------------- ranges
+
+
+def dimensions(token, kind, *bounds, **more):
+    params = Params(lambda: {"p": Setting(Param(kind, *bounds, **more), token)}, lambda *_: None, "thing")
+    (found,) = search_space(params, {})
+    return found.kind, found.low, found.high, found.options
+
+
+@pytest.mark.parametrize(
+    ("token", "param", "expected"),
+    [
+        (to_tune(0.1, 0.5), ("real",), ("real", 0.1, 0.5, ())),
+        (to_tune(1, 5), ("real",), ("real", 1.0, 5.0, ())),
+        (to_tune(1, 5), ("integer",), ("integer", 1, 5, ())),
+        (to_tune(1.0, 5.0), ("integer",), ("integer", 1, 5, ())),
+        (to_tune(1, 5), ("anything",), ("integer", 1, 5, ())),
+        (to_tune(1, 5.5), ("anything",), ("real", 1.0, 5.5, ())),
+        (to_tune(), ("real", 0, 1), ("real", 0.0, 1.0, ())),
+        (to_tune(high=7), ("integer", 2), ("integer", 2, 7, ())),
+        (to_tune(), ("flag",), ("choice", None, None, (True, False))),
+        (to_tune([2, 4]), ("integer",), ("choice", None, None, (2, 4))),
+    ],
+)
+def test_a_range_takes_its_kind_from_the_hyperparameter(token, param, expected):
+    assert dimensions(token, *param) == expected
+
+
+def test_a_choice_has_its_own_options():
+    assert dimensions(to_tune(), "choice", options=("a", "b"))[3] == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: to_tune(3, 1), "smaller than the upper"),
+        (lambda: to_tune(0, 1, log=True), "positive lower bound"),
+        (lambda: to_tune([]), "different values"),
+        (lambda: to_tune([1, 1]), "different values"),
+        (lambda: to_tune([1], 2), "neither an upper bound"),
+        (lambda: to_tune("a"), "must be a number"),
+        (lambda: to_tune(True, 2), "must be a number"),
+        (lambda: nn("dropout", p=to_tune(0, 2)), r"must be in \[0, 1\], got to_tune\(0, 2\)"),
+        (lambda: nn("dropout", p=to_tune(["a"])), "must be a number"),
+        (lambda: nn("dropout", p=to_tune(log=True)), "log scale from 0"),
+        (lambda: nn("linear", out_features=to_tune()), "no bounds of its own"),
+        (lambda: nn("linear", out_features=to_tune(1.5, 4)), "must be an integer"),
+        (lambda: nn("linear", out_features=2, bias=to_tune(0, 1)), "lists what to try"),
+        (lambda: tuner(n_trials=0), "n_trials"),
+        (lambda: tuner(n_trials=2.0), "n_trials"),
+        (lambda: tuner(resampling="cv"), "needs a resampling"),
+        (lambda: tuner(sampler="grid"), "'tpe', 'random'"),
+        (lambda: tuner(pruner="mean"), "'median'"),
+        (lambda: tuner(ranges={"x": 0.3}), r"needs a range, to_tune\(...\), got 0.3"),
+        (lambda: tuner(ranges={"k": to_tune(0, 50)}), r"must be in \[0, 9\]"),
+        (lambda: tuner(ranges={"k": to_tune(high=5, internal=True)}), "only the epochs"),
+        (lambda: tuner(ranges={}), "nothing to tune"),
+        (lambda: tuner(measure="classif.ce"), "is for classif"),
+        (lambda: tuner(measure=lambda truth, response: 0.0), "direction"),
+        (lambda: auto_tuner(lrn("classif.knn"), {"n_neighbors": to_tune(1, 3)}, rsmp("holdout"), "classif.auc", 2), "prob"),
+        (lambda: auto_tuner("knn", {}, rsmp("holdout"), None, 2), "takes a learner"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_at_once(make, message):
+    with pytest.raises(ConfigError, match=message):
+        make()
+
+
+def test_an_unknown_address_is_refused_with_a_near_one():
+    learner = lrn("classif.knn")
+    with pytest.raises(UnknownParameterError, match="n_neighbors"):
+        auto_tuner(learner, {"n_neighbours": to_tune(1, 3)}, rsmp("holdout"), None, 2)
+
+
+def test_ranges_can_be_pasted_back():
+    for text in (
+        "to_tune(1, 3)",
+        "to_tune(0.1, 1.0, log=True)",
+        'to_tune(["a", "b"])',
+        "to_tune()",
+        "to_tune(high=9, internal=True)",
+    ):
+        assert repr(eval(text)) == text
+
+
+def test_tuned_hyperparameters_are_not_settable_and_others_are():
+    made = tuner(ranges={"x": to_tune()})
+    assert set(made.params) == {"k", "c", "seed"}
+    copy = made.clone()
+    copy.params["k"] = 3
+    assert (copy.params["k"], made.params["k"]) == (3, 0)
+    with pytest.raises(ConfigError, match="'x' is tuned"):
+        made.params["x"] = 0.5
+
+
+# ---------------------------------------------------------------- graphs
+
+
+@pytest.fixture
+def blobs():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(120, 2))
+    y = np.where(x[:, 0] + 0.3 * rng.normal(size=120) > 0, "up", "down")
+    return as_task_classif({"a": x[:, 0].tolist(), "b": x[:, 1].tolist(), "y": y.tolist()}, target="y", id="blobs")
+
+
+def network(lr=0.05, epochs=4, validate=None, hidden=4, **end):
+    graph = po("torch_ingress_num") >> nn("linear", out_features=hidden) >> nn("relu") >> nn("head")
+    graph = graph >> po("torch_loss", loss="cross_entropy") >> po("torch_optimizer", optimizer="adam", lr=lr)
+    end = {"batch_size": 16, "predict_type": "prob"} | end
+    return as_learner(graph >> po("torch_model_classif", epochs=epochs, **end), id="net", validate=validate)
+
+
+def test_a_range_left_over_is_refused_by_name(blobs):
+    learner = network(lr=to_tune(1e-3, 1))
+    with pytest.raises(ConfigError, match="net: 'torch_optimizer.lr' is still to be tuned"):
+        learner.train(blobs)
+    with pytest.raises(ConfigError, match="'torch_optimizer.lr' is still to be tuned"):
+        learner.graph.train(blobs)
+    with pytest.raises(ConfigError, match="classif.knn: 'n_neighbors' is still to be tuned"):
+        lrn("classif.knn", n_neighbors=to_tune(1, 3)).train(blobs)
+
+
+def test_architecture_loss_and_learning_rate_of_a_graph(blobs, tmp_path):
+    learner = network(lr=to_tune(1e-3, 1, log=True), hidden=to_tune([2, 8]))
+    ranges = {"torch_loss.loss": to_tune(["cross_entropy", "aum"]), "linear.out_features": to_tune(1, 9)}
+    made = auto_tuner(learner, ranges, rsmp("cv", folds=2), "classif.auc", 4, seed=3)
+    one, two = made.clone().train(blobs), made.clone().train(blobs)
+    assert one.archive.drop("seconds").equals(two.archive.drop("seconds"))
+    assert set(one.best_params) == {"linear.out_features", "torch_loss.loss", "torch_optimizer.lr"}
+    assert one.learner.network.linear.weight.shape == (one.best_params["linear.out_features"], 2)
+    np.testing.assert_array_equal(one.predict(blobs).prob, two.predict(blobs).prob)
+    one.save(tmp_path / "tuner")
+    loaded = load_learner(tmp_path / "tuner")
+    np.testing.assert_array_equal(loaded.predict(blobs).prob, one.predict(blobs).prob)
+    assert loaded.archive.equals(one.archive)
+    assert loaded.best_params == one.best_params
+    assert loaded.params.keys() == one.params.keys()
+
+
+def test_an_untrained_tuner_is_saved_with_its_ranges(blobs, tmp_path):
+    made = auto_tuner(network(lr=to_tune(1e-3, 1, log=True)), None, rsmp("cv", folds=2), "classif.ce", 2, seed=3)
+    made.save(tmp_path / "tuner")
+    assert load_learner(tmp_path / "tuner").train(blobs).best_params == made.train(blobs).best_params
+
+
+def test_pruning_by_epoch_stops_a_run_in_its_first_fold(blobs):
+    import optuna
+
+    steps = {}
+
+    class Second(optuna.pruners.BasePruner):
+        def prune(self, study, trial):
+            steps.setdefault(trial.number, []).append(trial.last_step)
+            return trial.number == 1 and trial.last_step == 3
+
+    learner = network(epochs=6, validate=0.3, measures_valid=["classif.auc"])
+    ranges = {"torch_optimizer.lr": to_tune(1e-3, 0.1)}
+    made = auto_tuner(learner, ranges, rsmp("cv", folds=2), "classif.ce", 3, seed=1, pruner=Second()).train(blobs)
+    assert made.archive["state"].to_list() == ["complete", "pruned", "complete"]
+    assert steps == {0: [1, 2, 3, 4, 5, 6], 1: [1, 2, 3], 2: [1, 2, 3, 4, 5, 6]}
+    assert made.learner.history.columns == ["epoch", "valid.classif.auc"]
+
+
+@pytest.mark.parametrize(("watched", "sign"), [("classif.auc", -1), ("classif.logloss", 1)])
+def test_what_is_reported_is_better_in_the_direction_of_the_search(blobs, watched, sign):
+    import optuna
+
+    reported = []
+
+    class Note(optuna.pruners.BasePruner):
+        def prune(self, study, trial):
+            reported.append(trial.intermediate_values[trial.last_step])
+            return False
+
+    learner = network(epochs=2, validate=0.3, measures_valid=[watched], seed=1)
+    ranges = {"torch_optimizer.lr": to_tune([0.01])}
+    auto_tuner(learner, ranges, rsmp("holdout"), "classif.ce", 1, seed=1, pruner=Note()).train(blobs)
+    assert len(reported) == 2
+    assert all(sign * value > 0 for value in reported)
+
+
+def test_epochs_are_tuned_internally_by_the_mean_of_the_best_ones(blobs, monkeypatch):
+    from pipeops import GraphLearner
+
+    found = []
+    best_epoch = GraphLearner.best_epoch.fget
+    monkeypatch.setattr(GraphLearner, "best_epoch", property(lambda self: found.append(best_epoch(self)) or found[-1]))
+    learner = network(
+        epochs=to_tune(high=8, internal=True), validate="test", measures_valid=["classif.logloss"], patience=2,
+        restore_best_weights=True,
+    )  # fmt: skip
+    ranges = {"torch_optimizer.lr": to_tune([0.3])}
+    made = auto_tuner(learner, ranges, rsmp("cv", folds=3), "classif.ce", 1, seed=2).train(blobs)
+    monkeypatch.undo()
+    epochs = found[::2] if len(found) == 6 else found
+    assert len(epochs) == 3
+    expected = math.ceil(np.mean(epochs))
+    assert made.best_params["torch_model_classif.epochs"] == expected
+    assert made.archive["torch_model_classif.epochs"].to_list() == [expected]
+    final = made.learner
+    assert final.validate is None
+    assert final.params["torch_model_classif.patience"] == 0
+    assert final.graph.state["torch_model_classif"].epochs == expected
+    assert learner.validate == "test"
+
+
+@pytest.mark.parametrize(
+    ("learner", "message"),
+    [
+        (lambda: network(validate="test", lr=to_tune(0.01, 1)), "nothing to validate on"),
+        (lambda: network(epochs=to_tune(high=3, internal=True)), "needs validation scores"),
+    ],
+)
+def test_what_would_fail_after_the_search_is_refused_before_it(blobs, learner, message):
+    made = auto_tuner(learner(), None, rsmp("holdout"), None, 2)
+    with pytest.raises(ConfigError, match=message):
+        made.train(blobs)
+
+
+def test_without_optuna_the_extra_is_named(blobs, monkeypatch):
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    made = auto_tuner(lrn("classif.knn"), {"n_neighbors": to_tune(1, 3)}, rsmp("holdout"), None, 2)
+    with pytest.raises(ImportError, match=r"pip install \"pipeops\[tune\]\""):
+        made.train(blobs)
+
+
+def test_optunas_log_level_is_put_back(line):
+    import optuna
+
+    before = optuna.logging.get_verbosity()
+    tuner(n_trials=1).train(line)
+    assert optuna.logging.get_verbosity() == before
+
+
+def test_importing_the_names_does_not_load_optuna():
+    code = "import sys, pipeops; pipeops.to_tune, pipeops.auto_tuner; print('optuna' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
