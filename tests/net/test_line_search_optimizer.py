@@ -1,12 +1,13 @@
 """The optimizer that finds its own step size, against a hand-written loop with the line search."""
 
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-from pipeops import as_learner, as_task_classif, as_task_regr, nn, po
+from pipeops import as_learner, as_task_classif, as_task_regr, nn, po, t_opt
 from pipeops.errors import ConfigError
 from pipeops.net.aum import aum
 from pipeops.net.line_search import first_minimum
@@ -65,6 +66,24 @@ def test_no_epoch_makes_it_worse():
     values = [aum(trained(task=task, epochs=n)(torch.tensor(x)), label).item() for n in range(6)]
     assert all(after <= before + 1e-6 for before, after in pairwise(values))
     assert values[-1] < values[0]
+
+
+def test_searches_the_network_as_it_predicts():
+    # with dropout the gradient is noisy, but the step is that of the network without it
+    data, x = frame(seed=1)
+    task, x = as_task_classif(data, target="y", positive="p"), torch.tensor(x)
+    label = torch.tensor(data["y"] == "p").float()
+    network = trained(nn("dropout", p=0.5), task=task, epochs=0)
+    weight, gradient = network.head.weight.detach().clone(), torch.tensor([[-1.0, 0.5, 0.0, 0.2]])
+    best = first_minimum(network(x), -(x @ gradient.T), label)
+    stepper = t_opt("aum_line_search").stepper(network.train())
+    stepper.watch(SimpleNamespace(task=task, x=(x,), y=label))
+    network.head.weight.grad = gradient.clone()
+    stepper.step()
+    assert best > 0
+    torch.testing.assert_close(network.head.weight.detach(), weight - best * gradient)
+    assert network.training
+    assert network.head.weight.grad is None
 
 
 def test_layers_before_the_last_take_plain_steps_of_size_lr():
