@@ -164,8 +164,8 @@ def anything(default: Any = UNSET) -> Any:
 
 
 def hyperparameters(cls: type) -> dict[str, Param]:
-    """The hyperparameters that an attrs class declares, in order, by name."""
-    return {a.name: a.metadata["param"] for a in attrs.fields(cls) if "param" in a.metadata}
+    """The hyperparameters that a class declares, in order, by name; one that is no attrs class has none."""
+    return {a.name: a.metadata["param"] for a in attrs.fields(cls) if "param" in a.metadata} if attrs.has(cls) else {}
 
 
 @attrs.frozen(eq=False)

@@ -72,8 +72,10 @@ class Encoder:
 
     def encode(self, value: Any) -> Any:
         """The value as JSON; a value that cannot be loaded again is refused."""
-        if value is None or isinstance(value, bool | str) and type(value) in (bool, str):
+        if value is None or (isinstance(value, bool | str) and type(value) in (bool, str)):
             return value
+        if type(value).__qualname__ in _SAVABLE:
+            return self._object(value)
         for kind, convert in _ENCODERS:
             if isinstance(value, kind):
                 return convert(self, value)
@@ -104,7 +106,7 @@ class Encoder:
             return {"$": "state", "class": cls.__qualname__, "of": self.encode(plan.to_plain(value))}
         if isinstance(value, Configurable) and getattr(cls, "key", ""):
             return {"$": "item", "shelf": cls.shelf, "key": cls.key, "of": self.encode(fields(value))}  # type: ignore[attr-defined]
-        if isinstance(value, type) or callable(value) and hasattr(value, "__qualname__"):
+        if isinstance(value, type) or (callable(value) and hasattr(value, "__qualname__")):
             return {"$": "name", "of": ":".join(address(value))}
         if str(cls) == "<class 'torch.dtype'>":
             return {"$": "dtype", "of": str(value).removeprefix("torch.")}

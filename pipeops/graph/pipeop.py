@@ -8,13 +8,14 @@ is the base of operators on tasks, `net/` has the nodes that build networks.
 import keyword
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
 import attrs
 
 from pipeops.errors import ConfigError
 from pipeops.params import Configurable, hyperparameters
+from pipeops.saving import saved_as
 from pipeops.text import call, source
 
 if TYPE_CHECKING:
@@ -34,11 +35,18 @@ class Channel(NamedTuple):
     predict: str
     many: bool = False
 
+    def carrying(self, other: "Channel") -> "Channel":
+        """This channel with the types of another one."""
+        return other if other.name == self.name else Channel(self.name, other.train, other.predict)
+
 
 class AutoId(str):
     """An id that was not chosen by the user, and so may be numbered when it is taken."""
 
     __slots__ = ()
+
+
+saved_as(AutoId, str, AutoId)
 
 
 def default_id(node: "PipeOp") -> AutoId:
@@ -73,6 +81,8 @@ class PipeOp(Configurable, ABC):
     """Whether the outputs have the type that came in (nop, copy)."""
     takes_valid: ClassVar[bool] = False
     """Whether `train` wants the validation inputs too, as `train(inputs, valid=...)`."""
+    example: ClassVar[Mapping[str, Any] | Callable[[], Mapping[str, Any]]] = {}
+    """Arguments of an instance that can be trained, where it needs any; the contract suite (`pipeops.testing`) uses them."""
 
     id: str = attrs.field(default=attrs.Factory(default_id, takes_self=True), validator=_valid_id)
 
@@ -86,7 +96,11 @@ class PipeOp(Configurable, ABC):
 
     def renamed(self, id: str) -> "PipeOp":
         """The same node under another id."""
-        return attrs.evolve(self, id=id)
+        if type(id) is not AutoId:
+            return attrs.evolve(self, id=id)
+        new = object.__new__(type(self))  # graphs number nodes all the time: nothing but the id changes, nothing is checked again
+        new.__dict__.update(self.__dict__, id=id)
+        return new
 
     def __rshift__(self, other: "PipeOp | Graph | list[Any]") -> "Graph":
         from pipeops.graph.graph import Graph

@@ -9,27 +9,33 @@ from typing import Any, NamedTuple
 
 from pipeops.errors import CompositionError, ConfigError, DataError, UnknownKeyError, listing, suggest
 from pipeops.graph.ends import Edge, End
-from pipeops.graph.pipeop import PipeOp
+from pipeops.graph.pipeop import Channel, PipeOp
 
 Lane = dict[str, Sequence[Any]]
+Source = tuple[str, int]
 
 
 class Step(NamedTuple):
     """One node in a run: where its inputs come from (slot, position), how many outputs it has, and what is over with it.
 
-    used: whether an edge leaves it. over: slots that nothing reads after it, so that big data is let go.
+    used: whether an edge leaves it. over: slots that nothing reads after it, so that big data is let go. narrow: inputs by
+    position whose type is narrower than what flows in, and so is checked.
     """
 
     id: str
     node: PipeOp
-    sources: list[tuple[str, int]]
+    sources: list[Source]
     width: int
     used: bool
     over: list[str]
+    narrow: list[tuple[int, End]]
 
-    def given(self, lane: Lane) -> list[Any]:
+    def given(self, lane: Lane, phase: str) -> list[Any]:
         """The node's inputs."""
-        return [lane[slot][k] for slot, k in self.sources]
+        values = [lane[slot][k] for slot, k in self.sources]
+        for k, end in self.narrow:
+            _check_value(end, values[k], phase)
+        return values
 
     def keep(self, lane: Lane, outputs: Any) -> None:
         """Put the node's outputs into the lane; refused when they are not one for each channel."""
@@ -45,22 +51,42 @@ def plan(nodes: Mapping[str, PipeOp], edges: list[Edge], inputs: list[End], outp
     """A step for each node, in order."""
     channels = {i: n.outputs for i, n in nodes.items()}
     places = {(i, c.name): k for i, cs in channels.items() for k, c in enumerate(cs)}
-    feeds: dict[tuple[str, str], list[tuple[str, int]]] = {}
+    feeds: dict[tuple[str, str], list[Source]] = {}
     for k, end in enumerate(inputs):
         feeds.setdefault((end.node, end.channel.name), []).append(("", k))
     for e in edges:
         feeds.setdefault((e.target, e.input), []).append((e.source, places[e.source, e.output]))
-    sources = {i: [s for c in n.inputs for s in feeds.get((i, c.name), ())] for i, n in nodes.items()}
+    fed = {i: [(s, c) for c in n.inputs for s in feeds.get((i, c.name), ())] for i, n in nodes.items()}
+    sources = {i: [s for s, _ in pairs] for i, pairs in fed.items()}
     last = {slot: i for i, slots in sources.items() for slot, _ in slots}
     over: dict[str, list[str]] = {}
     for slot in last.keys() - {e.node for e in outputs}:
         over.setdefault(last[slot], []).append(slot)
-    return [Step(i, n, sources[i], len(channels[i]), i in last, over.get(i, [])) for i, n in nodes.items()]
+    return [
+        Step(i, n, sources[i], len(channels[i]), i in last, over.get(i, []), _narrow(i, fed[i], channels))
+        for i, n in nodes.items()
+    ]
+
+
+def _narrow(
+    id: str, fed: list[tuple[tuple[str, int], Channel]], outputs: Mapping[str, Sequence[Channel]]
+) -> list[tuple[int, End]]:
+    """The inputs that take less than what is said to flow in."""
+    found: list[tuple[int, End]] = []
+    for k, ((slot, place), takes) in enumerate(fed):
+        gives = outputs[slot][place] if slot else takes
+        if not (_within(gives.train, takes.train) and _within(gives.predict, takes.predict)):
+            found.append((k, End(id, takes)))
+    return found
+
+
+def _within(gives: str, takes: str) -> bool:
+    return takes == "*" or gives.startswith(takes)
 
 
 def train_step(step: Step, lane: Lane, valid: Lane | None) -> Any:
     """Train one node: its outputs go into the lanes, its state comes back."""
-    given, beside = step.given(lane), None if valid is None else step.given(valid)
+    given, beside = step.given(lane, "train"), None if valid is None else step.given(valid, "predict")
     wanted = {} if beside is None or not step.node.takes_valid else {"valid": beside}
     result = step.node.train(given, **wanted)
     if not isinstance(result, tuple) or len(result) != 2:
@@ -73,7 +99,7 @@ def train_step(step: Step, lane: Lane, valid: Lane | None) -> Any:
 
 def predict_step(step: Step, lane: Lane, state: Any) -> None:
     """Apply one trained node: its outputs go into the lane."""
-    step.keep(lane, step.node.predict(step.given(lane), state))
+    step.keep(lane, step.node.predict(step.given(lane, "predict"), state))
 
 
 def feed(given: Any, inputs: list[End], phase: str) -> Lane:

@@ -1,7 +1,9 @@
 """`nn("fn")`: any function of a tensor as a node. Neighbours: `node` and `shape` below."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import torch
 
 from pipeops.data import Task
 from pipeops.errors import ConfigError
@@ -29,6 +31,7 @@ class Fn(NetworkNode):
     """
 
     torch_module = Call
+    example: ClassVar[Mapping[str, Any]] = {"fn": torch.sin}
 
     fn: Any = anything()
     arguments: Any = anything(None)

@@ -1,6 +1,6 @@
 """Operators that move tasks through a graph: nop, copy, featureunion."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import narwhals as nw
@@ -43,6 +43,7 @@ class Copy(PipeOp):
     """
 
     passes_types: ClassVar[bool] = True
+    example: ClassVar[Mapping[str, Any]] = {"outnum": 2}
 
     outnum: int = integer(1)
 

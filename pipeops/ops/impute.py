@@ -170,6 +170,8 @@ class ImputeConstant(Impute):
     [1.5, -1.0]
     """
 
+    example: ClassVar[Mapping[str, Any]] = {"constant": 0, "affect_columns": "missing"}
+
     constant: Any = anything(UNSET)
     check_levels: bool = flag(True)
 

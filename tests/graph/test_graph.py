@@ -385,6 +385,15 @@ def test_what_goes_in_is_checked(regr):
         chain([Model()]).train(regr)
 
 
+def test_a_type_that_turns_out_wider_is_refused_where_it_arrives(regr, binary):
+    graph = Features() >> po("nop") >> Model()
+    with pytest.raises(DataError, match=r"model: input 'input' takes a TaskClassif in train, got TaskRegr"):
+        graph.train(regr)
+    graph.train(binary)
+    with pytest.raises(DataError, match=r"model: .* takes a TaskClassif in predict, got TaskRegr"):
+        graph.predict(regr)
+
+
 def test_the_order_of_edges_is_the_order_of_inputs():
     graph = [Recorder(id="a", n=1), Recorder(id="b", n=2)] >> Parts()
     assert graph.train(6) == {"parts.quotient": 0, "parts.rest": 7}
