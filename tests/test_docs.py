@@ -1,7 +1,9 @@
-"""The Python blocks of the README and of the docs run as they stand, each file from top to bottom in one namespace."""
+"""The Python blocks of the README and of the docs run as they stand: each file from top to bottom as one script."""
 
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,11 +13,12 @@ PAGES = [page for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.m
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
-def test_python_blocks_run(page, tmp_path, monkeypatch):
-    blocks = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
-    if any('tsk("sonar")' in b for b in blocks) and "PIPEOPS_DATA" not in os.environ:
+def test_python_blocks_run(page, tmp_path):
+    script = tmp_path / f"{page.stem}.py"
+    script.write_text("\n".join(re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)))
+    if 'tsk("sonar")' in script.read_text() and "PIPEOPS_DATA" not in os.environ:
         pytest.skip("PIPEOPS_DATA is not set, and the page uses sonar")
-    monkeypatch.chdir(tmp_path)
-    namespace = {"__name__": "__main__"}
-    for block in blocks:
-        exec(compile(block, str(page), "exec"), namespace)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-W", "error", str(script)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-3000:]

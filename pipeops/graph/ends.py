@@ -38,8 +38,10 @@ def fits(source: str, sink: str) -> bool:
 
 def check_types(source: End, sink: End) -> None:
     """Refuse to join two ends whose types differ in either phase."""
-    for phase in ("train", "predict"):
-        gives, takes = getattr(source.channel, phase), getattr(sink.channel, phase)
+    (_, *given, _), (_, *taken, _) = source.channel, sink.channel
+    if given == taken:
+        return
+    for phase, gives, takes in zip(("train", "predict"), given, taken, strict=True):
         if not fits(gives, takes):
             raise CompositionError(
                 f"'{source.node}' gives a {gives} in {phase} (output '{source.channel.name}'), "

@@ -148,7 +148,7 @@ class Graph:
                     check_types(source, End(edge.target, channel(node.inputs, edge.input)))
                     if node.passes_types:
                         types.setdefault(edge.target, types[edge.source])
-        return [End(e.node, types[e.node]._replace(name=e.channel.name)) if e.node in types else e for e in outputs]
+        return [End(e.node, e.channel.carrying(types[e.node])) if e.node in types else e for e in outputs]
 
     def add_pipeop(self, node: PipeOp) -> Self:
         """Add a node without joining it, in place."""
