@@ -26,7 +26,8 @@ from pipeops.text import address
 
 FORMAT = 1
 _TRUSTED_MODULES = ("torch.nn.modules.", "torch.optim.", "sklearn.", "pipeops.")
-_SAVABLE: dict[str, "Plan"] = {}
+_SAVABLE: dict[type, "Plan"] = {}
+_BY_NAME: dict[str, "Plan"] = {}
 C = TypeVar("C", bound=type)
 
 
@@ -47,8 +48,12 @@ def savable(cls: C) -> C:
 
 def saved_as(cls: C, to_plain: Callable[[Any], Any], from_plain: Callable[[Any], Any]) -> C:
     """Say how instances of a class become plain data (which may hold further savable things) and come back."""
-    _SAVABLE[cls.__qualname__] = Plan(cls, to_plain, from_plain)
+    _SAVABLE[cls] = _BY_NAME[_name(cls)] = Plan(cls, to_plain, from_plain)
     return cls
+
+
+def _name(cls: type) -> str:
+    return f"{cls.__module__}:{cls.__qualname__}"
 
 
 def _with_state(cls: type, state: Any) -> Any:
@@ -74,8 +79,8 @@ class Encoder:
         """The value as JSON; a value that cannot be loaded again is refused."""
         if value is None or (isinstance(value, bool | str) and type(value) in (bool, str)):
             return value
-        if type(value).__qualname__ in _SAVABLE:
-            return self._object(value)
+        if type(value) in _SAVABLE:
+            return {"$": "state", "class": _name(type(value)), "of": self.encode(_SAVABLE[type(value)].to_plain(value))}
         for kind, convert in _ENCODERS:
             if isinstance(value, kind):
                 return convert(self, value)
@@ -101,9 +106,6 @@ class Encoder:
 
     def _object(self, value: Any) -> Any:
         cls = type(value)
-        plan = _SAVABLE.get(cls.__qualname__)
-        if plan is not None and plan.cls is cls:
-            return {"$": "state", "class": cls.__qualname__, "of": self.encode(plan.to_plain(value))}
         if isinstance(value, Configurable) and getattr(cls, "key", ""):
             return {"$": "item", "shelf": cls.shelf, "key": cls.key, "of": self.encode(fields(value))}  # type: ignore[attr-defined]
         if isinstance(value, type) or (callable(value) and hasattr(value, "__qualname__")):
@@ -176,11 +178,14 @@ class Decoder:
     def _item(self, value: dict[str, Any]) -> Any:
         shelf, key, arguments = value["shelf"], value["key"], self.decode(value["of"])
         trusted = [t for t in self.trust.values() if getattr(t, "key", None) == key and getattr(t, "shelf", None) == shelf]
-        if not trusted and (shelf not in Registry.all or key not in Registry.all[shelf]):
-            raise FormatError(
-                f'load: {shelf}("{key}") is not registered here; import the module that registers it, or pass its class in trust=(...).'
-            )
-        return trusted[0](**arguments) if trusted else Registry.all[shelf][key](**arguments)
+        if trusted:
+            return trusted[0](**arguments)
+        try:
+            holder = Registry.all[shelf][key]
+        except KeyError as error:
+            advice = "import the module that registers it, or pass its class in trust=(...)"
+            raise FormatError(f'load: {shelf}("{key}") is not registered here; {advice}.') from error
+        return holder(**arguments)
 
     def _instance(self, value: dict[str, Any]) -> Any:
         """An object of a class without a rule of its own: the class must be trusted."""
@@ -205,10 +210,12 @@ class Decoder:
         return found
 
     def _state(self, value: dict[str, Any]) -> Any:
-        plan = _SAVABLE.get(value["class"])
-        if plan is None:
-            raise FormatError(f"load: the class '{value['class']}' is not registered; import the module that defines it first.")
-        return plan.from_plain(self.decode(value["of"]))
+        name = value["class"]
+        if name not in _BY_NAME and name.startswith("pipeops."):
+            import_module(name.partition(":")[0])
+        if name not in _BY_NAME:
+            raise FormatError(f"load: the class '{name.replace(':', '.')}' is not registered; import the module that defines it.")
+        return _BY_NAME[name].from_plain(self.decode(value["of"]))
 
 
 def _as_tensor(decoder: Decoder, value: dict[str, Any]) -> Any:
@@ -275,7 +282,7 @@ def read(path: str | Path, kind: str, trust: Iterable[Any] = ()) -> Any:
         return Decoder(arrays, trust).decode(spec["value"])
     except PipeOpsError:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, ImportError) as error:
         raise FormatError(
             f"load: {path} does not fit this version of pipeops ({error}); it was saved with {spec['versions']}."
         ) from error
