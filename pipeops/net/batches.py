@@ -18,20 +18,23 @@ CACHE_BYTES = 1 << 18
 
 
 class Batches:
-    """The batches of one data set. inputs: one tensor for each ingress; target: as the loss takes it; all with n rows."""
+    """The batches of one data set. inputs: one tensor for each ingress; target: as the loss takes it; all with n rows.
 
-    def __init__(self, inputs: Sequence[torch.Tensor], target: torch.Tensor, size: int):
-        self.tensors = (*inputs, target)
+    `spoiled` says that the network writes into its input, so that it must be given copies.
+    """
+
+    def __init__(self, inputs: Sequence[torch.Tensor], target: torch.Tensor, size: int, spoiled: bool = False):
+        self.tensors, self.spoiled = (*inputs, target), spoiled
         self.n, self.size = len(target), max(1, min(size, len(target)))
         self._ordered: list[Batch] | None = None
         self._buffers: dict[int, tuple[list[torch.Tensor], list[Batch]]] = {}
 
-    def ordered(self, rows: int | None = None) -> list[Batch]:
+    def ordered(self, rows: int | None = None) -> Iterable[Batch]:
         """The first `rows` rows (all of them) in order, as views."""
         if self._ordered is None:
             used = [t[: self.n if rows is None else rows] for t in self.tensors]
             self._ordered = _split(used, self.size)
-        return self._ordered
+        return ((tuple(x.clone() for x in xs), y) for xs, y in self._ordered) if self.spoiled else self._ordered
 
     def shuffled(self, order: torch.Tensor) -> Iterator[Batch]:
         """The rows in this order; a batch is valid until the buffer is filled again."""

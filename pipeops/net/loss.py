@@ -12,7 +12,7 @@ import functools
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, cast
 
 import attrs
 import torch
@@ -64,7 +64,7 @@ class CustomLoss(Wrapped, TorchLoss):
         made = make(**given)
         if not callable(made):
             raise ConfigError(f"the loss {self!r} cannot be called with (input, target); give its class a forward or __call__.")
-        return made
+        return cast(LossFunction, made)
 
 
 def _takes_task(make: Callable[..., Any]) -> bool:

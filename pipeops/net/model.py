@@ -149,13 +149,14 @@ class TorchModel(PipeOp):
         task, symbol = descriptor.feed.task, descriptor.symbol
         inputs = tuple(s.id for s in symbol.ancestors() if s.spec is None)
         network, link = compile_network(symbol).to(device), _link(task)
-        batches = _batches(descriptor.feed, inputs, link, task.nrow if self.batch_size is UNSET else self.batch_size, device)
+        rows = task.nrow if self.batch_size is UNSET else self.batch_size
+        batches = _batches(descriptor.feed, inputs, link, rows, network, device)
         ctx = self._context(descriptor, valid, network, device)
         callbacks, stopping = self._callbacks(descriptor, ctx)
         validation = None
         if valid is not None:
             rows = self.batch_size_predict or PREDICT_ROWS
-            validation = Validation(valid.task, _batches(valid, inputs, link, rows, device))
+            validation = Validation(valid.task, _batches(valid, inputs, link, rows, network, device))
         epochs = Epochs(batches, task, shuffle=self.shuffle, drop_last=self.drop_last, sampler=self.batch_sampler)
         Trainer(ctx, epochs, link, list(callbacks.values()), validation, self.eval_freq).run()
         kept = {name: c.state_dict() for name, c in callbacks.items()}
@@ -271,9 +272,10 @@ def _link(task: Task) -> Link:
     return link_for(_classes(task))
 
 
-def _batches(feed: Feed, inputs: Sequence[str], link: Link, size: int, device: torch.device) -> Batches:
+def _batches(feed: Feed, inputs: Sequence[str], link: Link, size: int, network: torch.nn.Module, device: torch.device) -> Batches:
     tensors = [feed.sources[name].tensor().to(device) for name in inputs]
-    return Batches(tensors, link.target(feed.task).to(device), size)
+    spoiled = any(getattr(module, "inplace", False) for module in network.modules())
+    return Batches(tensors, link.target(feed.task).to(device), size, spoiled)
 
 
 def _outputs(network: torch.nn.Module, state: TorchState, feed: Feed, size: int, device: torch.device) -> torch.Tensor:

@@ -114,6 +114,16 @@ def test_context():
     assert facts == [(1, 2, 1, 1, *shapes), (1, 2, 2, 2, *shapes), (2, 2, 1, 3, *shapes), (2, 2, 2, 4, *shapes)]
 
 
+def test_mode_of_the_network():
+    """Training mode in every training batch, evaluation mode in validation and afterwards."""
+    modes = []
+    stages = ("on_batch_begin", "on_batch_valid_begin", "on_epoch_end")
+    note = torch_callback("note", **{s: lambda ctx, s=s: modes.append((s, ctx.network.training)) for s in stages})
+    learner = as_learner(graph(note, batch_size=12), validate=TASK).train(TASK)
+    assert modes == [("on_batch_begin", True), ("on_batch_valid_begin", False), ("on_epoch_end", True)] * 2
+    assert not learner.network.training
+
+
 def test_terminate_stops_after_the_epoch():
     stop = torch_callback("stop", on_batch_end=lambda ctx: setattr(ctx, "terminate", True))
     learner = as_learner(graph(stop, Count(), epochs=9)).train(TASK)

@@ -125,7 +125,6 @@ def test_prediction_is_the_network_in_row_order():
     with torch.no_grad():
         p = torch.sigmoid(learner.network(torch.from_numpy(X)))[:, 0].numpy()
     for size in (1, 7, 50, None):
-        learner.graph["torch_model_classif"].params()
         again = as_learner(graph(batch_size_predict=size)).train(task()).predict(task())
         np.testing.assert_allclose(again.prob[:, 0], p, atol=1e-6)
     prediction = learner.predict(task(), rows=[30, 2, 2])
@@ -214,6 +213,25 @@ def test_batch_sampler_of_ones_own():
 def test_one_class_in_a_batch():
     one = task().filter(np.flatnonzero(LABEL == "yes"))
     assert np.isfinite(as_learner(graph()).train(one).predict(task()).prob).all()
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_a_network_that_writes_into_its_input_leaves_the_data_alone(shuffle):
+    sums = []
+    note = torch_callback("note", on_batch_begin=lambda ctx: sums.append(ctx.x[0].sum().item()))
+    spoiling = nn("relu", inplace=True) >> nn("head")
+    settings = {"batch_size": 50, "measures_valid": ["classif.ce"], "callbacks": [note]}
+    learner = as_learner(graph(layers=spoiling, shuffle=shuffle, **settings), validate=task()).train(task())
+    assert sums == pytest.approx([X.sum()] * 3, rel=1e-3)
+    again = as_learner(graph(layers=nn("relu") >> nn("head"), shuffle=shuffle, **settings), validate=task()).train(task())
+    assert same(weights(learner), weights(again))
+    assert learner.history.equals(again.history)
+
+
+def test_no_rows_to_predict():
+    prediction = as_learner(graph()).train(task()).predict(task(), rows=[])
+    assert len(prediction) == 0
+    assert prediction.prob.shape == (0, 2)
 
 
 # ---------------------------------------------------------------- measures, early stopping
