@@ -12,6 +12,7 @@ from pipeops.data import Task
 from pipeops.errors import CompositionError, ConfigError, DataError, NotTrainedError
 from pipeops.graph.graph import Graph
 from pipeops.graph.pipeop import PipeOp
+from pipeops.learn.curves import plot_history
 from pipeops.learn.learner import Learner
 from pipeops.learn.sklearn_learner import as_sklearn_learner
 from pipeops.learn.splits import split
@@ -130,6 +131,10 @@ class GraphLearner(Learner):
     def internal_valid_scores(self) -> Mapping[str, float]:
         """The validation measures of the weights that were kept, by key."""
         return self._of_model("internal_valid_scores")
+
+    def plot_history(self, ax: Any = None, measures: Any = None) -> Any:
+        """Draw the scores of the epochs (extra `plot`) and return the axes; measures: an id or a list, all by default."""
+        return plot_history(self._of_model("history"), self.best_epoch, ax, measures)
 
     def _of_model(self, name: str) -> Any:
         states = self._trained().model.values()

@@ -1,6 +1,6 @@
 """What all predictions share: row ids, weights, rows taken and joined, frames, printing and scoring.
 
-Neighbours: labelled (how it prints) and measures (how it is scored) below; prediction, with the two kinds, above.
+Neighbours: labelled (how it prints), measures (how it is scored) and plots below; prediction, with the two kinds, above.
 """
 
 from abc import ABC, abstractmethod
@@ -15,6 +15,7 @@ import numpy.typing as npt
 from pipeops.errors import DataError
 from pipeops.learn.labelled import preview
 from pipeops.learn.measures import as_measures, score_groups
+from pipeops.learn.plots import plot_prediction
 
 Array = npt.NDArray[Any]
 
@@ -132,6 +133,20 @@ class Prediction(ABC):
             return score_groups(prediction, several, by, task=task, learner=learner)
         scores = {m.id: m.score(prediction, task=task, learner=learner) for m in several}
         return scores if isinstance(chosen, list | tuple) else next(iter(scores.values()))
+
+    def plot(self, kind: str | None = None, ax: Any = None, **options: Any) -> Any:
+        """Draw it with matplotlib (extra `plot`) and return the axes.
+
+        kind: of classes "confusion" (the default), "roc", "prc", "threshold" (measures by threshold; `measures=`) or
+        "histogram" (of probabilities, `bins=`); of numbers "scatter" (the default), "residuals" or "histogram".
+        ax: the axes to draw on, those of a new figure by default.
+
+        >>> from matplotlib.figure import Figure
+        >>> from pipeops.learn.prediction import PredictionRegr
+        >>> PredictionRegr(truth=[1.0, 2.0], response=[1.0, 4.0]).plot("scatter", Figure().subplots()).get_xlabel()
+        'truth'
+        """
+        return plot_prediction(self, kind, ax, **options)
 
     def with_weights(self, weights: Any) -> Self:
         """The same prediction with one weight for each row (None: without weights)."""

@@ -14,6 +14,7 @@ from pipeops.data import Task
 from pipeops.data.prototype import prototype
 from pipeops.errors import ConfigError, DataError, UnknownKeyError, suggest
 from pipeops.learn.compare import paired
+from pipeops.learn.curves import plot_scores
 from pipeops.learn.jobs import Outcome, Trained
 from pipeops.learn.learner import Learner
 from pipeops.learn.measures import Measure, as_measures
@@ -123,6 +124,13 @@ class BenchmarkResult:
             raise ConfigError(f"compare: takes one measure, got {len(several)}.")
         scores = [(*r.ids, r.iteration, self._scores(r, several)[several[0].id]) for r in self.records]
         return pl.DataFrame(paired(scores), infer_schema_length=None)
+
+    def plot(self, measure: Any = None, ax: Any = None) -> Any:
+        """Draw a measure (extra `plot`) and return the axes: a box for each learner, a block for each task."""
+        several = self._measures(measure)
+        if len(several) != 1:
+            raise ConfigError(f"plot: takes one measure, got {len(several)}.")
+        return plot_scores(self.score(several), several[0].id, several[0].label or several[0].id, ax)
 
     # ---------------------------------------------------------------- parts
 
