@@ -22,7 +22,7 @@ def prototype(task: Task) -> Any:
     >>> prototype(as_task_regr({"x": [1, 2], "y": [0.5, 1.5]}, target="y")).nrow
     0
     """
-    x, rest = task._x.frame.select(*task._features), task._rest.frame.select(*_others(task))
+    x, rest = View(task._x.frame).select(task._features), View(task._rest.frame).select(_others(task))
     return task._with(_x=View(x.head(0)), _rest=View(rest.head(0)), _ids=None, _nrow=0)
 
 

@@ -7,6 +7,7 @@ all of them are plain data, arrays or further estimators. Neighbours: params and
 
 import inspect
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import attrs
@@ -24,12 +25,13 @@ REFITTED = ("KNeighborsClassifier", "KNeighborsRegressor")
 
 def settings(estimator: Any, usual: Mapping[str, Any]) -> dict[str, Setting]:
     """The hyperparameters of an estimator and of those within it (`inner__C`); `usual` overrides defaults."""
-    declared = hyperparameters(type(estimator))
+    declared = hyperparameters(type(estimator)).copy()
     declared |= {name: attrs.evolve(declared[name], default=value) for name, value in usual.items()}
     values = estimator.get_params(deep=True)
     return {name: Setting(declared.get(name) or Param("anything", default=value), value) for name, value in values.items()}
 
 
+@cache
 def hyperparameters(cls: type) -> dict[str, Param]:
     """The constructor's arguments as hyperparameters, by name; those that are deprecated are left out."""
     constraints = getattr(cls, "_parameter_constraints", {})
