@@ -55,7 +55,7 @@ def _square(predictions: Mapping[str, Any], ax: Any, more: int) -> Any:
     if not isinstance(predictions, Mapping) or not predictions:
         raise ConfigError("plot: give predictions by name, as in {'mlp': prediction}.")
     ax = new_axes(ax, 4.4, 4.2, [short(name) + " " * more for name in predictions])
-    ax.set_aspect("equal", adjustable="box")
+    ax.set_aspect("equal", adjustable="box", anchor="W")
     return ax
 
 

@@ -31,7 +31,7 @@ def new_axes(ax: Any, width: float = 5.0, height: float = 4.0, labels: Sequence[
     """The axes given, or those of a new figure of that size in inches, wider by a legend of these labels beside it."""
     if ax is not None:
         return ax
-    beside = 0.5 + 0.073 * max(map(len, labels)) if len(labels) > LEGEND_INSIDE else 0.0
+    beside = 0.6 + 0.075 * max(map(len, labels)) if len(labels) > LEGEND_INSIDE else 0.0
     return pyplot().subplots(figsize=(width + beside, height), layout="constrained")[1]
 
 
