@@ -7,6 +7,7 @@ questions in a `Params` mapping. Neighbours: errors below; registry, graph, ops 
 """
 
 import enum
+import inspect
 import math
 import numbers
 import operator
@@ -208,12 +209,14 @@ def _same(a: Any, b: Any) -> bool:
     return plain and type(a) is type(b) and bool(a == b)
 
 
-def check_names(owner: str, cls: type, given: Mapping[str, Any]) -> None:
-    """Refuse keyword arguments that an attrs class does not take, naming near ones."""
-    known = [a.alias for a in attrs.fields(cls) if a.init]
+def check_names(owner: str, holder: Callable[..., Any], given: Mapping[str, Any]) -> None:
+    """Refuse keyword arguments that a class or function does not take, naming near ones."""
+    parameters = inspect.signature(holder).parameters if given else {}
+    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return
     for name in given:
-        if name not in known:
-            raise UnknownParameterError(f"{owner}: no hyperparameter '{name}'.{suggest(name, known)}")
+        if name not in parameters:
+            raise UnknownParameterError(f"{owner}: no hyperparameter '{name}'.{suggest(name, parameters)}")
 
 
 class Params(MutableMapping[str, Any]):

@@ -86,8 +86,7 @@ class Registry:
         holder = self[key]
         if numbered_id is not None:
             kwargs.setdefault("id", numbered_id)
-        if attrs.has(holder) and "__attrs_init__" not in holder.__dict__:
-            check_names(f'{self.name}("{key}")', holder, kwargs)
+        check_names(f'{self.name}("{key}")', holder, kwargs)
         return holder(*args, **kwargs)
 
     def __getitem__(self, key: str) -> Any:

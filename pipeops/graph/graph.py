@@ -313,7 +313,7 @@ class Graph:
         valid: validation data of the same form; every fitted node applies its *predict* to it, none is fitted on it.
         """
         self.params.refuse_tokens()
-        state: dict[str, Any] = {}
+        self.state, state = {}, dict[str, Any]()
         lane = feed(inputs, self._inputs, "train")
         beside = None if valid is None else feed(valid, self._inputs, "predict")
         for step in self._plan():

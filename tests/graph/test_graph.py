@@ -345,7 +345,7 @@ def test_predict_before_train_is_refused():
         Graph().predict(1)
 
 
-def test_a_run_that_fails_keeps_the_last_states_and_names_the_node():
+def test_a_run_that_fails_leaves_the_graph_untrained_and_names_the_node():
     graph = Recorder(id="good") >> Recorder(id="bad")
     with pytest.raises(TypeError) as caught:
         graph.train("text")
@@ -358,7 +358,7 @@ def test_a_run_that_fails_keeps_the_last_states_and_names_the_node():
     assert caught.value.__notes__ == ["in node 'good', predicting"]
     with pytest.raises(TypeError):
         graph.train("text")
-    assert graph.state["good"] == {"seen": 1}
+    assert graph.state == {}
 
 
 def test_several_inputs_and_outputs_go_by_name():
