@@ -232,7 +232,8 @@ def auto_tuner(
     """A learner that tunes `learner` on its training rows and then trains it on all of them with the best configuration.
 
     search_space: ranges by address, `{"torch_optimizer.lr": to_tune(1e-4, 1e-1, log=True)}`, beside those that stand in
-    the learner as values. resampling: how a configuration is judged, the same sets for all. measure: what is optimised,
+    the learner as values; a choice of loss or optimizer whose own hyperparameters are tuned too stands here, beside a first
+    one in the learner. resampling: how a configuration is judged, the same sets for all. measure: what is optimised,
     `classif.ce` or `regr.mse` by default. n_trials: how many configurations are tried; one whose loss becomes NaN counts
     as failed and is noted in the archive. seed: makes everything reproducible. sampler: "tpe", "random" or an Optuna
     sampler. pruner: "median", "hyperband", None or an Optuna pruner; it looks at the validation score of each epoch of

@@ -20,7 +20,7 @@ import torch
 from pipeops.data import Task
 from pipeops.errors import ConfigError, listing
 from pipeops.graph.pipeop import operator
-from pipeops.net.wrapped import Configure, Item, Wrapped, own_names
+from pipeops.net.wrapped import Configure, Item, Wrapped, own_names, undecided
 from pipeops.params import UNSET, anything
 from pipeops.saving import savable
 from pipeops.shorthand import po, t_loss
@@ -113,9 +113,12 @@ class SetLoss(Configure):
     loss: Any = anything()
 
     def __init__(self, loss: Any = UNSET, *, id: str | None = None, **arguments: Any):
-        if loss is UNSET and arguments:
-            raise ConfigError(f"torch_loss: {listing(arguments)} without a loss; say which with loss=.")
-        item = UNSET if loss is UNSET else own_names(SetLoss, as_loss(loss, arguments))
+        if undecided(loss) and arguments:
+            raise ConfigError(
+                f"torch_loss: {listing(arguments)} without a loss; say which with loss= (a choice to be tuned goes into "
+                "the search_space of auto_tuner)."
+            )
+        item = loss if undecided(loss) else own_names(SetLoss, as_loss(loss, arguments))
         self.__attrs_init__(loss=item, **({} if id is None else {"id": id}))  # type: ignore[attr-defined]
 
     def train(self, inputs: Sequence[Any]) -> tuple[Sequence[Any], Any]:

@@ -16,8 +16,8 @@ import torch
 from pipeops.errors import ConfigError, listing
 from pipeops.graph.pipeop import operator
 from pipeops.net.fused import ObjectStepper, Stepper
-from pipeops.net.wrapped import Configure, Item, Wrapped, own_names
-from pipeops.params import UNSET, anything
+from pipeops.net.wrapped import Configure, Item, Wrapped, own_names, undecided
+from pipeops.params import anything
 from pipeops.saving import savable
 from pipeops.shorthand import po, t_opt
 
@@ -91,7 +91,12 @@ class SetOptimizer(Configure):
     optimizer: Any = anything("adam")
 
     def __init__(self, optimizer: Any = "adam", *, id: str | None = None, **arguments: Any):
-        item = UNSET if optimizer is UNSET else own_names(SetOptimizer, as_optimizer(optimizer, arguments))
+        if undecided(optimizer) and arguments:
+            raise ConfigError(
+                f"torch_optimizer: {listing(arguments)} without an optimizer; say which with optimizer= (a choice to be tuned "
+                "goes into the search_space of auto_tuner)."
+            )
+        item = optimizer if undecided(optimizer) else own_names(SetOptimizer, as_optimizer(optimizer, arguments))
         self.__attrs_init__(optimizer=item, **({} if id is None else {"id": id}))  # type: ignore[attr-defined]
 
     def train(self, inputs: Sequence[Any]) -> tuple[Sequence[Any], Any]:

@@ -14,7 +14,7 @@ import attrs
 from pipeops.errors import ConfigError, UnknownParameterError, suggest
 from pipeops.graph.pipeop import Channel, PipeOp, operator
 from pipeops.net.descriptor import ModelDescriptor
-from pipeops.params import UNSET, Configurable, Param, Setting, hyperparameters
+from pipeops.params import UNSET, Configurable, Param, Setting, Token, hyperparameters
 from pipeops.text import call, source
 
 
@@ -102,7 +102,7 @@ class Configure(PipeOp):
         """The descriptor with this node's thing; refused when another node has set it already or it is not complete."""
         name = str(self.nested)
         item = getattr(self, name)
-        if item is UNSET:
+        if undecided(item):
             raise ConfigError(f"{self.id}: set '{name}' before training.")
         if getattr(descriptor, name) is not None:
             raise ConfigError(f"{self.id}: the network has a {name} already ({getattr(descriptor, name)!r}); keep one node.")
@@ -114,9 +114,14 @@ class Configure(PipeOp):
         """The arguments that make this node again, those of what it holds beside its own."""
         name = str(self.nested)
         held, default = getattr(self, name), hyperparameters(type(self))[name].default
-        if held is UNSET:
-            return {}
+        if undecided(held):
+            return {} if held is UNSET else {name: held}
         return ({} if held.reference == default else {name: held.reference}) | held.changed()
+
+
+def undecided(thing: Any) -> bool:
+    """Whether it is not set yet, or still to be tuned."""
+    return thing is UNSET or isinstance(thing, Token)
 
 
 def own_names(node: type[PipeOp], item: Item) -> Item:

@@ -138,7 +138,7 @@ def test_scatter_and_residuals_show_the_numbers(ax):
 
 
 def test_eight_learners_have_their_own_lines_and_a_legend_beside_them():
-    several = {f"learner_{i}": predicted(seed=i, strength=i / 4) for i in range(8)}
+    several = {f"learner_with_a_long_name_{i}": predicted(seed=i, strength=i / 4) for i in range(8)}
     for draw in (roc_overlay, precision_recall):
         ax = draw(several)
         drawn(ax, ax.figure)
@@ -147,8 +147,11 @@ def test_eight_learners_have_their_own_lines_and_a_legend_beside_them():
         assert len({line.get_color() for line in lines}) == 8
         assert len({line.get_linestyle() for line in lines}) > 1
         legend = ax.get_legend().get_window_extent()
+        whole = ax.get_tightbbox()
+        assert whole.x0 >= 0
+        assert whole.x1 <= ax.figure.bbox.x1
+        assert ax.get_window_extent().width > 320
         assert legend.x0 >= ax.get_window_extent().x1
-        assert legend.x1 <= ax.figure.bbox.x1
         heights = [t.get_window_extent() for t in ax.get_legend().get_texts()]
         assert all(a.y0 >= b.y1 - 1 for a, b in pairwise(heights))
 

@@ -345,6 +345,31 @@ def test_architecture_loss_and_learning_rate_of_a_graph(blobs, tmp_path):
     assert loaded.params.keys() == one.params.keys()
 
 
+def test_a_choice_of_loss_and_of_optimizer_may_stand_in_the_graph(blobs):
+    loss, optimizer = (
+        po("torch_loss", loss=to_tune(["cross_entropy", "aum"])),
+        po("torch_optimizer", optimizer=to_tune(["adam", "sgd"])),
+    )
+    assert repr(loss) == 'po("torch_loss", loss=to_tune(["cross_entropy", "aum"]))'
+    end = po("torch_model_classif", epochs=2, batch_size=16)
+    graph = po("torch_ingress_num") >> nn("head") >> loss >> optimizer >> end
+    with pytest.raises(ConfigError, match="'torch_loss.loss' is still to be tuned"):
+        graph.train(blobs)
+    made = auto_tuner(as_learner(graph), None, rsmp("holdout"), None, 4, seed=1).train(blobs)
+    chosen = made.learner.graph["torch_optimizer"].optimizer
+    assert chosen.key == made.best_params["torch_optimizer.optimizer"]
+    with pytest.raises(ConfigError, match="search_space of auto_tuner"):
+        po("torch_optimizer", optimizer=to_tune(["adam", "sgd"]), lr=0.1)
+
+
+def test_an_optimizer_is_chosen_with_its_learning_rate(blobs):
+    ranges = {"torch_optimizer.optimizer": to_tune(["adam", "sgd"])}
+    made = auto_tuner(network(lr=to_tune(0.2, 0.3)), ranges, rsmp("holdout"), None, 4, seed=1).train(blobs)
+    assert set(made.archive["torch_optimizer.optimizer"]) == {"adam", "sgd"}
+    assert made.learner.params["torch_optimizer.lr"] == made.best_params["torch_optimizer.lr"]
+    assert 0.2 <= made.best_params["torch_optimizer.lr"] <= 0.3
+
+
 def test_an_untrained_tuner_is_saved_with_its_ranges(blobs, tmp_path):
     made = auto_tuner(network(lr=to_tune(1e-3, 1, log=True)), None, rsmp("cv", folds=2), "classif.ce", 2, seed=3)
     made.save(tmp_path / "tuner")
