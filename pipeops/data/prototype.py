@@ -65,7 +65,7 @@ def _dtype(plain: list[Any]) -> Any:
     return getattr(nw, name)(*arguments)
 
 
-def _frame(columns: list[list[Any]], library: str) -> nw.DataFrame[Any]:
+def _frame(columns: list[list[Any]], library: Any) -> nw.DataFrame[Any]:
     made = [nw.new_series(name, values, _dtype(dtype), backend=library) for name, dtype, values in columns]
     return made[0].to_frame().with_columns(*made[1:]) if made else nw.from_dict({}, backend=library)
 

@@ -145,14 +145,14 @@ class GraphLearner(Learner):
 
     def __copy__(self) -> "GraphLearner":
         new = object.__new__(type(self))
-        new.__dict__.update(self.__dict__, graph=self.graph.copy())
+        vars(new).update(vars(self), graph=self.graph.copy())
         return new
 
     def __getstate__(self) -> dict[str, Any]:
         return dict(self.__dict__)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
+        vars(self).update(state)
 
 
 def _valid_choice(validate: Validate) -> Validate:

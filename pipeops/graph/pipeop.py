@@ -99,7 +99,7 @@ class PipeOp(Configurable, ABC):
         if type(id) is not AutoId:
             return attrs.evolve(self, id=id)
         new = object.__new__(type(self))  # graphs number nodes all the time: nothing but the id changes, nothing is checked again
-        new.__dict__.update(self.__dict__, id=id)
+        vars(new).update(vars(self), id=id)
         return new
 
     def __rshift__(self, other: "PipeOp | Graph | list[Any]") -> "Graph":

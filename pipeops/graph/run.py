@@ -92,7 +92,7 @@ def train_step(step: Step, lane: Lane, valid: Lane | None) -> Any:
     if not isinstance(result, tuple) or len(result) != 2:
         raise CompositionError(f"{step.id}: train must return (outputs, state), got {type(result).__name__}.")
     step.keep(lane, result[0])
-    if valid is not None:
+    if valid is not None and beside is not None:
         step.keep(valid, step.node.predict(beside, result[1]) if step.used else [None] * step.width)
     return result[1]
 

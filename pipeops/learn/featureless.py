@@ -63,7 +63,7 @@ class Featureless(FlatLearner):
         return dict(self.__dict__)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
+        vars(self).update(state)
 
 
 @lrn.add("classif.featureless")

@@ -97,8 +97,8 @@ def _aum(p: Any, scale: str) -> float:
     return float((np.minimum(fpr, 1 - tpr)[:-1] * -np.diff(score[order])).sum())
 
 
-_TWO = {"predict_type": "prob", "two_classes": True, "undefined": "the truth is one class only"}
-_MANY = {"predict_type": "prob", "weighted": False, "undefined": "a class does not occur in the truth"}
+_TWO: dict[str, Any] = {"predict_type": "prob", "two_classes": True, "undefined": "the truth is one class only"}
+_MANY: dict[str, Any] = {"predict_type": "prob", "weighted": False, "undefined": "a class does not occur in the truth"}
 _SCALE = {"scale": Param("choice", options=("prob", "logit"), default="prob")}
 
 row("classif.auc", _auc, "Area Under the ROC Curve", (0, 1), False, **_TWO)

@@ -179,7 +179,7 @@ class BenchmarkResult:
         return {"records": self.records, "tasks": tasks, "seed": self.seed, "measures": self.measures}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
+        vars(self).update(state)
 
     # ---------------------------------------------------------------- inside
 

@@ -269,7 +269,7 @@ def _to_plain(learner: SklearnLearner) -> dict[str, Any]:
 def _from_plain(plain: dict[str, Any]) -> SklearnLearner:
     made = {name: plain.pop(name) for name in ("id", "key", "predict_type")}
     learner = SklearnLearner(estimators.from_plain(plain.pop("estimator")), **made)
-    learner.__dict__.update(plain)
+    vars(learner).update(plain)
     return learner
 
 
