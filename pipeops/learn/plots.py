@@ -38,7 +38,7 @@ def _confusion(prediction: Any, ax: Any) -> Any:
     size = "medium" if k <= 6 else "small" if k <= 12 else "x-small"
     for (i, j), count in np.ndenumerate(counts):
         text = f"{count}\n{shares[i, j]:.0%}" if k <= 6 else f"{count}"
-        ax.text(j, i, text, ha="center", va="center", fontsize=size, color=_ink(count, shares[i, j]))
+        ax.text(j, i, text, ha="center", va="center", fontsize=size, color=_ink(count, float(shares[i, j])))
     long = max(map(len, labels)) * k > 40
     ax.set_xticks(range(k), labels, fontsize=size, **(SLANTED if long else {}))
     ax.set_yticks(range(k), labels, fontsize=size)

@@ -40,7 +40,14 @@ class Search:
     def __call__(self, trial: Any) -> float:
         """Train and score a copy of the learner with what the trial suggests; high or low is good, as the measure says."""
         config = {d.address: d.suggest(trial) for d in self.space if not d.internal}
-        row = {"trial": trial.number, "state": "failed", **config, self.measure.id: None, "seconds": 0.0, "error": None}
+        row: dict[str, Any] = {
+            "trial": trial.number,
+            "state": "failed",
+            **config,
+            self.measure.id: None,
+            "seconds": 0.0,
+            "error": None,
+        }
         self.rows.append(row)
         start = time.perf_counter()
         try:
@@ -75,7 +82,7 @@ class Search:
 
     def _fold(self, i: int, trial: Any, config: Mapping[str, Any]) -> Learner:
         """The learner of one fold, trained; in the first one its epochs are watched."""
-        learner = configured(self.learner, config | {d.address: d.high for d in self.space if d.internal})
+        learner = configured(self.learner, {**config, **{d.address: d.high for d in self.space if d.internal}})
         address = watched(learner)
         if address and i == 0:
             learner.params[address] = _telling(learner.params[address], self.measure, trial)

@@ -4,7 +4,7 @@ Being a learner, it can be resampled: then each training set is searched on its 
 Optuna (extra `tune`) proposes, `search` does what a trial is. Neighbours: search, search_space and resampling below.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
 
@@ -196,7 +196,7 @@ def _plain(values: list[Any]) -> list[Any]:
 
 
 @contextmanager
-def _quiet(optuna: Any) -> Iterator[None]:
+def _quiet(optuna: Any) -> Generator[None]:
     """Optuna's log off for a while: what it would say is in the archive."""
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.CRITICAL)
