@@ -83,6 +83,13 @@ class Epochs:
         order = torch.randperm(self.batches.n)[: self.used]
         return self.batches.shuffled(order.to(self.device)), order
 
+    def parts(self) -> list[torch.Tensor]:
+        """The row positions of each batch of one epoch; draws what a call would draw."""
+        if self.draw is not None:
+            return _positions(self.draw(self.task, torch.default_generator), self.batches.n)
+        order = torch.randperm(self.batches.n) if self.shuffle else torch.arange(self.batches.n)
+        return list(order[: self.used].split(self.batches.size))
+
 
 def _drawing(sampler: Any) -> Callable[[Task, torch.Generator], Iterable[Any]]:
     return sampler.batches if hasattr(sampler, "batches") else sampler

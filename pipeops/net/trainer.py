@@ -39,36 +39,68 @@ class Trainer:
 
     def run(self) -> None:
         """All epochs, or until a callback sets `terminate`. `on_exit` is called in any case."""
-        ctx = self.ctx
         try:
-            self._call("on_begin")
-            ctx.network.train()
-            while not ctx.terminate and ctx.epoch < ctx.epochs:
-                ctx.epoch += 1
-                self._epoch()
-            self._call("on_end")
+            self.begin()
+            while self.goes_on:
+                self.begin_epoch()
+                batches, rows = self.epochs()
+                outputs = [] if self.wants_outputs else None
+                self.end_epoch(torch.stack(self._steps(batches, outputs)).tolist(), outputs, rows)
+            self.end()
         finally:
+            self.exit()
+
+    def begin(self) -> None:
+        """Before the first epoch."""
+        self._call("on_begin")
+        self.ctx.network.train()
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether there is another epoch."""
+        return not self.ctx.terminate and self.ctx.epoch < self.ctx.epochs
+
+    @property
+    def evaluates(self) -> bool:
+        """Whether this epoch is scored."""
+        return self.ctx.epoch % self.eval_freq == 0 or self.ctx.epoch == self.ctx.epochs
+
+    @property
+    def wants_outputs(self) -> bool:
+        """Whether what the network puts out in this epoch will be scored."""
+        return self.evaluates and bool(self.ctx.measures_train)
+
+    def begin_epoch(self) -> None:
+        """Before the first batch of an epoch."""
+        self.ctx.epoch += 1
+        self._call("on_epoch_begin")
+
+    def end_epoch(self, losses: Sequence[float], outputs: Sequence[torch.Tensor] | None, rows: torch.Tensor | None) -> None:
+        """After the last batch: a loss for each, the outputs where they are wanted, and whose rows they are (None: in order)."""
+        ctx = self.ctx
+        _refuse_non_finite(losses, ctx)
+        ctx.last_scores_train = {} if outputs is None else self._train_scores(torch.cat(list(outputs)), rows)
+        self._call("on_before_valid")
+        ctx.last_scores_valid = {}
+        if self.evaluates and self.valid is not None:
+            ctx.last_scores_valid = self._valid_scores(self.valid)
+            self._call("on_valid_end")
+        self._call("on_epoch_end")
+
+    def end(self) -> None:
+        """After the last epoch."""
+        self._call("on_end")
+
+    def exit(self) -> None:
+        """At the very end, in any case."""
+        try:
             self._call("on_exit")
-            ctx.network.eval()
+        finally:
+            self.ctx.network.eval()
 
     def _call(self, stage: str) -> None:
         for call in self.stages[stage]:
             call(self.ctx)
-
-    def _epoch(self) -> None:
-        ctx = self.ctx
-        evaluate = ctx.epoch % self.eval_freq == 0 or ctx.epoch == ctx.epochs
-        self._call("on_epoch_begin")
-        batches, rows = self.epochs()
-        outputs = [] if evaluate and ctx.measures_train else None
-        _refuse_non_finite(self._steps(batches, outputs), ctx)
-        ctx.last_scores_train = {} if outputs is None else self._train_scores(torch.cat(outputs), rows)
-        self._call("on_before_valid")
-        ctx.last_scores_valid = {}
-        if evaluate and self.valid is not None:
-            ctx.last_scores_valid = self._valid_scores(self.valid)
-            self._call("on_valid_end")
-        self._call("on_epoch_end")
 
     def _steps(self, batches: Iterable[Batch], outputs: list[torch.Tensor] | None) -> list[torch.Tensor]:
         """Train on the batches of one epoch; the detached losses. Outputs are collected where they are wanted."""
@@ -147,8 +179,8 @@ def _refuse_no_loss(loss: Any, ctx: Context) -> None:
         )
 
 
-def _refuse_non_finite(losses: Sequence[torch.Tensor], ctx: Context) -> None:
-    for batch, value in enumerate(torch.stack(list(losses)).tolist(), 1):
+def _refuse_non_finite(losses: Sequence[float], ctx: Context) -> None:
+    for batch, value in enumerate(losses, 1):
         if not math.isfinite(value):
             raise TrainingError(
                 f"the loss became {value} in epoch {ctx.epoch}, batch {batch} of {len(losses)}; lower the learning "
