@@ -20,7 +20,7 @@ import attrs
 import numpy as np
 
 from pipeops.errors import FormatError, PipeOpsError
-from pipeops.params import Configurable
+from pipeops.params import UNSET, Configurable
 from pipeops.registry import Registry
 from pipeops.text import address
 
@@ -54,6 +54,9 @@ def saved_as(cls: C, to_plain: Callable[[Any], Any], from_plain: Callable[[Any],
 
 def _name(cls: type) -> str:
     return f"{cls.__module__}:{cls.__qualname__}"
+
+
+saved_as(type(UNSET), lambda value: None, lambda plain: UNSET)
 
 
 def _with_state(cls: type, state: Any) -> Any:
@@ -90,13 +93,14 @@ class Encoder:
 
     def _store(self, array: np.ndarray) -> str:
         name = f"a{len(self.arrays)}"
-        self.arrays[name] = np.ascontiguousarray(array).reshape(array.shape)
+        self.arrays[name] = np.ascontiguousarray(array, array.dtype.newbyteorder("=")).reshape(array.shape)
         return name
 
     def _array(self, value: np.ndarray) -> Any:
         if value.dtype.kind in "biuf":
             return {"$": "array", "of": self._store(value)}
-        return {"$": "objects", "dtype": value.dtype.str, "of": [self.encode(v) for v in value.tolist()]}
+        items = [self.encode(v) for v in value.ravel().tolist()]
+        return {"$": "objects", "dtype": value.dtype.str, "shape": list(value.shape), "of": items}
 
     def _tensor(self, value: Any) -> Any:
         torch, plain = sys.modules["torch"], value.detach().cpu().contiguous()
@@ -108,6 +112,8 @@ class Encoder:
         cls = type(value)
         if isinstance(value, Configurable) and getattr(cls, "key", ""):
             return {"$": "item", "shelf": cls.shelf, "key": cls.key, "of": self.encode(fields(value))}  # type: ignore[attr-defined]
+        if getattr(value, "__name__", "") == "<lambda>":
+            raise FormatError(f"save: cannot save a lambda ({value!r}); define a function with a name.")
         if isinstance(value, type) or (callable(value) and hasattr(value, "__qualname__")):
             return {"$": "name", "of": ":".join(address(value))}
         if str(cls) == "<class 'torch.dtype'>":
@@ -159,9 +165,9 @@ _ENCODERS: list[tuple[Any, Callable[[Encoder, Any], Any]]] = [
 class Decoder:
     """Turns JSON and arrays back into values. `trust`: classes and functions that the caller vouches for."""
 
-    def __init__(self, arrays: Mapping[str, np.ndarray], trust: Iterable[Any] = ()):
+    def __init__(self, arrays: Mapping[str, np.ndarray], trust: Iterable[Any] | Callable[..., Any] = ()):
         self.arrays = arrays
-        self.trust = {":".join(address(t)): t for t in trust}
+        self.trust = {":".join(address(t)): t for t in ([trust] if callable(trust) else trust)}
 
     def decode(self, value: Any) -> Any:
         """The value that `Encoder.encode` was given."""
@@ -205,7 +211,7 @@ class Decoder:
                 f"load: the file needs '{module}.{name}', which is not registered; if you trust it, pass trust=({name},)."
             )
         found = getattr(import_module(module), name, None)
-        if not isinstance(found, type):
+        if not isinstance(found, type) or not f"{found.__module__}.".startswith(_TRUSTED_MODULES):
             raise FormatError(f"load: '{module}.{name}' is no class of the installed version.")
         return found
 
@@ -226,11 +232,9 @@ def _as_tensor(decoder: Decoder, value: dict[str, Any]) -> Any:
 
 def _objects(decoder: Decoder, value: dict[str, Any]) -> np.ndarray:
     items = decoder.decode(value["of"])
-    if value["dtype"] != "|O":
-        return np.array(items, dtype=value["dtype"])
-    array = np.empty(len(items), dtype=object)
+    array = np.empty(len(items), dtype=value["dtype"])
     array[:] = items
-    return array
+    return array.reshape(value["shape"])
 
 
 _DECODERS: dict[str, Callable[[Decoder, dict[str, Any]], Any]] = {
@@ -271,8 +275,11 @@ def write(path: str | Path, kind: str, value: Any) -> None:
     Path(path).write_bytes(raw)
 
 
-def read(path: str | Path, kind: str, trust: Iterable[Any] = ()) -> Any:
-    """Read what `write` wrote; truncated, altered, foreign and newer files are refused as `FormatError`."""
+def read(path: str | Path, kind: str, trust: Iterable[Any] | Callable[..., Any] = ()) -> Any:
+    """Read what `write` wrote; truncated, altered, foreign and newer files are refused as `FormatError`.
+
+    trust: a class or function, or several, that may be constructed though they are not registered.
+    """
     arrays, spec = _open(Path(path))
     if spec["format"] > FORMAT:
         raise FormatError(f"load: {path} has format {spec['format']}, this version reads up to {FORMAT}; update pipeops.")
@@ -280,11 +287,11 @@ def read(path: str | Path, kind: str, trust: Iterable[Any] = ()) -> Any:
         raise FormatError(f"load: {path} holds a {spec['kind']}, not a {kind}.")
     try:
         return Decoder(arrays, trust).decode(spec["value"])
-    except PipeOpsError:
+    except FormatError:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError, ImportError) as error:
+    except (PipeOpsError, KeyError, TypeError, ValueError, AttributeError, ImportError) as error:
         raise FormatError(
-            f"load: {path} does not fit this version of pipeops ({error}); it was saved with {spec['versions']}."
+            f"load: {path} does not fit what is installed or registered here ({error}); it was saved with {spec['versions']}."
         ) from error
 
 
