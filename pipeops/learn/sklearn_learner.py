@@ -163,7 +163,7 @@ class SklearnLearner(FlatLearner):
             if name in levels:
                 codes = task.codes(name, levels[name]).astype(np.float64)
                 x[:, j] = np.where(codes < 0, np.nan, codes)
-        holes = [name for name, hole in zip(features, np.isnan(x).any(axis=0), strict=True) if hole]
+        holes = [name for j, name in enumerate(features) if np.isnan(x[:, j]).any()]
         if holes and not _allows_missing(estimator):
             raise DataError(
                 f"{self.id}: {listing(holes)} {'has' if len(holes) == 1 else 'have'} missing values; impute them first, "
@@ -197,7 +197,7 @@ class SklearnLearner(FlatLearner):
         changed = [f"'{n}' is {kinds[n]}, was {kind}" for n, kind in model.features.items() if kinds.get(n, kind) != kind]
         if changed:
             raise DataError(f"{self.id}: the features are not those of training: {', '.join(changed[:8])}.")
-        x = self._matrix(task.select(list(model.features)), model.estimator, model.features, model.levels)
+        x = self._matrix(task, model.estimator, model.features, model.levels)
         if model.class_names is None:
             response = self._guard("predict", lambda: model.estimator.predict(x)) if len(x) else np.empty(0)
             return number_prediction(task, np.asarray(response, dtype=np.float64).reshape(len(x)), self._errors(x, model))

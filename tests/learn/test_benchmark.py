@@ -3,6 +3,7 @@
 import signal
 from typing import ClassVar
 
+import narwhals as nw
 import numpy as np
 import polars as pl
 import pytest
@@ -10,7 +11,6 @@ from scipy.stats import ttest_rel
 
 from pipeops import (
     BenchmarkResult,
-    as_task_classif,
     as_task_regr,
     benchmark,
     benchmark_grid,
@@ -233,8 +233,9 @@ def test_a_fallback_alone_keeps_failures_and_gives_probabilities(iris):
 
 
 def test_micro_and_macro_averages(iris):
-    task = iris.filter(iris.row_ids[:17])
-    result = resample(tsk("iris").filter(task.row_ids), lrn("classif.featureless"), rsmp("cv", folds=3), seed=2)
+    ids = iris.row_ids
+    uneven = rsmp("custom", train_sets=[ids[:20], ids[:20]], test_sets=[ids[:4], ids[20:]])
+    result = resample(iris, lrn("classif.featureless"), uneven, seed=2)
     macro, micro = msr("classif.ce"), msr("classif.ce", average="micro", id="micro")
     table = result.aggregate([macro, micro])
     assert table["classif.ce"][0] == pytest.approx(result.score()["classif.ce"].mean())
@@ -361,7 +362,7 @@ def test_finished_jobs_are_not_run_again(iris, tmp_path):
     assert len(Counting.seen) == 7
     benchmark(benchmark_grid(iris, [Counting(id="counting", method="sample")], cv), path=folder)
     assert len(Counting.seen) == 11
-    changed = as_task_classif(iris.data().with_columns(pl.col("Petal.Width") + 1), target="Species", id="iris")
+    changed = iris.with_features(iris.frame().with_columns(nw.col("Petal.Width") + 1))
     benchmark(benchmark_grid(changed, [Counting(id="counting")], cv), path=folder)
     assert len(Counting.seen) == 15
     with pytest.raises(ConfigError, match="begun with seed 7"):

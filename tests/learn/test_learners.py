@@ -19,6 +19,7 @@ from pipeops.errors import (
     FormatError,
     NotTrainedError,
     TrainingError,
+    UnknownKeyError,
     UnknownParameterError,
 )
 
@@ -165,6 +166,8 @@ def test_features_are_found_by_name_and_kind(iris):
     as_text = iris.data().with_columns(pl.col("Petal.Width").cast(pl.String))
     with pytest.raises(DataError, match=r"'Petal.Width' is categorical, was numeric"):
         learner.predict(as_task_classif(as_text, target="Species"))
+    with pytest.raises(UnknownKeyError, match=r"no feature 'Petal.Width'"):
+        learner.predict(iris.select(iris.feature_names[:3]))
     with pytest.raises(DataError, match="no features"):
         lrn("classif.lda").train(iris.select([]))
 
@@ -266,6 +269,11 @@ def test_a_learner_is_a_node(iris):
     assert graph.predict(iris).response.tolist() == log_reg.train(scaled).predict(scaled).response.tolist()
     graph.params["classif_log_reg.C"] = 3.0
     assert (graph.params["classif_log_reg.C"], log_reg.params["C"]) == (3.0, 0.5)
+    log_reg.params["C"] = 7.0
+    assert (po("scale") >> log_reg).params["classif_log_reg.C"] == 7.0
+    node = po("learner", log_reg, id="own")
+    log_reg.params["C"] = 8.0
+    assert node.params()["C"].value == 7.0
     learner = as_learner(graph)
     learner.predict_type = "prob"
     assert learner.train(iris).predict(iris).predict_types == ["response", "prob"]

@@ -89,6 +89,12 @@ def test_every_row_is_equally_likely_in_a_bootstrap_and_a_holdout():
     assert np.allclose(counts, 0.3, atol=0.05)
 
 
+def test_each_repeat_is_drawn_anew():
+    for key in ("repeated_cv", "subsampling", "bootstrap"):
+        made = rsmp(key, repeats=2, **({"folds": 2} if key == "repeated_cv" else {})).instantiate(numbered(30), seed=1)
+        assert made.train_set(0).tolist() != made.train_set(made.iters // 2).tolist()
+
+
 def test_a_plain_resampling_has_no_sets_and_a_wrong_iteration_is_refused():
     with pytest.raises(ConfigError, match="not been instantiated"):
         rsmp("cv").train_set(0)
