@@ -1,5 +1,6 @@
 """Learners, predictions, measures and how they are compared."""
 
+from pipeops.learn.curves import prc_overlay, roc_overlay
 from pipeops.learn.grid import BenchmarkGrid, benchmark_grid
 from pipeops.learn.learner import Learner, load_learner
 from pipeops.learn.measures import measure
@@ -25,6 +26,8 @@ __all__ = [
     "load_learner",
     "measure",
     "partition",
+    "prc_overlay",
     "resample",
+    "roc_overlay",
     "to_tune",
 ]

@@ -32,7 +32,7 @@ def roc_overlay(predictions: Mapping[str, Any], ax: Any = None) -> Any:
     return _framed(ax, x="false positive rate (1 - specificity)", y="true positive rate (sensitivity)", where="lower right")
 
 
-def precision_recall(predictions: Mapping[str, Any], ax: Any = None) -> Any:
+def prc_overlay(predictions: Mapping[str, Any], ax: Any = None) -> Any:
     """The precision-recall curves of several predictions of two classes, with the average precision (AP) of each.
 
     Dotted: the share of positives, which is what chance gives.

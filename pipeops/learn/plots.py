@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from pipeops.errors import ConfigError, DataError, suggest
-from pipeops.learn.curves import precision_recall, roc_overlay
+from pipeops.learn.curves import prc_overlay, roc_overlay
 from pipeops.learn.figures import COLOURS, QUIET, finish, legend, new_axes, style, unit
 from pipeops.learn.measures import as_measures
 
@@ -23,7 +23,7 @@ def _roc(prediction: Any, ax: Any) -> Any:
 
 
 def _prc(prediction: Any, ax: Any) -> Any:
-    return precision_recall({"": prediction}, ax)
+    return prc_overlay({"": prediction}, ax)
 
 
 def _confusion(prediction: Any, ax: Any) -> Any:

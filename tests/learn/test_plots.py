@@ -9,7 +9,7 @@ import pytest
 
 from pipeops import PredictionClassif, PredictionRegr, as_learner, as_task_classif, benchmark, benchmark_grid, lrn, nn, po, rsmp
 from pipeops.errors import ConfigError, DataError, UnknownKeyError
-from pipeops.learn.curves import plot_history, plot_scores, precision_recall, roc_overlay
+from pipeops.learn.curves import plot_history, plot_scores, prc_overlay, roc_overlay
 from pipeops.learn.figures import short
 
 pytest.importorskip("matplotlib").use("Agg")
@@ -139,7 +139,7 @@ def test_scatter_and_residuals_show_the_numbers(ax):
 
 def test_eight_learners_have_their_own_lines_and_a_legend_beside_them():
     several = {f"learner_with_a_long_name_{i}": predicted(seed=i, strength=i / 4) for i in range(8)}
-    for draw in (roc_overlay, precision_recall):
+    for draw in (roc_overlay, prc_overlay):
         ax = draw(several)
         drawn(ax, ax.figure)
         lines = [line for line in ax.get_lines() if line.get_label().startswith("learner")]
