@@ -100,7 +100,7 @@ class Encoder:
         if value.dtype.kind in "biuf":
             return {"$": "array", "of": self._store(value)}
         items = [self.encode(v) for v in value.ravel().tolist()]
-        return {"$": "objects", "dtype": value.dtype.str, "shape": list(value.shape), "of": items}
+        return {"$": "objects", "dtype": value.dtype.newbyteorder("=").str, "shape": list(value.shape), "of": items}
 
     def _tensor(self, value: Any) -> Any:
         torch, plain = sys.modules["torch"], value.detach().cpu().contiguous()
