@@ -77,6 +77,8 @@ class Encoder:
 
     def __init__(self) -> None:
         self.arrays: dict[str, np.ndarray] = {}
+        self.named: list[Any] = []
+        """The classes and functions that went in by name."""
 
     def encode(self, value: Any) -> Any:
         """The value as JSON; a value that cannot be loaded again is refused."""
@@ -115,6 +117,7 @@ class Encoder:
         if getattr(value, "__name__", "") == "<lambda>":
             raise FormatError(f"save: cannot save a lambda ({value!r}); define a function with a name.")
         if isinstance(value, type) or (callable(value) and hasattr(value, "__qualname__")):
+            self.named.append(value)
             return {"$": "name", "of": ":".join(address(value))}
         if str(cls) == "<class 'torch.dtype'>":
             return {"$": "dtype", "of": str(value).removeprefix("torch.")}

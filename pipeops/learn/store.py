@@ -1,11 +1,12 @@
 """Where an interrupted benchmark is taken up again: a folder with one file for each finished job.
 
 A file is found again by what decides the job's outcome: the data, the learner's settings, the rows, the seed. So nothing
-is ever taken for something else, and a grid may grow. Functions of one's own count by name: rename one that you change.
+is ever taken for something else, and a grid may grow. Functions of one's own count by name and source.
 Neighbours: saving and jobs below, run above.
 """
 
 import hashlib
+import inspect
 import json
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ class Store:
         self.path.mkdir(parents=True, exist_ok=True)
         self.seed = self._seed(seed)
         self._tasks: dict[int, str] = {}
-        self._learners: dict[int, str] = {}
+        self._learners: dict[int, tuple[str, list[Any]]] = {}
 
     def _seed(self, seed: int | None) -> int | None:
         """The seed of the folder's first run, where none is given."""
@@ -47,7 +48,7 @@ class Store:
         """What a job left in an earlier run; None when it has not run to its end."""
         file = self._file(task, learner, sets)
         try:
-            return read(file, "job") if file.exists() else None
+            return read(file, "job", trust=self._settings(learner)[1]) if file.exists() else None
         except FormatError:
             return None
 
@@ -61,11 +62,14 @@ class Store:
     def _file(self, task: Task, learner: Learner, sets: Sets) -> Path:
         if id(task) not in self._tasks:
             self._tasks[id(task)] = fingerprint(task)
-        if id(learner) not in self._learners:
-            self._learners[id(learner)] = _settings(learner)
-        digest = hashlib.sha256(f"{self._tasks[id(task)]} {self._learners[id(learner)]}".encode())
+        digest = hashlib.sha256(f"{self._tasks[id(task)]} {self._settings(learner)[0]}".encode())
         digest.update(f"{sets.seed} {self.store_models} {len(sets.train)}".encode() + sets.train.tobytes() + sets.test.tobytes())
         return self.path / f"{digest.hexdigest()[:32]}.safetensors"
+
+    def _settings(self, learner: Learner) -> tuple[str, list[Any]]:
+        if id(learner) not in self._learners:
+            self._learners[id(learner)] = _settings(learner)
+        return self._learners[id(learner)]
 
 
 def fingerprint(task: Task) -> str:
@@ -79,8 +83,8 @@ def fingerprint(task: Task) -> str:
     return digest.hexdigest()
 
 
-def _settings(learner: Learner) -> str:
-    """A digest of a learner's settings."""
+def _settings(learner: Learner) -> tuple[str, list[Any]]:
+    """A digest of a learner's settings, and the classes and functions that it holds by name."""
     encoder = Encoder()
     try:
         text = json.dumps(encoder.encode(learner.clone()))
@@ -89,4 +93,14 @@ def _settings(learner: Learner) -> str:
     digest = hashlib.sha256(text.encode())
     for array in encoder.arrays.values():
         digest.update(array.tobytes())
-    return digest.hexdigest()
+    for held in encoder.named:
+        digest.update(_source(held).encode())
+    return digest.hexdigest(), encoder.named
+
+
+def _source(held: Any) -> str:
+    """The source of a function or class, where there is any."""
+    try:
+        return inspect.getsource(held)
+    except (OSError, TypeError):
+        return ""
