@@ -8,19 +8,17 @@ Neighbours: `graph.pipeop` and `data` below; the shelf is one file for each fami
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import narwhals as nw
 import numpy as np
 
 from pipeops.data.columns import KINDS
 from pipeops.data.selectors import resolve
-from pipeops.errors import DataError, listing
+from pipeops.data.task import Task
+from pipeops.errors import CompositionError, DataError, listing
 from pipeops.graph.pipeop import Channel, PipeOp, operator
 from pipeops.params import anything
-
-if TYPE_CHECKING:
-    from pipeops.data import Task
 
 Frame = nw.DataFrame[Any]
 Series = nw.Series[Any]
@@ -70,7 +68,7 @@ class Preprocess(PipeOp):
 
     def train(self, inputs: Sequence[Any]) -> tuple[Sequence[Any], dict[str, Any]]:
         """Learn from a task: the changed task, and `{"layout", "columns", "learnt"}`."""
-        (task,) = inputs
+        task = one_task(self, inputs)
         types = task.feature_types
         chosen = list(types) if self.affect_columns is None else resolve(self.affect_columns, task)
         names = [name for name in chosen if types[name] in self.kinds]
@@ -84,7 +82,7 @@ class Preprocess(PipeOp):
 
     def predict(self, inputs: Sequence[Any], state: Mapping[str, Any]) -> Sequence[Any]:
         """Apply what was learnt to a task of the same layout; reordered features are put back in order."""
-        (task,) = inputs
+        task = one_task(self, inputs)
         types, names = task.feature_types, state["columns"]
         self._check_layout(types, state)
         order = [*state["layout"], *(name for name in types if name not in state["layout"])]
@@ -111,7 +109,7 @@ class Preprocess(PipeOp):
                 "trained on."
             )
 
-    def _put_back(self, task: "Task", full: Frame, names: list[str], out: Any, order: list[str]) -> "Task":
+    def _put_back(self, task: Task, full: Frame, names: list[str], out: Any, order: list[str]) -> Task:
         """The task with the affected columns replaced: kept names keep their place, new ones come last."""
         if not isinstance(out, nw.DataFrame):
             raise DataError(f"{self.id}: apply must return a narwhals DataFrame, got {type(out).__name__}.")
@@ -127,6 +125,16 @@ class Preprocess(PipeOp):
         order = [name for name in order if name not in affected or name in kept]
         order += [name for name in made if name not in affected]
         return task.with_features(_pick(_join(full, out), order))
+
+
+def one_task(node: PipeOp, inputs: Sequence[Any]) -> Any:
+    """The task that is a node's only input."""
+    if not isinstance(inputs, list | tuple) or len(inputs) != 1:
+        got = f"{len(inputs)} of them" if isinstance(inputs, list | tuple) else type(inputs).__name__
+        raise CompositionError(f"{node.id}: takes a list with one task, as in train([task]), got {got}.")
+    if not isinstance(inputs[0], Task):
+        raise DataError(f"{node.id}: takes a task, got {type(inputs[0]).__name__}; as_task_classif or as_task_regr makes one.")
+    return inputs[0]
 
 
 def _pick(frame: Frame, names: list[str]) -> Frame:

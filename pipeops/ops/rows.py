@@ -15,6 +15,7 @@ from pipeops.data.columns import IntArray, new_frame
 from pipeops.data.supervised import TaskClassif
 from pipeops.errors import ConfigError, DataError
 from pipeops.graph.pipeop import Channel, PipeOp, operator
+from pipeops.ops.base import one_task
 from pipeops.params import choice, flag, integer, real
 from pipeops.shorthand import po
 
@@ -36,7 +37,7 @@ class DrawRows(PipeOp):
         """Positions of the rows to keep, as often as each is wanted."""
 
     def train(self, inputs: Sequence[Any]) -> tuple[Sequence[Any], dict[str, int]]:
-        (task,) = inputs
+        task = one_task(self, inputs)
         seed = int(np.random.SeedSequence().generate_state(1)[0]) if self.seed is None else self.seed
         positions = self.draw(task, np.random.default_rng(seed))
         return (task.filter(task.row_ids[positions]),), {"seed": seed}
@@ -162,7 +163,7 @@ class ClassWeights(PipeOp):
     minor_weight: float = real(0, default=1.0)
 
     def train(self, inputs: Sequence[Any]) -> tuple[Sequence[Any], dict[str, Any]]:
-        (task,) = inputs
+        task = one_task(self, inputs)
         if len(task.class_names) != 2:
             raise DataError(f"{self.id}: class weights need two classes, the task '{task.id}' has {len(task.class_names)}.")
         if task.roles.get("weight"):
