@@ -22,7 +22,7 @@ from pipeops.errors import (
 from pipeops.graph.ends import Edge, End, channel, check_types, pair, pick
 from pipeops.graph.learner_node import LearnerOp
 from pipeops.graph.pipeop import AutoId, Channel, PipeOp
-from pipeops.graph.run import Step, feed, plan, predict_step, train_step, unwrap
+from pipeops.graph.run import Lane, Step, feed, plan, predict_step, train_step, unwrap
 from pipeops.learn.learner import Learner
 from pipeops.params import Params, Setting
 from pipeops.saving import savable
@@ -312,10 +312,8 @@ class Graph:
         inputs: one value (it goes to every input) or a dictionary by input name (`"scale.input"`, or `"scale"`).
         valid: validation data of the same form; every fitted node applies its *predict* to it, none is fitted on it.
         """
-        self.params.refuse_tokens()
         self.state, state = {}, dict[str, Any]()
-        lane = feed(inputs, self._inputs, "train")
-        beside = None if valid is None else feed(valid, self._inputs, "predict")
+        lane, beside = self._lanes(inputs, valid)
         for step in self._plan():
             try:
                 state[step.id] = train_step(step, lane, beside)
@@ -324,6 +322,11 @@ class Graph:
                 raise
         self.state = state
         return unwrap(lane, self._nodes, self._outputs)
+
+    def _lanes(self, inputs: Any, valid: Any) -> tuple[Lane, Lane | None]:
+        """The open inputs, and those of the validation data."""
+        self.params.refuse_tokens()
+        return feed(inputs, self._inputs, "train"), None if valid is None else feed(valid, self._inputs, "predict")
 
     def predict(self, inputs: Any) -> Any:
         """Apply every trained node in order and return the outputs as `train` does."""

@@ -3,7 +3,8 @@
 Neighbours: graph.py runs the nodes; the learner's base is `learn/learner.py`.
 """
 
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ import numpy as np
 from pipeops.data import Task
 from pipeops.errors import CompositionError, ConfigError, DataError, NotTrainedError
 from pipeops.graph.graph import Graph
-from pipeops.graph.pipeop import PipeOp
+from pipeops.graph.lockstep import same_nodes, train_many
+from pipeops.graph.pipeop import PipeOp, attempt
 from pipeops.learn.curves import plot_history
 from pipeops.learn.learner import Learner
 from pipeops.learn.sklearn_learner import as_sklearn_learner
@@ -20,6 +22,11 @@ from pipeops.params import Params
 from pipeops.saving import savable
 
 Validate = float | str | Task | None
+Job = tuple["GraphLearner", Task, Task | None]
+CELLS = 1 << 26
+"""How many values of tasks are prepared before training, at most, where learners are trained together."""
+TOGETHER = 64
+"""How many learners are trained together, at most; more would hardly be faster, and an interrupt costs all of them."""
 
 
 @savable
@@ -84,9 +91,32 @@ class GraphLearner(Learner):
         self.graph.train(task, valid=valid)
         return self.graph.state
 
+    @property
+    def stacks(self) -> bool:  # type: ignore[override]
+        """Whether a node of the graph can train several of its kind at once."""
+        return any(node.stacks for node in self.graph.nodes.values())
+
+    @classmethod
+    def train_group(
+        cls, learners: "Sequence[GraphLearner]", tasks: Sequence[Task], valids: Sequence[Task | None]
+    ) -> "Iterator[GraphLearner | Exception]":
+        """In lockstep, where they are the same graph up to hyperparameters, in groups whose data is not too large."""
+        jobs = list(zip(learners, tasks, valids, strict=True))
+        for part in _together(jobs):
+            if len(part) == 1 or not part[0][0].stacks:
+                yield from super().train_group(*map(list, zip(*part, strict=True)))
+            else:
+                yield from _in_lockstep(part)
+
     def _predict(self, task: Task, model: Any) -> Any:
         self.graph.state = model
         return self.graph.predict(task)
+
+    def _prepare(self, task: Task, valid: Task | None) -> tuple[Task, Task | None]:
+        """Training and validation data of a checked run."""
+        self._check(task)
+        self.state = None
+        return self._split(task, valid)
 
     def _split(self, task: Task, valid: Task | None) -> tuple[Task, Task | None]:
         if isinstance(self.validate, str):
@@ -153,6 +183,34 @@ class GraphLearner(Learner):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
+
+
+def _together(jobs: Sequence[Job]) -> Iterator[list[Job]]:
+    """Neighbouring jobs with the same graph, as many as are held in memory at once."""
+    part, cells = list[Job](), 0
+    for job in jobs:
+        own = sum(t.nrow * len(t.feature_names) for t in job[1:] if t is not None)
+        if part and (cells + own > CELLS or len(part) == TOGETHER or not same_nodes(part[0][0].graph, job[0].graph)):
+            yield part
+            part, cells = [], 0
+        part.append(job)
+        cells += own
+    yield part
+
+
+def _in_lockstep(jobs: Sequence[Job]) -> list[GraphLearner | Exception]:
+    start = time.perf_counter()
+    prepared = [attempt(learner._prepare, task, valid) for learner, task, valid in jobs]
+    ready = [i for i, lanes in enumerate(prepared) if not isinstance(lanes, Exception)]
+    lanes: list[Any] = [prepared[i] for i in ready]
+    errors = train_many([jobs[i][0].graph for i in ready], [lane[0] for lane in lanes], [lane[1] for lane in lanes])
+    stopped = {i: p for i, p in enumerate(prepared) if isinstance(p, Exception)}
+    stopped |= {i: error for i, error in zip(ready, errors, strict=True) if error is not None}
+    seconds = (time.perf_counter() - start) / len(jobs)
+    return [
+        stopped[i] if i in stopped else learner._keep(learner.graph.state, task, seconds)
+        for i, (learner, task, _) in enumerate(jobs)
+    ]
 
 
 def _valid_choice(validate: Validate) -> Validate:

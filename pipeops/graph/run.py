@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from pipeops.errors import CompositionError, ConfigError, DataError, UnknownKeyError, listing, suggest
 from pipeops.graph.ends import Edge, End
-from pipeops.graph.pipeop import Channel, PipeOp
+from pipeops.graph.pipeop import Channel, PipeOp, attempt
 
 Lane = dict[str, Sequence[Any]]
 Source = tuple[str, int]
@@ -86,9 +86,31 @@ def _within(gives: str, takes: str) -> bool:
 
 def train_step(step: Step, lane: Lane, valid: Lane | None) -> Any:
     """Train one node: its outputs go into the lanes, its state comes back."""
-    given, beside = step.given(lane, "train"), None if valid is None else step.given(valid, "predict")
+    given, beside = _given(step, lane, valid)
     wanted = {} if beside is None or not step.node.takes_valid else {"valid": beside}
-    result = step.node.train(given, **wanted)
+    return _keep(step, step.node.train(given, **wanted), lane, valid, beside)
+
+
+def train_steps(steps: Sequence[Step], lanes: Sequence[Lane], valids: Sequence[Lane | None]) -> list[Any]:
+    """Train the same node of several graphs together: its state in each, or the exception that stopped it there."""
+    given = [attempt(_given, *each) for each in zip(steps, lanes, valids, strict=True)]
+    found: list[Any] = list(given)
+    ready = [i for i, g in enumerate(given) if not isinstance(g, Exception)]
+    inputs, besides = [[found[i][k] for i in ready] for k in (0, 1)]
+    nodes = [steps[i].node for i in ready]
+    wanted = besides if steps[0].node.takes_valid else [None] * len(ready)
+    for i, result, beside in zip(ready, type(steps[0].node).train_many(nodes, inputs, wanted), besides, strict=True):
+        failed = isinstance(result, Exception)
+        found[i] = result if failed else attempt(_keep, steps[i], result, lanes[i], valids[i], beside)
+    return found
+
+
+def _given(step: Step, lane: Lane, valid: Lane | None) -> tuple[list[Any], list[Any] | None]:
+    return step.given(lane, "train"), None if valid is None else step.given(valid, "predict")
+
+
+def _keep(step: Step, result: Any, lane: Lane, valid: Lane | None, beside: list[Any] | None) -> Any:
+    """Put what training answered into the lanes; the state."""
     if not isinstance(result, tuple) or len(result) != 2:
         raise CompositionError(f"{step.id}: train must return (outputs, state), got {type(result).__name__}.")
     step.keep(lane, result[0])

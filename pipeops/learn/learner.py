@@ -96,8 +96,12 @@ class Learner(ABC):
         self.state = None
         start = time.perf_counter()
         model = self._train(task, valid)
-        self.timings = {"train": time.perf_counter() - start}
-        self.state = LearnerState(model, prototype(task), self.timings["train"])
+        return self._keep(model, task, time.perf_counter() - start)
+
+    def _keep(self, model: Any, task: Task, seconds: float) -> Self:
+        """Become trained."""
+        self.timings = {"train": seconds}
+        self.state = LearnerState(model, prototype(task), seconds)
         return self
 
     def predict(self, task: Task, rows: Any = None) -> Any:
@@ -118,12 +122,21 @@ class Learner(ABC):
     ) -> "Iterator[Self | Exception]":
         """Trained copies of this learner, one for each task, or the exception that stopped its training.
 
-        valids: validation data, or None. seeds: for what is left unseeded. Here one after another; a learner that
-        `stacks` may train them together.
+        valids: validation data, or None. seeds: for what is left unseeded.
         """
-        for task, valid, seed in zip(tasks, valids, seeds, strict=True):
+        yield from self.train_group([self.clone().seeded(seed) for seed in seeds], tasks, valids)
+
+    @classmethod
+    def train_group(
+        cls, learners: "Sequence[Self]", tasks: Sequence[Task], valids: Sequence[Task | None]
+    ) -> "Iterator[Self | Exception]":
+        """Each learner, trained on its task, or the exception that stopped it; in place.
+
+        Here one after another; learners that `stacks` may be trained together, to the same numbers.
+        """
+        for learner, task, valid in zip(learners, tasks, valids, strict=True):
             try:
-                yield self.clone().seeded(seed).train(task, valid=valid)
+                yield learner.train(task, valid=valid)
             except Exception as error:
                 yield error
 

@@ -9,19 +9,22 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+import attrs
 import numpy as np
 import torch
 
 from pipeops.data import Task
 from pipeops.errors import ConfigError, DataError
-from pipeops.graph.pipeop import Channel, PipeOp, operator
+from pipeops.graph.pipeop import Channel, PipeOp, attempt, operator
 from pipeops.net.batches import Batches, Epochs
-from pipeops.net.callback import Callback, Context, copies
+from pipeops.net.callback import RESERVED, Callback, Context, copies
 from pipeops.net.callbacks import EarlyStopping, History
 from pipeops.net.descriptor import Feed, ModelDescriptor, Symbol
 from pipeops.net.encode import Link, link_for
+from pipeops.net.jobs import Job
 from pipeops.net.machine import device_for, seeded, threads
 from pipeops.net.network import compile_network
+from pipeops.net.stacked import train_together
 from pipeops.net.state import TorchState
 from pipeops.net.trainer import Trainer, Validation
 from pipeops.params import UNSET, anything, choice, flag, integer, real
@@ -36,6 +39,7 @@ class TorchModel(PipeOp):
 
     task_type: ClassVar[str]
     takes_valid: ClassVar[bool] = True
+    stacks: ClassVar[bool] = True
     example: ClassVar[Mapping[str, Any]] = {"epochs": 2, "batch_size": 4, "seed": 0}
 
     epochs: int = integer(0)
@@ -56,14 +60,30 @@ class TorchModel(PipeOp):
 
     def train(self, inputs: Sequence[Any], valid: Sequence[Any] | None = None) -> tuple[Sequence[Any], Any]:
         """Compile and train; the state holds the network. Nothing comes out."""
-        descriptor: ModelDescriptor = inputs[0]
-        feed: Feed | None = valid[0] if valid else None
-        self._check(descriptor, feed)
-        seed = int(np.random.SeedSequence().generate_state(1)[0]) if self.seed is None else self.seed
-        device = device_for(self.device, str(self.id))
-        with seeded(seed, device), threads(self.num_threads):
-            state = self._fit(descriptor, feed, device, seed)
-        return [None], state
+        job = self._job(inputs, valid)
+        job.alone()
+        return self._result(job)
+
+    @classmethod
+    def train_many(
+        cls, nodes: Sequence[Any], inputs: Sequence[Sequence[Any]], valids: Sequence[Sequence[Any] | None]
+    ) -> list[tuple[Sequence[Any], Any] | Exception]:
+        """What `train` answers for each node; networks that can be stacked are trained together, with the same numbers."""
+        jobs = [attempt(node._job, *given) for node, *given in zip(nodes, inputs, valids, strict=True)]
+        train_together([job for job in jobs if isinstance(job, Job)])
+        return [
+            job if isinstance(job, Exception) else attempt(node._again if job.interrupted else node._result, job, *given)
+            for job, node, *given in zip(jobs, nodes, inputs, valids, strict=True)
+        ]
+
+    def _result(self, job: Job, *_: Any) -> tuple[Sequence[Any], TorchState]:
+        if job.error is not None:
+            raise job.error
+        return [None], self._state(job)
+
+    def _again(self, job: Job, inputs: Sequence[Any], valid: Sequence[Any] | None) -> tuple[Sequence[Any], Any]:
+        """Train from the start, alone, what was interrupted in company."""
+        return attrs.evolve(self, seed=job.seed).train(inputs, valid)
 
     def predict(self, inputs: Sequence[Any], state: Any) -> Sequence[Any]:
         """The labelled table for the rows of a feed."""
@@ -145,32 +165,45 @@ class TorchModel(PipeOp):
 
     # ---------------------------------------------------------------- training
 
-    def _fit(self, descriptor: ModelDescriptor, valid: Feed | None, device: torch.device, seed: int) -> TorchState:
+    def _job(self, inputs: Sequence[Any], valid: Sequence[Any] | None) -> Job:
+        """A checked and compiled training run."""
+        descriptor: ModelDescriptor = inputs[0]
+        feed: Feed | None = valid[0] if valid else None
+        self._check(descriptor, feed)
+        seed = int(np.random.SeedSequence().generate_state(1)[0]) if self.seed is None else self.seed
+        device = device_for(self.device, str(self.id))
+        with seeded(seed, device), threads(self.num_threads):
+            return Job(self._trainer(descriptor, feed, device), descriptor.symbol, seed, self.num_threads)
+
+    def _trainer(self, descriptor: ModelDescriptor, valid: Feed | None, device: torch.device) -> Trainer:
         task, symbol = descriptor.feed.task, descriptor.symbol
-        inputs = tuple(s.id for s in symbol.ancestors() if s.spec is None)
-        network, link = compile_network(symbol).to(device), _link(task)
+        network, link, inputs = compile_network(symbol).to(device), _link(task), _inputs(symbol)
         rows = task.nrow if self.batch_size is UNSET else self.batch_size
         batches = _batches(descriptor.feed, inputs, link, rows, network, device)
         ctx = self._context(descriptor, valid, network, device)
-        callbacks, stopping = self._callbacks(descriptor, ctx)
+        ctx.callbacks = self._callbacks(descriptor, ctx)
         validation = None
         if valid is not None:
             rows = self.batch_size_predict or PREDICT_ROWS
             validation = Validation(valid.task, _batches(valid, inputs, link, rows, network, device))
         epochs = Epochs(batches, task, shuffle=self.shuffle, drop_last=self.drop_last, sampler=self.batch_sampler)
-        Trainer(ctx, epochs, link, list(callbacks.values()), validation, self.eval_freq).run()
-        kept = {name: c.state_dict() for name, c in callbacks.items()}
+        return Trainer(ctx, epochs, link, list(ctx.callbacks.values()), validation, self.eval_freq)
+
+    def _state(self, job: Job) -> TorchState:
+        ctx = job.trainer.ctx
+        kept = {name: c.state_dict() for name, c in ctx.callbacks.items()}
         return TorchState(
-            network=network.to("cpu"),
-            symbol=symbol,
-            inputs=inputs,
-            class_names=_classes(task),
-            seed=seed,
+            network=ctx.network.to("cpu"),
+            symbol=job.symbol,
+            inputs=_inputs(job.symbol),
+            class_names=_classes(ctx.task),
+            seed=job.seed,
             epochs=ctx.epoch,
             history=kept["history"],
-            best_epoch=stopping and stopping.best_epoch,
+            best_epoch=kept.get(RESERVED, {}).get("best_epoch"),
             internal_valid_scores=dict(ctx.last_scores_valid),
             callbacks=kept,
+            stacked=job.together,
         )
 
     def _context(
@@ -209,10 +242,9 @@ class TorchModel(PipeOp):
                 raise ConfigError(f"{self.id}: '{name}' has {m.id}, which scores a learner, not a prediction.")
         return several
 
-    def _callbacks(self, descriptor: ModelDescriptor, ctx: Context) -> tuple[dict[str, Callback], EarlyStopping | None]:
+    def _callbacks(self, descriptor: ModelDescriptor, ctx: Context) -> dict[str, Callback]:
         callbacks = copies(descriptor.callbacks)
         callbacks.setdefault("history", History())
-        stopping = None
         if ctx.measures_valid:
             watched = ctx.measures_valid[0]
             if watched.minimize is None and (self.patience or self.restore_best_weights):
@@ -221,8 +253,7 @@ class TorchModel(PipeOp):
                 )
             stopping = EarlyStopping(self.patience, self.min_delta, watched.minimize is not False, self.restore_best_weights)
             callbacks[stopping.id] = stopping
-        ctx.callbacks = callbacks
-        return callbacks, stopping
+        return callbacks
 
 
 @po.add("torch_model_classif")
@@ -270,6 +301,10 @@ def _classes(task: Task) -> list[Any] | None:
 
 def _link(task: Task) -> Link:
     return link_for(_classes(task))
+
+
+def _inputs(symbol: Symbol) -> tuple[str, ...]:
+    return tuple(s.id for s in symbol.ancestors() if s.spec is None)
 
 
 def _batches(feed: Feed, inputs: Sequence[str], link: Link, size: int, network: torch.nn.Module, device: torch.device) -> Batches:

@@ -19,6 +19,7 @@ class TorchState:
 
     class_names: None for a regression. epochs: how many were run. history: columns by name. best_epoch: from 1, by the
     first validation measure. internal_valid_scores: of the weights that are here. callbacks: what they kept, by id.
+    stacked: how many networks were trained together, this one included.
     """
 
     network: torch.nn.Module
@@ -31,6 +32,7 @@ class TorchState:
     best_epoch: int | None
     internal_valid_scores: dict[str, float]
     callbacks: dict[str, dict[str, Any]]
+    stacked: int = 1
 
 
 def _to_plain(state: TorchState) -> dict[str, Any]:
