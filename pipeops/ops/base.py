@@ -8,6 +8,8 @@ Neighbours: `graph.pipeop` and `data` below; the shelf is one file for each fami
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from numbers import Real
 from typing import Any, ClassVar
 
 import narwhals as nw
@@ -160,3 +162,9 @@ def numeric(frame: Frame) -> dict[str, nw.Expr]:
     """Columns as expressions in which every missing value is null, so that statistics leave it out."""
     nan = with_nan(frame)
     return {name: nw.col(name).fill_nan(None) if name in nan else nw.col(name) for name in frame.columns}
+
+
+def one_row(frame: Frame, exprs: Sequence[nw.Expr]) -> list[Any]:
+    """One number for each expression, all in one pass; NaN where a library answers its own kind of nothing."""
+    values = frame.select(*exprs).row(0) if exprs else ()
+    return [value if isinstance(value, Real | Decimal) else float("nan") for value in values]

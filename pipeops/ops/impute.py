@@ -16,7 +16,7 @@ import narwhals as nw
 
 from pipeops.data.columns import declared_levels, kind, levels_of, missing_counts
 from pipeops.errors import ConfigError, DataError, listing
-from pipeops.ops.base import Frame, Preprocess, Series, numeric, operator
+from pipeops.ops.base import Frame, Preprocess, Series, numeric, one_row, operator
 from pipeops.ops.levels import with_levels
 from pipeops.params import UNSET, anything, flag, real
 from pipeops.shorthand import po
@@ -79,8 +79,7 @@ def numbers(frame: Frame, statistic: Callable[[nw.Expr], nw.Expr]) -> dict[str, 
     schema, column = frame.schema, numeric(frame)
     dates = {name for name, dtype in schema.items() if kind(dtype) == "datetime"}
     exprs = [statistic(c.dt.timestamp("us") if name in dates else c).alias(name) for name, c in column.items()]
-    row = frame.select(*exprs).row(0)
-    return {n: None if v is None or isnan(v) else v for n, v in zip(frame.columns, row, strict=True)}
+    return {n: None if isnan(v) else v for n, v in zip(frame.columns, one_row(frame, exprs), strict=True)}
 
 
 def _learnt(frame: Frame, statistic: Callable[[nw.Expr], nw.Expr]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ def with_levels(column: Series, levels: Sequence[Any]) -> Series:
         import polars as pl
 
         return _wrap(column.to_native().cast(pl.Enum(levels), strict=False))
-    if column.implementation.is_pandas() and column.dtype != nw.String:
+    if column.implementation.is_pandas() and hasattr(column.to_native().dtype, "categories"):
         return _wrap(column.to_native().cat.set_categories(list(levels)))
     return from_codes(column.name, codes_of(column, levels), levels, column)
 

@@ -10,11 +10,10 @@ from typing import ClassVar
 import narwhals as nw
 
 from pipeops.errors import ConfigError
-from pipeops.ops.base import Frame, Preprocess, Series, numeric, operator
+from pipeops.ops.base import Frame, Preprocess, Series, numeric, one_row, operator
 from pipeops.params import flag, real
 from pipeops.shorthand import po
 
-NAN = float("nan")
 MAD = 1.4826
 """Makes the median absolute deviation of a normal distribution its standard deviation."""
 
@@ -27,7 +26,7 @@ def statistics(frame: Frame, **wanted: Statistic) -> list[dict[str, float]]:
     frame = wide(frame)
     columns = numeric(frame)
     exprs = [what(column).alias(f"{k} {n}") for k, what in wanted.items() for n, column in columns.items()]
-    row = [NAN if value is None else float(value) for value in frame.select(*exprs).row(0)] if exprs else []
+    row = [float(value) for value in one_row(frame, exprs)]
     size = len(columns)
     return [dict(zip(columns, row[i * size : (i + 1) * size], strict=True)) for i in range(len(wanted))]
 
