@@ -99,7 +99,13 @@ def stub_text() -> str:
         rest = f"{overload}    def __call__(self, key: str, /, *args: Any, **kwargs: Any) -> Any: ..."
         body.append(f"class _{name.title()}(Registry):\n" + "\n".join([*lines, rest]) + f"\n\n{name}: _{name.title()}\n")
     head = "from collections.abc import Iterable\nfrom typing import Any, Literal, overload\n\n" + "\n".join(sorted(imports))
-    return _HEAD.format("One overload for each key.") + head + "\n\n" + "\n".join(body) + "\ndef msrs(keys: Iterable[str]) -> list[Any]: ...\n"
+    return (
+        _HEAD.format("One overload for each key.")
+        + head
+        + "\n\n"
+        + "\n".join(body)
+        + "\ndef msrs(keys: Iterable[str]) -> list[Any]: ...\n"
+    )
 
 
 def main(arguments: list[str]) -> int:

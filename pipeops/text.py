@@ -21,13 +21,20 @@ def address(value: Any) -> tuple[str, str]:
     return module, plain if getattr(sys.modules.get(module), plain, None) is value else value.__qualname__
 
 
+def _shortest(module: str, name: str, value: Any) -> str:
+    """The outermost package that shows the value under this name: `torch.optim` for what lives in `torch.optim.nadam`."""
+    parts = module.split(".")
+    outer = (".".join(parts[:n]) for n in range(1, len(parts)))
+    return next((m for m in outer if getattr(sys.modules.get(m), name, None) is value), module)
+
+
 def source(value: Any) -> str:
     """Python source for a value, so that a `repr` can be pasted back: names for classes and functions."""
     if type(value) is str:
         return repr(value) if '"' in value or "\\" in value or not value.isprintable() else f'"{value}"'
     if hasattr(value, "__qualname__"):
         module, name = address(value)
-        return name if module in ("builtins", "__main__") else f"{module}.{name}"
+        return name if module in ("builtins", "__main__") else f"{_shortest(module, name, value)}.{name}"
     if type(value) is float and not math.isfinite(value):
         return f"float('{value}')"
     if type(value) is list:
