@@ -83,12 +83,14 @@ class Epochs:
         order = torch.randperm(self.batches.n)[: self.used]
         return self.batches.shuffled(order.to(self.device)), order
 
-    def parts(self) -> list[torch.Tensor]:
-        """The row positions of each batch of one epoch; draws what a call would draw."""
+    def draws(self) -> tuple[torch.Tensor, list[int]]:
+        """The row positions of one epoch, batch after batch, and the size of each; draws what a call would draw."""
         if self.draw is not None:
-            return _positions(self.draw(self.task, torch.default_generator), self.batches.n)
+            parts = _positions(self.draw(self.task, torch.default_generator), self.batches.n)
+            return torch.cat(parts), [len(part) for part in parts]
         order = torch.randperm(self.batches.n) if self.shuffle else torch.arange(self.batches.n)
-        return list(order[: self.used].split(self.batches.size))
+        full, rest = divmod(self.used, self.batches.size)
+        return order[: self.used], [self.batches.size] * full + [rest] * (rest > 0)
 
 
 def _drawing(sampler: Any) -> Callable[[Task, torch.Generator], Iterable[Any]]:

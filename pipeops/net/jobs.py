@@ -16,8 +16,8 @@ from pipeops.net.machine import seeded, threads
 from pipeops.net.stacked_steps import alike
 from pipeops.net.trainer import Trainer
 
-Parts = list[torch.Tensor]
-"""The row positions of each batch of an epoch."""
+Drawn = tuple[torch.Tensor, list[int]]
+"""The row positions of an epoch, batch after batch, and the size of each batch."""
 
 LIMIT = 1 << 28
 """Bytes of data and weights that are worth stacking; the steps of larger runs are not dominated by overhead."""
@@ -72,23 +72,23 @@ class Job:
         finally:
             self.generator.set_state(torch.default_generator.get_state())
 
-    def begin(self) -> Parts | None:
+    def begin(self) -> Drawn | None:
         """Begin the run and its first epoch."""
         self.generator.set_state(self.state)
         return self._turn(self.trainer.begin)
 
-    def end_epoch(self, losses: Sequence[float], outputs: Parts | None, rows: torch.Tensor) -> Parts | None:
+    def end_epoch(self, losses: Sequence[float], outputs: Sequence[torch.Tensor] | None, rows: torch.Tensor) -> Drawn | None:
         """End an epoch and begin the next one."""
         return self._turn(lambda: self.trainer.end_epoch(losses, outputs, rows))
 
-    def _turn(self, first: Callable[[], None]) -> Parts | None:
+    def _turn(self, first: Callable[[], None]) -> Drawn | None:
         """Do this, and begin the next epoch: its batches, or None when there is none and the run is over."""
         try:
             with self.drawing():
                 first()
                 if self.trainer.goes_on:
                     self.trainer.begin_epoch()
-                    return self.trainer.epochs.parts()
+                    return self.trainer.epochs.draws()
                 self.trainer.end()
         except Exception as error:
             self.error = error

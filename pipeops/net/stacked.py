@@ -7,19 +7,20 @@ together, trial tries it; twins, stacked_loss and stacked_steps are the parts of
 """
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
-from torch.nn.utils.rnn import pad_sequence
 
 from pipeops.net.callbacks import EarlyStopping, History
-from pipeops.net.jobs import Job, Parts, groups
+from pipeops.net.jobs import Drawn, Job, groups
 from pipeops.net.machine import seeded, threads
 from pipeops.net.stacked_loss import joint_losses
 from pipeops.net.stacked_steps import Block, alike, boundaries
 from pipeops.net.trial import passes
 from pipeops.net.twins import Draws, Twins
+
+CACHE_BYTES = 1 << 20
 
 
 def train_together(jobs: Sequence[Job]) -> None:
@@ -38,7 +39,7 @@ def train_together(jobs: Sequence[Job]) -> None:
 def _train(jobs: Sequence[Job], way: str) -> None:
     """Train jobs that passed the trial. One that leaves is taken out of the stack; an error of the stack interrupts all."""
     data = Data(jobs)
-    running: dict[Job, Parts] = {}
+    running: dict[Job, Drawn] = {}
     for job in jobs:
         job.together = len(jobs)
         _note(running, job, job.begin())
@@ -55,9 +56,9 @@ def _train(jobs: Sequence[Job], way: str) -> None:
             raise
 
 
-def _note(running: dict[Job, Parts], job: Job, parts: Parts | None) -> None:
-    if parts is not None:
-        running[job] = parts
+def _note(running: dict[Job, Drawn], job: Job, drawn: Drawn | None) -> None:
+    if drawn is not None:
+        running[job] = drawn
     else:
         running.pop(job, None)
 
@@ -73,23 +74,31 @@ class Data:
             self.start[job] = rows
             rows += len(job.tensors[-1])
 
-    def take(self, rows: torch.Tensor) -> list[torch.Tensor]:
-        """`(K, batch, ...)` of each table for `(K, batch)` rows."""
-        flat = rows.reshape(-1)
-        return [torch.index_select(table, 0, flat).view(*rows.shape, *table.shape[1:]) for table in self.tables]
+    def batches(self, rows: torch.Tensor, counts: Sequence[Sequence[int]]) -> Iterator[list[torch.Tensor]]:
+        """`(K, batch, ...)` of each table for each step, gathered for as many steps at once as stay in the cache."""
+        step_bytes = rows[:, 0].numel() * sum(table[:1].nbytes for table in self.tables)
+        several = max(1, CACHE_BYTES // max(1, step_bytes))
+        for first in range(0, len(counts), several):
+            part = rows[:, first : first + several]
+            flat = part.reshape(-1)
+            found = [torch.index_select(t, 0, flat).view(*part.shape, *t.shape[1:]).unbind(1) for t in self.tables]
+            for tensors, present in zip(zip(*found, strict=True), counts[first : first + several], strict=True):
+                width = max(present)
+                yield list(tensors) if width == part.shape[2] else [t[:, :width] for t in tensors]
 
-    def rows(self, jobs: Iterable[Job], several: Sequence[Parts]) -> tuple[torch.Tensor, list[list[int]]]:
-        """Rows `(steps, K, batch)` of an epoch, filled up with each job's first row, and how many count, by step and job."""
-        steps, widest = max(map(len, several)), max(len(part) for parts in several for part in parts)
+    def rows(self, jobs: Iterable[Job], several: Sequence[Drawn]) -> tuple[torch.Tensor, list[list[int]]]:
+        """Rows `(K, steps, batch)` of an epoch, filled up with each job's first row, and how many count, by step and job."""
+        steps, widest = max(len(sizes) for _, sizes in several), max(max(sizes) for _, sizes in several)
         starts = torch.tensor([self.start[job] for job in jobs])
-        rows = starts.view(1, -1, 1).repeat(steps, 1, widest)
-        counts = [[0] * len(several) for _ in range(steps)]
-        for k, parts in enumerate(several):
-            padded = pad_sequence(parts, batch_first=True)
-            rows[: len(parts), k, : padded.shape[1]] += padded
-            for step, part in enumerate(parts):
-                counts[step][k] = len(part)
-        return rows.to(self.tables[0].device), counts
+        rows = starts.unsqueeze(1).repeat(1, steps * widest)
+        for own, (order, sizes) in zip(rows, several, strict=True):
+            if min(sizes[:-1], default=widest) == widest:
+                own[: len(order)] += order
+            else:
+                slots = [step * widest + i for step, size in enumerate(sizes) for i in range(size)]
+                own[torch.tensor(slots)] += order
+        counts = [list(c) for c in itertools.zip_longest(*(sizes for _, sizes in several), fillvalue=0)]
+        return rows.view(len(several), steps, widest).to(self.tables[0].device), counts
 
 
 class Stack:
@@ -102,35 +111,32 @@ class Stack:
         self.twins.hand_out(job.network for job in jobs)
         self.stacks = list(self.twins.params.values())
         self.loss = joint_losses([job.trainer.ctx.loss for job in jobs])[way]
-        self.ones = torch.ones(len(jobs), device=data.tables[0].device)
         self.shows_batch = [any(type(c) not in (History, EarlyStopping) for c in j.trainer.ctx.callbacks.values()) for j in jobs]
         self.blocks: list[Block] = []
         self.kinds: list[tuple[Any, Any]] = [(None, None)] * len(jobs)
 
-    def epoch(self, running: dict[Job, Parts]) -> None:
+    def epoch(self, running: dict[Job, Drawn]) -> None:
         """One epoch of every job, and the beginning of the next one of those that go on."""
         several = list(running.values())
         rows, counts = self.data.rows(self.jobs, several)
-        self._arrange([len(parts) for parts in several])
+        self._arrange([len(sizes) for _, sizes in several])
         keeps = any(job.trainer.wants_outputs for job in self.jobs)
         losses, outputs = list[torch.Tensor](), list[torch.Tensor]()
-        for step, present in enumerate(counts):
-            batch = rows[step] if max(present) == rows.shape[2] else rows[step, :, : max(present)]
-            *inputs, target = self.data.take(batch)
+        for step, (present, (*inputs, target)) in enumerate(zip(counts, self.data.batches(rows, counts), strict=True)):
             loss, output = self._step(inputs, target, present)
             losses.append(loss)
             if keeps:
                 outputs.append(output)
-            for k, parts in enumerate(several):
-                if len(parts) == step + 1:
+            for k, (_, sizes) in enumerate(several):
+                if len(sizes) == step + 1:
                     self._show(k, step + 1, inputs, target, output, loss, present[k])
         for block in self.blocks:
             block.give_counts()
         values = torch.stack(losses, 1).tolist()
-        for k, (job, parts) in enumerate(zip(self.jobs, several, strict=True)):
-            own = [o[k, : c[k]] for o, c in zip(outputs, counts, strict=False)][: len(parts)]
+        for k, (job, (order, sizes)) in enumerate(zip(self.jobs, several, strict=True)):
+            own = [output[k, :size] for output, size in zip(outputs, sizes, strict=False)]
             wanted = own if job.trainer.wants_outputs else None
-            _note(running, job, job.end_epoch(values[k][: len(parts)], wanted, torch.cat(parts)))
+            _note(running, job, job.end_epoch(values[k][: len(sizes)], wanted, order))
 
     def _step(
         self, inputs: Sequence[torch.Tensor], target: torch.Tensor, counts: Sequence[int]
@@ -139,7 +145,7 @@ class Stack:
         self.draws.counts = counts
         output = self.twins(*inputs)
         losses = self.loss(output, target, counts)
-        losses.backward(self.ones)
+        losses.sum().backward()
         grads = [stack.grad for stack in self.stacks]
         for block in self.blocks:
             if counts[block.start]:

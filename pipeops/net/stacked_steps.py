@@ -29,7 +29,7 @@ class Block:
     """Networks `start` to `stop` of a stack, which step together. params: each network's own, in order."""
 
     def __init__(self, start: int, steppers: Sequence[Stepper], stacks: Params, params: Sequence[Params]):
-        self.start, self.stop, self.steppers = start, start + len(steppers), steppers
+        self.start, self.stop, self.steppers, self.stacks = start, start + len(steppers), steppers, stacks
         fused = [s for s in steppers if isinstance(s, FusedStepper)]
         if len(steppers) == 1:
             self.stepper, self.params = _alone(steppers[0]), params[0]
@@ -39,9 +39,10 @@ class Block:
 
     def step(self, grads: Sequence[torch.Tensor | None]) -> None:
         """Update from the stacks' gradients."""
-        part: Any = self.start if len(self.steppers) == 1 else slice(self.start, self.stop)
-        for param, grad in zip(self.params, grads, strict=True):
-            param.grad = None if grad is None else grad[part]
+        if self.params is not self.stacks:
+            part: Any = self.start if len(self.steppers) == 1 else slice(self.start, self.stop)
+            for param, grad in zip(self.params, grads, strict=True):
+                param.grad = None if grad is None else grad[part]
         self.stepper.step()
 
     def take_rates(self) -> None:
