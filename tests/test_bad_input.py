@@ -5,7 +5,6 @@ One row for each: what is done, the error, and words that its message must conta
 # ruff: noqa: E501 - a table reads best with one row a line
 
 import math
-import warnings
 from typing import Any
 
 import numpy as np
@@ -279,9 +278,3 @@ def test_errors_inside_a_node_name_it():
     with pytest.raises(ValueError, match="impute") as caught:
         trained(po("scale", id="standard") >> net(nn("head")), task(HOLES))
     assert caught.value.__notes__ == ["in node 'torch_ingress_num', training"]
-
-
-def test_bad_input_does_not_warn_instead():
-    with warnings.catch_warnings(), pytest.raises(ValueError, match="set 'out_features'"):
-        warnings.simplefilter("error")
-        trained(net(nn("linear"), nn("head")))

@@ -1,0 +1,178 @@
+"""What a node is tried on: small tasks, what the node takes made from them, and results as data that compares.
+
+Neighbours: checks.py uses this.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import attrs
+import numpy as np
+
+from pipeops import shorthand
+from pipeops.data import Task, TaskClassif, as_task_classif, as_task_regr
+from pipeops.errors import DataError, PipeOpsError
+from pipeops.graph import PipeOp
+from pipeops.learn import PredictionClassif, PredictionRegr
+from pipeops.params import Configurable
+from pipeops.registry import Registry
+
+Tasks = Mapping[str, Task]
+
+
+def example(registry: Registry, key: str) -> Any:
+    """An instance of what a key names, with the arguments that its class states as `example`.
+
+    >>> from pipeops import po
+    >>> example(po, "imputeconstant").constant
+    0
+    """
+    holder = registry[key]
+    arguments: Any = holder.row.example if hasattr(holder, "row") else getattr(holder, "example", {})
+    given: Any = arguments() if callable(arguments) else arguments
+    return registry(key, **given)
+
+
+def example_tasks() -> dict[str, Task]:
+    """Small tasks that differ in type, classes, kinds of columns and missing values."""
+    import polars as pl
+
+    rng, n = np.random.default_rng(0), 12
+    numbers = {"a": rng.normal(size=n), "b": rng.uniform(1, 9, n), "c": np.arange(n)}
+    levels = pl.Series(["lo", "hi", "mid"] * 4, dtype=pl.Enum(["lo", "mid", "hi"]))
+    mixed = {
+        **numbers,
+        "missing": [None, 1.5, 2.5] * 4,
+        "flag": [True, False, True, None] * 3,
+        "text": ["x", None, "y"] * 4,
+        "level": levels,
+        "same": [1.0] * n,
+        "day": pl.datetime_range(pl.datetime(2020, 1, 1), pl.datetime(2020, 1, n), eager=True),
+    }
+    codes = {"text": ["x", "z", "y"] * 4, "level": levels, "flag": [True, False] * 6}
+    return {
+        "numbers": as_task_classif(pl.DataFrame({**numbers, "y": ["no", "yes"] * 6}), target="y", positive="yes", id="numbers"),
+        "mixed": as_task_regr(pl.DataFrame({**mixed, "y": np.linspace(0, 1, n)}), target="y", id="mixed"),
+        "codes": as_task_classif(pl.DataFrame({**codes, "y": ["p", "q", "r"] * 4}), target="y", id="codes"),
+        "numbers_regr": as_task_regr(pl.DataFrame({**numbers, "y": np.linspace(0, 1, n)}), target="y", id="numbers_regr"),
+    }
+
+
+def train_inputs(node: PipeOp, task: Task) -> list[Any]:
+    """What the node takes in training, made from a task: the task itself, nothing, or a network under construction."""
+    return [_for_training(node, c.train, task) for c in node.inputs for _ in range(2 if c.many else 1)]
+
+
+def predict_inputs(node: PipeOp, task: Task) -> list[Any]:
+    """What the node takes when predicting: the task itself, a prediction for it, or the data for a network."""
+    return [_for_predicting(c.predict, task) for c in node.inputs for _ in range(2 if c.many else 1)]
+
+
+def _for_training(node: PipeOp, kind: str, task: Task) -> Any:
+    if kind != "ModelDescriptor":
+        return None if kind == "None" else _suiting(kind, task)
+    (descriptor,), _ = _ingress(task).train([task])
+    if hasattr(type(node), "row"):
+        from pipeops.net.contract import example as layer_example
+
+        return attrs.evolve(descriptor, symbol=layer_example(type(node).key)[1])
+    return _complete(descriptor) if node.outputs[0].predict.startswith("Prediction") else descriptor
+
+
+def _for_predicting(kind: str, task: Task) -> Any:
+    if kind == "Feed":
+        ingress = _ingress(task)
+        return ingress.predict([task], {"layout": task.feature_types, "levels": _levels(task)})[0]
+    return _prediction(_suiting(kind, task)) if kind.startswith("Prediction") else _suiting(kind, task)
+
+
+def _ingress(task: Task) -> PipeOp:
+    return shorthand.po("torch_ingress_num" if "numeric" in task.feature_types.values() else "torch_ingress_categ")
+
+
+def _levels(task: Task) -> dict[str, Any]:
+    return {n: [False, True] if k == "boolean" else task.levels(n) for n, k in task.feature_types.items() if k != "numeric"}
+
+
+def _suiting(kind: str, task: Task) -> Task:
+    """The task, refused where a channel is for another type of task."""
+    if kind.endswith(("Classif", "Regr")) and not kind.lower().endswith(task.task_type):
+        raise DataError(f"takes a {kind}, the task '{task.id}' is of type {task.task_type}.")
+    return task
+
+
+def _prediction(task: Task) -> Any:
+    """Some prediction for the task's rows."""
+    if not isinstance(task, TaskClassif):
+        return PredictionRegr(row_ids=task.row_ids, truth=task.truth(), response=np.linspace(0, 1, task.nrow))
+    scores = np.random.default_rng(1).uniform(0.1, 1, (task.nrow, len(task.class_names)))
+    prob = scores / scores.sum(axis=1, keepdims=True)
+    return PredictionClassif(row_ids=task.row_ids, truth=task.truth(), prob=prob, class_names=task.class_names)
+
+
+def _complete(descriptor: Any) -> Any:
+    """A network that lacks nothing but its training."""
+    loss = "cross_entropy" if descriptor.feed.task.task_type == "classif" else "mse"
+    for node in (shorthand.nn("head"), shorthand.po("torch_loss", loss=loss), shorthand.po("torch_optimizer")):
+        (descriptor,), _ = node.train([descriptor])
+    return descriptor
+
+
+def train(node: PipeOp, task: Task) -> tuple[Sequence[Any], Any]:
+    """The node trained on what it takes: outputs and state."""
+    beside = {"valid": predict_inputs(node, task)} if node.takes_valid else {}
+    return node.train(train_inputs(node, task), **beside)
+
+
+def predict(node: PipeOp, task: Task, state: Any) -> Sequence[Any]:
+    """The node's outputs when it predicts."""
+    return node.predict(predict_inputs(node, task), state)
+
+
+class Trial(NamedTuple):
+    """A node trained on a task and applied to it."""
+
+    task: Task
+    outputs: Sequence[Any]
+    state: Any
+    answer: Sequence[Any]
+
+
+def trials(node: PipeOp, tasks: Tasks) -> Iterator[Trial]:
+    """The node on each task that it takes; it must take one."""
+    refusals: dict[str, PipeOpsError] = {}
+    for name, task in tasks.items():
+        try:
+            outputs, state = train(node, task)
+            trial = Trial(task, outputs, state, predict(node, task, state))
+        except PipeOpsError as error:
+            refusals[name] = error
+        else:
+            yield trial
+    reasons = "\n".join(f"  {name}: {error}" for name, error in refusals.items())
+    assert len(refusals) < len(tasks), f"{node!r} takes none of the tasks; give it one that it takes:\n{reasons}"
+
+
+def content(value: Any) -> Any:
+    """A value as plain data that can be compared with `==`: frames by rows, NaN as text, networks by their structure."""
+    if isinstance(value, Task):
+        frame = value.frame()
+        columns = {c: content(frame.get_column(c).to_list()) for c in frame.columns}
+        return [value.id, value.roles, value.feature_types, columns, content(value.truth()), value.row_ids.tolist()]
+    if hasattr(value, "predict_types"):
+        return content(value.to_frame().to_dict(as_series=False))
+    if isinstance(value, Mapping):
+        return {str(k): content(v) for k, v in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [content(v) for v in value]
+    if hasattr(value, "tolist"):
+        return content(value.tolist())
+    if isinstance(value, type):
+        return repr(value)
+    if hasattr(value, "state_dict"):
+        return content(value.state_dict())
+    if attrs.has(type(value)) and not isinstance(value, Configurable):
+        return {a.name: content(getattr(value, a.name)) for a in attrs.fields(type(value)) if a.name not in ("serial", "_tensor")}
+    if isinstance(value, float):
+        return "NaN" if value != value else value
+    return value if isinstance(value, str | int | None) else repr(value)
