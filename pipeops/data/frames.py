@@ -93,7 +93,15 @@ def read_frame(data: Any) -> nw.DataFrame[Any]:
         frame = nw.from_native(data)
     except TypeError:
         raise DataError(f"Cannot read a table from {_describe(data)}; pass {ACCEPTED}, or X and y apart.") from None
-    return _typed(_plain_index(frame.collect() if isinstance(frame, nw.LazyFrame) else frame))
+    return _typed(_plain_index(_apart(frame.collect() if isinstance(frame, nw.LazyFrame) else frame)))
+
+
+def _apart(frame: nw.DataFrame[Any]) -> nw.DataFrame[Any]:
+    """The same columns in a frame of their own, so that what users write into theirs later does not reach the task."""
+    native: Any = frame.to_native()
+    if frame.implementation.is_polars():
+        return nw.from_native(native.clone(), eager_only=True)
+    return nw.from_native(native.copy(deep=False), eager_only=True) if frame.implementation.is_pandas() else frame
 
 
 def read_xy(x: Any, y: Any, target: str | None) -> tuple[nw.DataFrame[Any], str]:
@@ -119,7 +127,7 @@ def _labels(name: str, y: Any, frame: nw.DataFrame[Any]) -> nw.Series[Any]:
             y = series.to_list()
         except TypeError:
             y = list(y)
-    values = _to_numpy(y) if _is_array(y) else y
+    values = np.array(_to_numpy(y)) if _is_array(y) else y
     if isinstance(values, np.ndarray) and values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if isinstance(values, np.ndarray) and values.ndim != 1:
@@ -165,7 +173,7 @@ def _from_values(name: str, values: Any) -> Any:
 
     if isinstance(values, str | bytes) or not hasattr(values, "__len__"):
         raise DataError(f"The column '{name}' is {_describe(values)}; pass an array or a list with one value for each row.")
-    values = _plain(_to_numpy(values) if _is_array(values) else values)
+    values = _plain(np.array(_to_numpy(values)) if _is_array(values) else values)  # polars may keep an array as it is
     if hasattr(values, "to_list") and not isinstance(values, pl.Series):
         values = values.to_list()
     try:

@@ -72,7 +72,7 @@ def _frame(columns: list[list[Any]], library: Any) -> nw.DataFrame[Any]:
 
 def _from_plain(cls: type, plain: dict[str, Any]) -> Any:
     task = object.__new__(cls)
-    task.id, task._features = plain["id"], tuple(name for name, *_ in plain["features"])
+    task._id, task._features = plain["id"], tuple(name for name, *_ in plain["features"])
     task._x, task._rest = (View(_frame(plain[part], plain["library"])) for part in ("features", "rest"))
     task._roles = {role: tuple(names) for role, names in plain["roles"].items()}
     task._ids, task._nrow = plain["rows"], len(plain["rows"])

@@ -39,10 +39,10 @@ ROLE_PROPERTIES = {"stratum": "strata", "group": "groups", "weight": "weights", 
 class Task:
     """Data and what each column is for; abstract, see `TaskClassif` and `TaskRegr`."""
 
-    __slots__ = ("_features", "_ids", "_nrow", "_rest", "_roles", "_x", "id")
+    __slots__ = ("_features", "_id", "_ids", "_nrow", "_rest", "_roles", "_x")
     task_type: ClassVar[str] = ""
 
-    id: str
+    _id: str
     _x: View
     _rest: View
     _features: tuple[str, ...]
@@ -55,7 +55,7 @@ class Task:
         if type(self).task_type == "":
             raise TypeError("Task is abstract: make one with as_task_classif(...) or as_task_regr(...).")
         self._x = self._rest = View(frame)
-        self.id, self._nrow, self._ids = str(id or "task"), len(frame), None
+        self._id, self._nrow, self._ids = str(id or "task"), len(frame), None
         self._roles = {"target": (target,)}
         self._require([target], "target column")
         self._features = tuple(c for c in frame.columns if c != target) if features is None else tuple(features)
@@ -79,6 +79,11 @@ class Task:
         return new
 
     # -- what there is
+
+    @property
+    def id(self) -> str:
+        """The name of the task; `with_id` gives another."""
+        return self._id
 
     @property
     def nrow(self) -> int:
@@ -190,7 +195,7 @@ class Task:
 
     def with_id(self, id: str) -> Self:
         """The same task under another id."""
-        return self._with(id=str(id))
+        return self._with(_id=str(id))
 
     def with_features(self, features: nw.DataFrame[Any]) -> Self:
         """The same rows with other feature columns; what an operator answers. The frame has one row for each row in use."""
@@ -346,7 +351,9 @@ class Task:
     def _take(self, positions: IntArray) -> Self:
         x = self._x.take(positions)
         rest = x if self._rest is self._x else self._rest.take(positions)
-        return self._with(_x=x, _rest=rest, _ids=self.row_ids[positions], _nrow=len(positions))
+        ids = self.row_ids[positions]
+        ids.setflags(write=False)
+        return self._with(_x=x, _rest=rest, _ids=ids, _nrow=len(positions))
 
     def _require(self, names: Sequence[str], what: str, known: Sequence[str] | None = None) -> None:
         present = known if known is not None else {**self._x.schema, **self._rest.schema}

@@ -5,6 +5,7 @@ import pickle
 
 import narwhals as nw
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -235,9 +236,21 @@ def test_pickle_and_deepcopy(task):
         assert again.class_codes().tolist() == view.class_codes().tolist()
 
 
-def test_a_task_shares_the_frame_of_the_user():
-    frame = FRAME
-    assert as_task_classif(frame, target="y").filter([1]).with_roles(stratum="y")._x.frame.to_native() is frame
+def test_views_share_one_frame():
+    task = as_task_classif(FRAME, target="y")
+    assert task.filter([1]).with_roles(stratum="y")._x.frame is task._x.frame
+
+
+def test_a_task_does_not_follow_what_its_user_writes_later():
+    numbers = np.zeros(2)
+    frames = [pl.DataFrame({"a": [0.0, 0.0], "y": ["p", "q"]}), pd.DataFrame({"a": [0.0, 0.0], "y": ["p", "q"]})]
+    tasks = [as_task_classif(data, target="y") for data in (*frames, {"a": numbers, "y": ["p", "q"]})]
+    frames[0][0, "a"] = frames[1].loc[0, "a"] = numbers[0] = 9.0
+    assert [task.matrix().max() for task in tasks] == [0, 0, 0]
+    with pytest.raises(AttributeError):
+        tasks[0].id = "other"
+    with pytest.raises(ValueError, match="read-only"):
+        tasks[0].filter([1]).row_ids[0] = 7
 
 
 def test_a_view_does_not_follow_the_array_it_was_made_with(task):
