@@ -80,7 +80,7 @@ class CategoricalSource:
             if unseen:
                 raise DataError(
                     f"{self.who}: '{column}' has levels that were not there in training: {listing(unseen)}; "
-                    'po("fixfactors") before it makes them missing and po("imputemode") fills them in.'
+                    f'po("fixfactors", affect_columns=["{column}"]) makes them missing and po("imputemode") fills them in.'
                 )
 
 

@@ -160,7 +160,8 @@ class MissInd(Preprocess):
 class FixFactors(Preprocess):
     """Give categorical columns the levels of training; values of other levels become missing.
 
-    droplevels: leave out levels that no row of the training data has. Text columns have no levels of their own and pass.
+    droplevels: leave out levels that no row of the training data has. Text columns have no levels of their own and pass, unless
+    affect_columns names them: then they become categories of the texts seen in training.
 
     >>> import polars as pl
     >>> from pipeops import as_task_regr, po
@@ -174,7 +175,7 @@ class FixFactors(Preprocess):
     droplevels: bool = flag(True)
 
     def fit(self, frame: Frame, target: Series | None) -> dict[str, list[Any]]:
-        levelled = [column for column in frame.iter_columns() if column.dtype != nw.String]
+        levelled = [c for c in frame.iter_columns() if c.dtype != nw.String or self.affect_columns is not None]
         return {column.name: self._levels(column) for column in levelled}
 
     def _levels(self, column: Series) -> list[Any]:
