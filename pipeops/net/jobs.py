@@ -151,12 +151,14 @@ def _may_join(job: Job, group: Sequence[Job]) -> bool:
     first = group[0]
     if not _stackable(first) or _rows(job) < FEWER * _rows(first) or (len(group) + 1) * _bytes(first) > LIMIT:
         return False
-    return _kind(job) == _kind(first) and _equal(_blueprint(job.symbol), _blueprint(first.symbol))
+    one, other = job.trainer.epochs.batches, first.trainer.epochs.batches
+    sized = one.size == other.size or (one.size == one.n and other.size == other.n)
+    return sized and _kind(job) == _kind(first) and _equal(_blueprint(job.symbol), _blueprint(first.symbol))
 
 
 def _kind(job: Job) -> tuple[Any, ...]:
     params = [(name, p.shape, p.dtype, p.requires_grad) for name, p in job.network.named_parameters()]
-    return job.trainer.ctx.device, job.threads, job.trainer.epochs.batches.size, params
+    return job.trainer.ctx.device, job.threads, params
 
 
 def _blueprint(symbol: Symbol) -> list[Any]:
