@@ -75,6 +75,19 @@ class Answers(PipeOp):
 
 
 @operator
+class Fresh(PipeOp):
+    """Makes something new of whatever comes in, and keeps nothing."""
+
+    make: Any = anything()
+
+    def train(self, inputs: Any) -> Any:
+        return [self.make()], {}
+
+    def predict(self, inputs: Any, state: Any) -> Any:
+        return [self.make()]
+
+
+@operator
 class Features(PipeOp):
     """A stand-in for an operator on tasks."""
 

@@ -100,17 +100,16 @@ def test_predict_type_can_be_set_after_training():
 
 def test_a_ratio_splits_before_anything_is_fitted():
     CALLS.clear()
-    task = (
-        tsk("breast_cancer").with_roles(stratum="target")
-        if "target" in tsk("breast_cancer").target_names
-        else tsk("breast_cancer")
-    )
+    task = tsk("breast_cancer")
+    task = task.with_roles(stratum=task.target_names)
     learner = as_learner(Watching() >> network(measures_valid=["classif.acc"]), validate=0.25).train(task)
     (_, first, fitted), (_, second, applied) = CALLS
     assert (first, second) == ("train", "predict")
     assert not set(fitted) & set(applied)
     assert sorted(fitted + applied) == list(range(569))
     assert len(applied) == pytest.approx(569 * 0.25, abs=2)
+    share = np.mean(task.truth()[applied] == "benign")
+    assert share == pytest.approx(357 / 569, abs=1 / len(applied)), "stratified"
     assert set(learner.internal_valid_scores) == {"classif.acc"}
     CALLS.clear()
     learner.train(task)
