@@ -10,6 +10,7 @@ import pytest
 from pipeops import nn, po, t_clbk, t_loss, t_opt
 from pipeops.errors import DataError
 from pipeops.graph import PipeOp
+from pipeops.keys import KEYS
 from pipeops.ops import Preprocess, operator
 from pipeops.params import anything, integer, real
 from pipeops.registry import Registry
@@ -19,13 +20,13 @@ TASKS = example_tasks()
 FOR_LAYERS = {"numbers": TASKS["numbers"]}
 
 
-@pytest.mark.parametrize("key", list(po))
+@pytest.mark.parametrize("key", KEYS["po"])
 def test_operators(key):
     for check in contract_checks(example(po, key), TASKS):
         check()
 
 
-@pytest.mark.parametrize("key", list(nn))
+@pytest.mark.parametrize("key", KEYS["nn"])
 def test_layers(key):
     for check in contract_checks(example(nn, key), FOR_LAYERS):
         if check.name != "layer":  # tests/net runs the checks of numbers and shapes
@@ -33,7 +34,7 @@ def test_layers(key):
 
 
 @pytest.mark.parametrize(
-    ("shelf", "key"), [(s, k) for s in (t_loss, t_opt, t_clbk) for k in s], ids=lambda x: getattr(x, "name", x)
+    ("shelf", "key"), [(s, k) for s in (t_loss, t_opt, t_clbk) for k in KEYS[s.name]], ids=lambda x: getattr(x, "name", x)
 )
 def test_losses_optimizers_and_callbacks(shelf, key):
     for check in contract_checks(example(shelf, key)):
