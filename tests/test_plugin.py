@@ -67,13 +67,13 @@ from pipeops.testing import check_node, contract_checks
 check_node(po("winsorize"))
 assert len(contract_checks(po("winsorize"))) > 10
 learner = as_learner(po("winsorize") >> lrn("classif.featureless")).train(tsk("iris"))
-learner.save(r"{tmp_path / 'learner'}")
+learner.save(r"{tmp_path / "learner"}")
 """,
     )
     assert done.returncode == 0, done.stderr
     loaded = f"""
 from pipeops import load_learner, tsk
-assert load_learner(r"{tmp_path / 'learner'}").predict(tsk("iris")).score("classif.ce") > 0.5
+assert load_learner(r"{tmp_path / "learner"}").predict(tsk("iris")).score("classif.ce") > 0.5
 """
     assert run(site, loaded).returncode == 0, "loading finds the plugin"
     without = run(tmp_path, loaded)
