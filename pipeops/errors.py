@@ -52,14 +52,30 @@ class MissingPackageError(PipeOpsError, ImportError):
 
 
 def suggest(name: str, known: Iterable[str], what: str = "known") -> str:
-    """`" Did you mean 'scale'?"`, or the list of `known` ones when it is short, or nothing."""
+    """`" Did you mean 'scale'?"`, or the list of `known` ones when it is short, or nothing.
+
+    Of dotted names (`classif.acc`, `torch_optimizer.lr`) the last part alone is compared too.
+
+    >>> suggest("lr", ["linear.bias", "torch_optimizer.lr"])
+    " Did you mean 'torch_optimizer.lr'?"
+    """
     options = [str(k) for k in known]
-    near = get_close_matches(str(name), options, n=3, cutoff=0.6)
+    own = [option for option in options if "." in option and option.rpartition(".")[2] == name][:3]
+    near = own or get_close_matches(str(name), options, n=3, cutoff=0.6) or _near_last_parts(str(name), options)
     if near:
         return " Did you mean " + " or ".join(f"'{n}'" for n in near) + "?"
     if 0 < len(options) <= 12:
         return f" {what.capitalize()}: {listing(options)}."
     return ""
+
+
+def _near_last_parts(name: str, options: Iterable[str]) -> list[str]:
+    """Dotted names whose last part is near the name, or begins like it."""
+    dotted = [(option, option.rpartition(".")[2]) for option in options if "." in option]
+    lasts = {last for _, last in dotted}
+    near = set(get_close_matches(name, lasts, n=3, cutoff=0.6))
+    near = near or {last for last in lasts if min(len(last), len(name)) > 2 and (last.startswith(name) or name.startswith(last))}
+    return [option for option, last in dotted if last in near][:3]
 
 
 def listing(names: Iterable[object], limit: int = 8) -> str:

@@ -216,6 +216,10 @@ def check_names(owner: str, holder: Callable[..., Any], given: Mapping[str, Any]
         return
     for name in given:
         if name not in parameters:
+            if isinstance(vars(holder).get(name), type(attrs.field())):
+                raise UnknownParameterError(
+                    f"{owner}: '{name}' is a field of a class that is not decorated; put @operator above it."
+                )
             raise UnknownParameterError(f"{owner}: no hyperparameter '{name}'.{suggest(name, parameters)}")
 
 

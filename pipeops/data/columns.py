@@ -66,7 +66,7 @@ def missing_counts(frame: nw.DataFrame[Any]) -> dict[str, int]:
 def _missing_count(column: nw.Series[Any]) -> int:
     if column.dtype.is_float():
         return int(np.count_nonzero(np.isnan(column.to_numpy())))
-    return column.null_count()
+    return int(column.null_count())
 
 
 def declared_levels(column: nw.Series[Any]) -> list[Any] | None:

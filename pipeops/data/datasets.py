@@ -7,6 +7,7 @@ class. Neighbours: `supervised` below; the registry `tsk` is in `shorthand`.
 
 import os
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +45,13 @@ def _download(name: str) -> Any:
 
     target = cache_folder() / f"{name}.csv"
     try:
-        fetched: Any = fetch_openml(data_id=OPENML[name], as_frame=False, parser="liac-arff", cache=False)
+        with warnings.catch_warnings(action="ignore"):  # of each attempt; the error says it all
+            fetched: Any = fetch_openml(data_id=OPENML[name], as_frame=False, parser="liac-arff", cache=False)
     except Exception as error:
         raise DataError(
             f"The data set '{name}' is neither in $PIPEOPS_DATA nor in {target.parent}, and downloading it failed "
             f"({type(error).__name__}: {error}). Put OpenML data set {OPENML[name]} there as {name}.csv, with a header line."
-        ) from error
+        ) from None
     columns = {n: fetched.data[:, j] for j, n in enumerate(_feature_names(name, fetched.data.shape[1]))}
     frame = pl.DataFrame({**columns, "Class" if name == "sonar" else "class": _labels(name, fetched.target)})
     target.parent.mkdir(parents=True, exist_ok=True)

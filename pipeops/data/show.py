@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pipeops.data.task import Task
 
 WIDTH = 100
+MANY_CLASSES = 10
 ROLE_TITLES = {"stratum": "Strata", "group": "Groups", "weight": "Weights", "subset": "Subsets"}
 
 
@@ -53,7 +54,11 @@ def _classes(task: Any, classes: list[Any]) -> list[str]:
     notes = [
         ", ".join(filter(None, ("positive class" if c == task.positive else "", s))) for c, s in zip(classes, shares, strict=True)
     ]
-    return [f"{c} ({note})" if note else str(c) for c, note in zip(classes, notes, strict=True)]
+    texts = [f"{c} ({note})" if note else str(c) for c, note in zip(classes, notes, strict=True)]
+    if len(classes) <= MANY_CLASSES:
+        return texts
+    largest = np.argsort(-counts, kind="stable")[:MANY_CLASSES].tolist()
+    return [*(texts[i] for i in largest), f"and {len(classes) - MANY_CLASSES} more"]
 
 
 def _features(task: Task) -> list[str]:

@@ -63,7 +63,11 @@ class TaskClassif(Task):
 
     def _put_first(self, positive: Any) -> tuple[Any, ...]:
         if positive not in self._classes:
-            hint = suggest(str(positive), map(str, self._classes), "classes")
+            same = [c for c in self._classes if str(c) == str(positive)]
+            if same:
+                hint = f" The classes are of type {type(same[0]).__name__}: write positive={same[0]!r}."
+            else:
+                hint = suggest(str(positive), map(str, self._classes), "classes")
             raise UnknownKeyError(f"positive={positive!r} is no class of '{self.target_name}'.{hint}")
         if len(self._classes) != 2:
             raise ConfigError(
@@ -152,7 +156,10 @@ def as_task_classif(
     """A classification task from a table with a target column, or from features and labels apart.
 
     `data` is a pandas, polars or pyarrow table, a dictionary of arrays, or with `y` also a numpy array or torch tensor
-    (rows, features). Raises DataError for missing labels, one class only, duplicate names, unequal lengths.
+    (rows, features). `positive` is which of two classes is the positive one, whose probability comes first: by default
+    `True` of booleans, `1` of 0 and 1, else the first level, in the column's own order (Enum, pandas Categorical) or
+    alphabetically; so of text labels "no" and "yes" it is "no" unless you say otherwise. Rows get the ids 0 to n - 1.
+    Raises DataError for missing labels, one class only, duplicate names, unequal lengths.
 
     >>> as_task_classif({"x": [1.0, 2.0], "y": ["no", "yes"]}, target="y", positive="yes", id="demo").positive
     'yes'

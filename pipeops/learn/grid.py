@@ -9,6 +9,12 @@ from pipeops.learn.learner import Learner
 from pipeops.learn.resampling import Resampling
 from pipeops.text import table
 
+ADVICE = {
+    "task": 'make one with as_task_classif, as_task_regr or tsk("...").',
+    "learner": 'make one with as_learner(graph) or lrn("...").',
+    "resampling": 'make one with rsmp("cv", folds=5) and its like.',
+}
+
 
 class GridRow(NamedTuple):
     """One resampling run to be."""
@@ -54,13 +60,22 @@ def benchmark_grid(tasks: Any, learners: Any, resamplings: Any, paired: bool = F
       iris  classif.lda          cv
       iris  classif.featureless  cv
     """
-    tasks, learners = _several(tasks, Task, "task"), _several(learners, Learner, "learner")
-    resamplings = _several(resamplings, Resampling, "resampling", unique=not paired)
+    return _grid("benchmark_grid", tasks, learners, resamplings, paired)
+
+
+def one_row(task: Any, learner: Any, resampling: Any) -> BenchmarkGrid:
+    """The grid of one resampling run; what is wrong with it is said in the name of `resample`."""
+    return _grid("resample", [task], [learner], [resampling], paired=False)
+
+
+def _grid(who: str, tasks: Any, learners: Any, resamplings: Any, paired: bool) -> BenchmarkGrid:
+    tasks, learners = _several(who, tasks, Task, "task"), _several(who, learners, Learner, "learner")
+    resamplings = _several(who, resamplings, Resampling, "resampling", unique=not paired)
     pairs = _pairs(tasks, resamplings) if paired else [(task, r) for task in tasks for r in resamplings]
     for task, resampling in pairs:
         if resampling.is_instantiated and not resampling.belongs_to(task):
             raise DataError(
-                f"benchmark_grid: the resampling '{resampling.id}' is instantiated on '{resampling._instance().task_id}', not on "
+                f"{who}: the resampling '{resampling.id}' is instantiated on '{resampling._instance().task_id}', not on "
                 f"the rows of the task '{task.id}'; hand in one that is not instantiated."
             )
     rows = {}
@@ -69,18 +84,17 @@ def benchmark_grid(tasks: Any, learners: Any, resamplings: Any, paired: bool = F
     return BenchmarkGrid([GridRow(t, learner, r) for t in tasks for learner in learners for r in rows[id(t)]])
 
 
-def _several(things: Any, kind: type, name: str, unique: bool = True) -> list[Any]:
+def _several(who: str, things: Any, kind: type, name: str, unique: bool = True) -> list[Any]:
     found = list(things) if isinstance(things, list | tuple) else [things]
     if not found:
-        raise ConfigError(f"benchmark_grid: needs at least one {name}.")
+        raise ConfigError(f"{who}: needs at least one {name}.")
     for thing in found:
         if not isinstance(thing, kind):
-            hint = " (as_learner makes one of a graph)" if name == "learner" else ""
-            raise ConfigError(f"benchmark_grid: {thing!r:.80} is a {type(thing).__name__}, not a {name}{hint}.")
+            raise ConfigError(f"{who}: {thing!r:.80} is a {type(thing).__name__}, not a {name}; {ADVICE[name]}")
     ids = [thing.id for thing in found]
     twice = next((i for i in ids if ids.count(i) > 1), None)
     if twice is not None and unique:
-        raise ConfigError(f"benchmark_grid: two {name}s are called '{twice}'; give each an id of its own.")
+        raise ConfigError(f"{who}: two {name}s are called '{twice}'; give each an id of its own.")
     return found
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from pipeops.data import Task
 from pipeops.errors import ConfigError, DataError
-from pipeops.learn.grid import BenchmarkGrid, GridRow, benchmark_grid
+from pipeops.learn.grid import BenchmarkGrid, GridRow, one_row
 from pipeops.learn.jobs import Outcome, Sets, run_group, run_remote
 from pipeops.learn.learner import Learner
 from pipeops.learn.resampling import Resampling
@@ -83,7 +83,7 @@ def resample(task: Task, learner: Learner, resampling: Resampling, measures: Any
     >>> resample(tsk("iris"), lrn("classif.lda"), rsmp("cv", folds=3), "classif.acc", seed=1).aggregate()["iters"].to_list()
     [3]
     """
-    return benchmark(benchmark_grid(task, learner, resampling), measures=measures, **options)
+    return benchmark(one_row(task, learner, resampling), measures=measures, **options)
 
 
 def _drawn(seed: int | None) -> int:

@@ -18,7 +18,7 @@ import numpy as np
 from pipeops.data.columns import KINDS
 from pipeops.data.selectors import resolve
 from pipeops.data.task import Task
-from pipeops.errors import CompositionError, DataError, listing
+from pipeops.errors import CompositionError, DataError, UnknownKeyError, listing, suggest
 from pipeops.graph.pipeop import Channel, PipeOp, operator
 from pipeops.params import anything
 
@@ -54,6 +54,12 @@ class Preprocess(PipeOp):
     """Whether predict on the training data gives what train gave."""
 
     affect_columns: Any = anything(None)
+
+    def __init_subclass__(cls, **options: Any):
+        super().__init_subclass__(**options)
+        for kind in (cls.kinds,) if isinstance(cls.kinds, str) else cls.kinds:
+            if kind not in KINDS:
+                raise UnknownKeyError(f"{cls.__name__}: there is no kind '{kind}' of columns.{suggest(kind, KINDS, 'kinds')}")
 
     def fit(self, frame: Frame, target: Series | None) -> Any:
         """What is learnt from the affected columns, as plain data; nothing, unless a subclass says otherwise."""
@@ -115,6 +121,8 @@ class Preprocess(PipeOp):
         """The task with the affected columns replaced: kept names keep their place, new ones come last."""
         if not isinstance(out, nw.DataFrame):
             raise DataError(f"{self.id}: apply must return a narwhals DataFrame, got {type(out).__name__}.")
+        if out.columns and len(out) != task.nrow:
+            raise DataError(f"{self.id}: apply returned {len(out)} rows for the {task.nrow} of the task; it must keep every row.")
         affected, made = set(names), out.columns
         others = [name for name in order if name not in affected]
         taken = {*others, *(column for columns in task.roles.values() for column in columns)} - affected

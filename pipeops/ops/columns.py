@@ -20,12 +20,18 @@ from pipeops.shorthand import po
 @po.add("select")
 @operator
 class Select(Preprocess):
-    """Keep the features that a selector picks: names, a regular expression, a narwhals selector or a function.
+    """Keep the features that a selector picks.
+
+    selector: names, a regular expression, a selector by type (`selector_type` of `pipeops.data.selectors`, which can be
+    combined by `&`, `|`, `-`, `~`), a narwhals selector, or a function from task to names; None keeps all.
 
     >>> from pipeops import as_task_regr, po
-    >>> task = as_task_regr({"a1": [1], "a2": [2], "b": [3], "y": [0]}, target="y")
+    >>> from pipeops.data.selectors import selector_type
+    >>> task = as_task_regr({"a1": [1], "a2": [2], "b": ["x"], "y": [0]}, target="y")
     >>> po("select", selector="^a.*$").train([task])[0][0].feature_names
     ['a1', 'a2']
+    >>> po("select", selector=selector_type("categorical")).train([task])[0][0].feature_names
+    ['b']
     """
 
     selector: Any = anything(None)

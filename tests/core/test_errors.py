@@ -38,6 +38,15 @@ def test_suggestions():
     assert suggest("lin", ["linear", "line"]) == " Did you mean 'line' or 'linear'?"
 
 
+def test_suggestions_of_dotted_names_by_their_last_part():
+    shelf = ["classif.acc", "classif.bacc", "regr.mse", "regr.rmse"]
+    assert suggest("rmse", shelf) == " Did you mean 'regr.rmse'?"
+    assert suggest("accuracy", shelf) == " Did you mean 'classif.acc'?"
+    assert suggest("acu", shelf) == " Did you mean 'classif.acc'?"
+    assert suggest("classif.acu", shelf) == " Did you mean 'classif.acc' or 'classif.bacc'?"
+    assert suggest("lr", [f"linear_{i}.bias" for i in range(20)]) == ""
+
+
 @pytest.mark.parametrize(
     ("names", "text"),
     [([], ""), (["a"], "'a'"), (["a", 1], "'a', 1"), (list("abcdefghij"), "'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h' and 2 more")],

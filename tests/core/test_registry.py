@@ -189,3 +189,12 @@ def test_shorthand_of_operators():
 
 def test_several_measures():
     assert [m.key for m in msrs(["classif.auc", "classif.acc"])] == ["classif.auc", "classif.acc"]
+
+
+def test_a_class_with_fields_that_was_not_decorated_is_pointed_out(shelf):
+    @shelf.add("bare")
+    class Bare(Configurable):
+        p: float = real(0, 1, default=0.5)
+
+    with pytest.raises(UnknownParameterError, match="'p' is a field of a class that is not decorated"):
+        shelf("bare", p=0.1)

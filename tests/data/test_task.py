@@ -267,3 +267,17 @@ def test_labels_of_codes():
     np.testing.assert_array_equal(label_array([0.5, 1.5], np.array([1, -1])), [1.5, np.nan])
     assert label_array([True, False], np.array([1, 0])).dtype == bool
     assert label_array([3, 1], np.array([1, -1])).tolist() == [1, None]
+
+
+def test_of_many_classes_the_largest_are_printed():
+    labels = [f"c{i:02}" for i in range(12) for _ in range(1 + (i in (3, 7)))]
+    shown = " ".join(repr(as_task_classif({"x": range(14), "y": labels}, target="y")).split())
+    assert "classes: c03 (14%), c07 (14%), c00 (7%)" in shown
+    assert "c09 (7%), and 2 more * Prop" in shown
+
+
+def test_counts_of_missing_values_are_plain_integers():
+    for frame in (pl.DataFrame, pd.DataFrame):
+        counts = as_task_regr(frame({"a": [1.0, None], "b": ["u", None], "y": [0, 1]}), target="y").missings()
+        assert counts == {"y": 0, "a": 1, "b": 1}
+        assert {type(n) for n in counts.values()} == {int}

@@ -101,8 +101,10 @@ def test_grids_that_make_no_sense_are_refused(iris):
         benchmark_grid([iris, iris], lda, rsmp("cv"))
     with pytest.raises(ConfigError, match="two resamplings"):
         benchmark_grid(iris, lda, [rsmp("cv"), rsmp("cv", folds=3)])
-    with pytest.raises(ConfigError, match=r"not a learner \(as_learner"):
+    with pytest.raises(ConfigError, match=r"not a learner; make one with as_learner"):
         benchmark_grid(iris, po("scale"), rsmp("cv"))
+    with pytest.raises(ConfigError, match=r"^resample: 'cv' is a str, not a resampling; make one with rsmp"):
+        resample(iris, lda, "cv")
     with pytest.raises(ConfigError, match="at least one task"):
         benchmark_grid([], lda, rsmp("cv"))
     with pytest.raises(DataError, match="instantiated on 'iris'"):

@@ -11,6 +11,8 @@ import pytest
 
 from pipeops import Graph, as_task_classif, chain, po
 from pipeops.data.selectors import selector_all, selector_type
+from pipeops.errors import DataError, UnknownKeyError
+from pipeops.ops import Preprocess, operator
 from tests.ops.test_scale import task, train, values
 
 DATA = {"a1": [1.0, None, 3.0], "a2": [1, 1, 1], "f": ["u", "v", None]}
@@ -140,3 +142,21 @@ def test_equal_features_of_one_name_are_united_and_rows_are_aligned() -> None:
     made = node.predict([data.select(["a"]), data.filter([2, 0, 1])], {})[0]
     assert made.feature_names == ["a", "b"]
     assert values(made, "b") == [1.0, 2.0, 3.0]
+
+
+def test_a_kind_that_does_not_exist_is_refused_when_the_class_is_made() -> None:
+    with pytest.raises(UnknownKeyError, match="Typo: there is no kind 'numerical' of columns. Did you mean 'numeric'"):
+
+        class Typo(Preprocess):
+            kinds = ("numerical",)
+
+
+@pytest.mark.parametrize("columns", [None, ["a"]])
+def test_apply_must_keep_every_row(columns: list[str] | None) -> None:
+    @operator
+    class Short(Preprocess):
+        def apply(self, frame: Any, state: Any) -> Any:
+            return frame.head(1)
+
+    with pytest.raises(DataError, match="short: apply returned 1 rows for the 2 of the task"):
+        train(Short(affect_columns=columns), task(a=[1.0, 2.0], b=[3.0, 4.0]))
