@@ -1,4 +1,4 @@
-"""A cold process: import and a first small training, beside `import torch` alone, as a ratio.
+"""A cold process beside one that only does `import torch`: import and a first small training, and import with a first node.
 
 Run `python benchmarks/cold_start.py [rounds]`. Each round starts two processes, paired; the median of the ratios is shown.
 """
@@ -9,7 +9,9 @@ import sys
 import time
 
 BAR = 1.40
+NODE_BAR = 0.20
 TORCH = "import torch"
+NODE = "from pipeops import as_learner, nn, po, tsk; po('scale')"
 TRAIN = """
 from pipeops import as_learner, as_task_classif, nn, po
 task = as_task_classif({{"x": [float(i) for i in range(64)], "y": ["a", "b"] * 32}}, target="y")
@@ -28,9 +30,10 @@ def seconds(code: str) -> float:
 
 def main(rounds: int = 7) -> None:
     seconds(TORCH)
-    for optimizer in ("adam", "sgd"):
-        ratios = [seconds(TRAIN.format(optimizer=optimizer)) / seconds(TORCH) for _ in range(rounds)]
-        print(f"import and a first training with {optimizer}: {statistics.median(ratios):.2f} of `import torch` (bar {BAR})")
+    cases = [(f"import and a first training with {o}", TRAIN.format(optimizer=o), BAR) for o in ("adam", "sgd")]
+    for name, code, bar in [*cases, ("import and a first node", NODE, NODE_BAR)]:
+        ratios = [seconds(code) / seconds(TORCH) for _ in range(rounds)]
+        print(f"{name}: {statistics.median(ratios):.2f} of `import torch` (bar {bar:.2f})")
 
 
 if __name__ == "__main__":
