@@ -20,6 +20,11 @@ from pipeops.net.descriptor import Feed, ModelDescriptor, Source, Symbol
 from pipeops.net.node import check_id
 from pipeops.shorthand import po
 
+NO_NUMBERS = (
+    'make numbers of them first, in the frame or as in po("colapply", affect_columns=["when"], '
+    'applicator=lambda x: x.dt.timestamp()), or leave them out with po("select").'
+)
+
 
 @attrs.define(eq=False)
 class NumericSource:
@@ -140,9 +145,8 @@ class Ingress(PipeOp):
         strange = [f"'{name}' ({kind})" for name, kind in types.items() if kind not in self.kinds]
         if strange:
             rest = f" and {len(strange) - 8} more" if len(strange) > 8 else ""
-            raise DataError(
-                f"{self.id}: takes {' and '.join(self.kinds)} columns, got {', '.join(strange[:8])}{rest}; {self.advice}"
-            )
+            advice = self.advice if {"numeric", "categorical"} & set(types.values()) - set(self.kinds) else NO_NUMBERS
+            raise DataError(f"{self.id}: takes {' and '.join(self.kinds)} columns, got {', '.join(strange[:8])}{rest}; {advice}")
 
     def _check_layout(self, types: Mapping[str, str], layout: Mapping[str, str]) -> None:
         if types == layout:

@@ -35,7 +35,7 @@ PREDICT_ROWS = 8192
 
 @operator
 class TorchModel(PipeOp):
-    """What `torch_model_classif` and `torch_model_regr` share."""
+    """What `torch_model_classif` and `torch_model_regr` share; the former says what each hyperparameter does."""
 
     task_type: ClassVar[str]
     takes_valid: ClassVar[bool] = True
@@ -261,6 +261,19 @@ class TorchModel(PipeOp):
 class TorchModelClassif(TorchModel):
     """Trains the network as a classifier; predicts classes and, with `predict_type="prob"`, their probabilities.
 
+    epochs: passes over the training rows; must be set. batch_size: rows in a batch; must be set, or batch_sampler in its
+    place. batch_size_predict: rows at once when predicting and validating (8192). shuffle: a new order of the rows in each
+    epoch. drop_last: leave out a last batch that is not full. batch_sampler: what chooses the rows of each batch, such as
+    `StratifiedBatches(min_per_stratum=2)`, an object with `batches(task, generator)` or such a function. device: "auto"
+    (CUDA where there is one), "cpu", "cuda:1". num_threads: torch's threads on the CPU. seed: of initial weights, order,
+    dropout; None draws one, which the state keeps.
+
+    measures_train, measures_valid: measures of each evaluated epoch, keys or objects, on the training batches and on the
+    validation data (`as_learner(graph, validate=0.3)`); the first of measures_valid is watched. eval_freq: evaluate every
+    so many epochs, and after the last. patience: stop after so many evaluations in a row that do not improve the watched
+    measure by more than min_delta (in its units); 0 never stops. restore_best_weights: end with the weights of the best
+    evaluated epoch instead of the last one. predict_type: "response" or "prob". `docs/training.md` says more.
+
     >>> from pipeops import po
     >>> po("torch_model_classif", epochs=10, batch_size=32, predict_type="prob")
     po("torch_model_classif", epochs=10, batch_size=32, predict_type="prob")
@@ -279,7 +292,7 @@ class TorchModelClassif(TorchModel):
 @po.add("torch_model_regr")
 @operator
 class TorchModelRegr(TorchModel):
-    """Trains the network as a regression; predicts numbers.
+    """Trains the network as a regression; predicts numbers. Its hyperparameters are those of `torch_model_classif`.
 
     >>> from pipeops import po
     >>> po("torch_model_regr", epochs=10, batch_size=32, patience=3)

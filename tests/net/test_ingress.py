@@ -1,5 +1,7 @@
 """Ingress: values beside numpy, codes beside the reference, and what is refused before training."""
 
+import datetime as dt
+
 import numpy as np
 import polars as pl
 import pytest
@@ -174,3 +176,13 @@ def test_branches_must_see_the_same_rows_and_target():
 def test_a_network_node_cannot_feed_a_task_operator():
     with pytest.raises(CompositionError, match="torch_ingress_num"):
         po("torch_ingress_num") >> po("scale")
+
+
+def test_dates_are_not_sent_to_encode():
+    frame = pl.DataFrame({"when": [dt.datetime(2024, 1, 1), dt.datetime(2024, 1, 2)], "y": ["a", "b"]})
+    task = as_task_classif(frame, target="y")
+    with pytest.raises(DataError, match=r"'when' \(datetime\); make numbers of them first.*colapply") as caught:
+        po("torch_ingress_num").train([task])
+    assert "encode" not in str(caught.value)
+    numbers = po("colapply", affect_columns=["when"], applicator=lambda x: x.dt.timestamp("ms")) >> po("torch_ingress_num")
+    numbers.train(task)
