@@ -4,15 +4,15 @@ Neighbours: graph.py runs the nodes; the learner's base is `learn/learner.py`.
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
 
 from pipeops.data import Task
 from pipeops.errors import CompositionError, ConfigError, DataError, NotTrainedError
 from pipeops.graph.graph import Graph
-from pipeops.graph.lockstep import same_nodes, train_many
+from pipeops.graph.lockstep import lockstep, same_nodes
 from pipeops.graph.pipeop import PipeOp, attempt
 from pipeops.learn.curves import plot_history
 from pipeops.learn.learner import Learner
@@ -97,14 +97,13 @@ class GraphLearner(Learner):
         return any(node.stacks for node in self.graph.nodes.values())
 
     @classmethod
-    def train_group(
-        cls, learners: "Sequence[GraphLearner]", tasks: Sequence[Task], valids: Sequence[Task | None]
-    ) -> "Iterator[GraphLearner | Exception]":
+    def train_many(
+        cls, learners: Iterable[Any], tasks: Iterable[Task], valids: Iterable[Task | None]
+    ) -> "Iterator[Self | Exception]":
         """In lockstep, where they are the same graph up to hyperparameters, in groups whose data is not too large."""
-        jobs = list(zip(learners, tasks, valids, strict=True))
-        for part in _together(jobs):
+        for part in _together(zip(learners, tasks, valids, strict=True)):
             if len(part) == 1 or not part[0][0].stacks:
-                yield from super().train_group(*map(list, zip(*part, strict=True)))
+                yield from super().train_many(*map(list, zip(*part, strict=True)))
             else:
                 yield from _in_lockstep(part)
 
@@ -185,7 +184,7 @@ class GraphLearner(Learner):
         vars(self).update(state)
 
 
-def _together(jobs: Sequence[Job]) -> Iterator[list[Job]]:
+def _together(jobs: Iterable[Job]) -> Iterator[list[Job]]:
     """Neighbouring jobs with the same graph, as many as are held in memory at once."""
     part, cells = list[Job](), 0
     for job in jobs:
@@ -195,7 +194,8 @@ def _together(jobs: Sequence[Job]) -> Iterator[list[Job]]:
             part, cells = [], 0
         part.append(job)
         cells += own
-    yield part
+    if part:
+        yield part
 
 
 def _in_lockstep(jobs: Sequence[Job]) -> list[GraphLearner | Exception]:
@@ -203,7 +203,7 @@ def _in_lockstep(jobs: Sequence[Job]) -> list[GraphLearner | Exception]:
     prepared = [attempt(learner._prepare, task, valid) for learner, task, valid in jobs]
     ready = [i for i, lanes in enumerate(prepared) if not isinstance(lanes, Exception)]
     lanes: list[Any] = [prepared[i] for i in ready]
-    errors = train_many([jobs[i][0].graph for i in ready], [lane[0] for lane in lanes], [lane[1] for lane in lanes])
+    errors = lockstep([jobs[i][0].graph for i in ready], [lane[0] for lane in lanes], [lane[1] for lane in lanes])
     stopped = {i: p for i, p in enumerate(prepared) if isinstance(p, Exception)}
     stopped |= {i: error for i, error in zip(ready, errors, strict=True) if error is not None}
     seconds = (time.perf_counter() - start) / len(jobs)

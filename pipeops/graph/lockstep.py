@@ -29,7 +29,7 @@ def same_nodes(one: Graph, other: Graph) -> bool:
     return kinds[0] == kinds[1] and one._edges == other._edges
 
 
-def train_many(graphs: Sequence[Graph], inputs: Sequence[Any], valids: Sequence[Any]) -> list[Exception | None]:
+def lockstep(graphs: Sequence[Graph], inputs: Sequence[Any], valids: Sequence[Any]) -> list[Exception | None]:
     """Train graphs with the same nodes and edges, each with its own inputs and validation data; what stopped each."""
     runs = [_begun(*each) for each in zip(graphs, inputs, valids, strict=True)]
     for steps in zip(*(graph._plan() for graph in graphs), strict=True):

@@ -1,6 +1,6 @@
 """Jobs: one training and one prediction each, and what they leave.
 
-`run_group` runs jobs that share task and learner; it hands them to `learner.train_many` together, so that a learner that
+`run_group` runs jobs on one task with learners of one class; it hands them to `train_many` together, so that a class that
 can train several at once may. A failure is raised, or noted where the learner says so. Neighbours: learner and
 resampling below; run (which jobs there are, and where they run) and results above.
 """
@@ -69,24 +69,25 @@ class Trained:
         return getattr(self._learner, name)
 
 
-def run_group(task: Task, learner: Learner, several: Sequence[Sets], store_models: bool) -> Iterator[Outcome]:
-    """The outcomes of jobs that share task and learner, in order."""
+def run_group(task: Task, learners: Sequence[Learner], several: Sequence[Sets], store_models: bool) -> Iterator[Outcome]:
+    """The outcomes of jobs on one task, with learners of one class, in order."""
     tests = [task.filter(sets.test) for sets in several]
     trains = [task.filter(sets.train) for sets in several]
-    valids = tests if getattr(learner, "validate", None) == "test" else [None] * len(tests)
-    made = learner.train_many(trains, valids, [sets.seed for sets in several])
-    for sets, train, test, trained in zip(several, trains, tests, made, strict=True):
+    valids = [t if getattr(one, "validate", None) == "test" else None for one, t in zip(learners, tests, strict=True)]
+    own = (learner.clone().seeded(sets.seed) for learner, sets in zip(learners, several, strict=True))
+    made = type(learners[0]).train_many(own, trains, valids)
+    for learner, sets, train, test, trained in zip(learners, several, trains, tests, made, strict=True):
         yield _outcome(learner, trained, train, test, sets.seed, store_models)
 
 
-def run_remote(position: int, task: Task, learner: Learner, several: Sequence[Sets], store_models: bool) -> Any:
+def run_remote(position: int, task: Task, learners: Sequence[Learner], several: Sequence[Sets], store_models: bool) -> Any:
     """What a worker does: a group of jobs on one torch thread."""
     torch = sys.modules.get("torch")
     threads = torch.get_num_threads() if torch else 1
     if torch:
         torch.set_num_threads(1)
     try:
-        return position, list(run_group(task, learner, several, store_models))
+        return position, list(run_group(task, learners, several, store_models))
     finally:
         if torch:
             torch.set_num_threads(threads)

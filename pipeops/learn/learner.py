@@ -9,7 +9,7 @@ import copy
 import re
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -117,22 +117,13 @@ class Learner(ABC):
         """Predict on a frame with the task's feature columns; the target column may be absent."""
         return self.predict(self._trained().prototype.newdata(frame))
 
-    def train_many(
-        self, tasks: Sequence[Task], valids: Sequence[Task | None], seeds: Sequence[int]
-    ) -> "Iterator[Self | Exception]":
-        """Trained copies of this learner, one for each task, or the exception that stopped its training.
-
-        valids: validation data, or None. seeds: for what is left unseeded.
-        """
-        yield from self.train_group([self.clone().seeded(seed) for seed in seeds], tasks, valids)
-
     @classmethod
-    def train_group(
-        cls, learners: "Sequence[Self]", tasks: Sequence[Task], valids: Sequence[Task | None]
+    def train_many(
+        cls, learners: Iterable[Any], tasks: Iterable[Task], valids: Iterable[Task | None]
     ) -> "Iterator[Self | Exception]":
-        """Each learner, trained on its task, or the exception that stopped it; in place.
+        """Train learners of this class in place, each on its task: the learner itself, or the exception that stopped it.
 
-        Here one after another; learners that `stacks` may be trained together, to the same numbers.
+        valids: validation data, or None. Here one after another; a class that `stacks` trains them together where it can.
         """
         for learner, task, valid in zip(learners, tasks, valids, strict=True):
             try:

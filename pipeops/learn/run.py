@@ -49,6 +49,7 @@ def benchmark(
     progress: bool | None = None,
     path: str | Path | None = None,
     measures: Any = None,
+    stacked: bool | None = None,
 ) -> BenchmarkResult:
     """Resample every row of a grid.
 
@@ -56,7 +57,9 @@ def benchmark(
     (-1 for all cores); None is 1, or what `joblib.parallel_config` says, so that Dask or Ray can run the grid.
     store_models: keep the trained learners. progress: a bar; None shows it on a terminal. path: a folder that keeps each
     finished job, so that the same call goes on after an interruption. measures: what `score` and `aggregate` take when
-    they are given none. An interrupt (Ctrl-C) returns what is done, with a `BenchmarkWarning`.
+    they are given none. stacked: train the networks of a task together where their blueprints allow it, to the same numbers
+    but for rounding; None divides them among the workers, True does not, False trains one by one. An interrupt (Ctrl-C)
+    returns what is done, with a `BenchmarkWarning`.
 
     >>> from pipeops import benchmark, benchmark_grid, lrn, rsmp, tsk
     >>> grid = benchmark_grid(tsk("iris"), [lrn("classif.featureless"), lrn("classif.lda")], rsmp("cv", folds=3))
@@ -70,7 +73,7 @@ def benchmark(
     if store:
         store.keep_seed(seed)
     jobs = _jobs(grid, seed)
-    outcomes = _run(jobs, n_jobs, store_models, progress, store)
+    outcomes = _run(jobs, n_jobs, store_models, progress, store, stacked)
     records = [_record(job, outcomes[i]) for i, job in enumerate(jobs) if i in outcomes]
     tasks = {row.task.id: row.task for row in grid}
     return BenchmarkResult(records, tasks, seed=seed, measures=measures)
@@ -119,13 +122,19 @@ def _split(task: Task, resampling: Resampling, seed: int) -> Resampling:
 
 
 def _run(
-    jobs: Sequence[Job], n_jobs: int | None, store_models: bool, progress: bool | None, store: Store | None
+    jobs: Sequence[Job],
+    n_jobs: int | None,
+    store_models: bool,
+    progress: bool | None,
+    store: Store | None,
+    stacked: bool | None,
 ) -> dict[int, Outcome]:
     """The outcomes by position, as far as an interrupt let them come."""
+    from joblib import effective_n_jobs
     from tqdm import tqdm
 
     outcomes = _finished_before(jobs, store)
-    groups = _groups(jobs, [i for i in range(len(jobs)) if i not in outcomes])
+    groups = _groups(jobs, [i for i in range(len(jobs)) if i not in outcomes], stacked, effective_n_jobs(n_jobs))
     hide = None if progress is None else not progress
     with tqdm(total=len(jobs), initial=len(outcomes), disable=hide, desc="benchmark", unit="job") as bar:
         try:
@@ -148,13 +157,16 @@ def _finished_before(jobs: Sequence[Job], store: Store | None) -> dict[int, Outc
     return {i: outcome for i, outcome in found if outcome is not None}
 
 
-def _groups(jobs: Sequence[Job], positions: Iterable[int]) -> list[list[int]]:
-    """Positions of the jobs that are handed to a learner together: all of a row of the grid where it stacks, else each alone."""
+def _groups(jobs: Sequence[Job], positions: Iterable[int], stacked: bool | None, workers: int) -> list[list[int]]:
+    """Positions of the jobs that are handed over together: of a task, with learners of a class that stacks; else each alone."""
     groups: dict[Any, list[int]] = {}
     for i in positions:
         row = jobs[i].row
-        groups.setdefault((id(row), None if row.learner.stacks else i), []).append(i)
-    return list(groups.values())
+        together = row.learner.stacks and stacked is not False
+        groups.setdefault((row.task.id, type(row.learner)) if together else i, []).append(i)
+    parts = 1 if stacked else workers
+    sizes = {key: -(-len(group) // parts) for key, group in groups.items()}
+    return [group[k : k + sizes[key]] for key, group in groups.items() for k in range(0, len(group), sizes[key])]
 
 
 def _outcomes(
@@ -165,12 +177,14 @@ def _outcomes(
 
     if len(groups) < 2 or effective_n_jobs(n_jobs) == 1:
         for group in groups:
-            row = jobs[group[0]].row
-            made = run_group(row.task, row.learner, [jobs[i].sets() for i in group], store_models)
-            yield from zip(group, made, strict=True)
+            yield from zip(group, run_group(*_handed(jobs, group), store_models), strict=True)
     else:
         for k, made in _parallel(jobs, groups, n_jobs, store_models):
             yield from zip(groups[k], made, strict=True)
+
+
+def _handed(jobs: Sequence[Job], group: Sequence[int]) -> tuple[Task, list[Learner], list[Sets]]:
+    return jobs[group[0]].row.task, [jobs[i].row.learner for i in group], [jobs[i].sets() for i in group]
 
 
 def _parallel(jobs: Sequence[Job], groups: Sequence[list[int]], n_jobs: int | None, store_models: bool) -> Iterator[Any]:
@@ -178,8 +192,7 @@ def _parallel(jobs: Sequence[Job], groups: Sequence[list[int]], n_jobs: int | No
     from joblib import Parallel, delayed, parallel
 
     def call(k: int) -> Any:
-        row = jobs[groups[k][0]].row
-        return delayed(run_remote)(k, row.task, row.learner, [jobs[i].sets() for i in groups[k]], store_models)
+        return delayed(run_remote)(k, *_handed(jobs, groups[k]), store_models)
 
     streams = parallel.get_active_backend()[0].supports_return_generator
     run = Parallel(n_jobs=n_jobs, return_as="generator_unordered" if streams else "list")

@@ -107,11 +107,10 @@ class Job:
 
 
 def groups(jobs: Sequence[Job]) -> list[list[Job]]:
-    """Jobs that may be trained together, in groups; those that must be alone are groups of one."""
+    """Stackable jobs in groups that may be trained together."""
     made: list[list[Job]] = []
     for job in sorted(jobs, key=_rows, reverse=True):
-        fitting = (group for group in made if _may_join(job, group)) if _stackable(job) else iter(())
-        group = next(fitting, None)
+        group = next((group for group in made if _may_join(job, group)), None)
         if group is None:
             made.append([job])
         else:
@@ -133,7 +132,7 @@ def _bytes(job: Job) -> int:
     return sum(t.nbytes for t in job.tensors) + 4 * weights
 
 
-def _stackable(job: Job) -> bool:
+def stackable(job: Job) -> bool:
     """Whether nothing about the job itself forbids it."""
     trainer, network = job.trainer, job.network
     if any(trainer.stages[stage] for stage in IN_LOOP) or type(trainer.ctx.stepper).watch is not Stepper.watch:
@@ -149,7 +148,7 @@ def _has_hooks(module: torch.nn.Module) -> bool:
 
 def _may_join(job: Job, group: Sequence[Job]) -> bool:
     first = group[0]
-    if not _stackable(first) or _rows(job) < FEWER * _rows(first) or (len(group) + 1) * _bytes(first) > LIMIT:
+    if _rows(job) < FEWER * _rows(first) or (len(group) + 1) * _bytes(first) > LIMIT:
         return False
     one, other = job.trainer.epochs.batches, first.trainer.epochs.batches
     sized = one.size == other.size or (one.size == one.n and other.size == other.n)

@@ -21,7 +21,7 @@ from pipeops.net.callback import RESERVED, Callback, Context, copies
 from pipeops.net.callbacks import EarlyStopping, History
 from pipeops.net.descriptor import Feed, ModelDescriptor, Symbol
 from pipeops.net.encode import Link, link_for
-from pipeops.net.jobs import Job
+from pipeops.net.jobs import Job, stackable
 from pipeops.net.machine import device_for, seeded, threads
 from pipeops.net.network import compile_network
 from pipeops.net.stacked import train_together
@@ -69,12 +69,20 @@ class TorchModel(PipeOp):
         cls, nodes: Sequence[Any], inputs: Sequence[Sequence[Any]], valids: Sequence[Sequence[Any] | None]
     ) -> list[tuple[Sequence[Any], Any] | Exception]:
         """What `train` answers for each node; networks that can be stacked are trained together, with the same numbers."""
-        jobs = [attempt(node._job, *given) for node, *given in zip(nodes, inputs, valids, strict=True)]
-        train_together([job for job in jobs if isinstance(job, Job)])
+        found = [attempt(node._begin, *given) for node, *given in zip(nodes, inputs, valids, strict=True)]
+        train_together([job for job in found if isinstance(job, Job)])
         return [
-            job if isinstance(job, Exception) else attempt(node._again if job.interrupted else node._result, job, *given)
-            for job, node, *given in zip(jobs, nodes, inputs, valids, strict=True)
+            attempt(node._again if job.interrupted else node._result, job, *given) if isinstance(job, Job) else job
+            for job, node, *given in zip(found, nodes, inputs, valids, strict=True)
         ]
+
+    def _begin(self, inputs: Sequence[Any], valid: Sequence[Any] | None) -> Job | tuple[Sequence[Any], TorchState]:
+        """A job that may be stacked, or what came of one that may not."""
+        job = self._job(inputs, valid)
+        if stackable(job):
+            return job
+        job.alone()
+        return self._result(job)
 
     def _result(self, job: Job, *_: Any) -> tuple[Sequence[Any], TorchState]:
         if job.error is not None:

@@ -59,9 +59,7 @@ def _terms_of(first: Any, losses: Sequence[Any]) -> LossFunction | None:
         return functools.partial(functional.huber_loss, reduction="none", delta=first.delta)
     if kind is nn.BCEWithLogitsLoss:
         return _weighted_binary(losses)
-    if kind is nn.CrossEntropyLoss and all(
-        one.weight is None and one.ignore_index < 0 and not one.label_smoothing for one in losses
-    ):
+    if kind is nn.CrossEntropyLoss and all(map(_is_plain, losses)):
         return _cross_entropy
     return None
 

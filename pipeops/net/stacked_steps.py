@@ -13,7 +13,7 @@ import torch
 
 from pipeops.net.fused import FusedAdam, FusedSGD, FusedStepper, Stepper
 
-MOMENTS = {FusedAdam: ("mean", "square", "largest"), FusedSGD: ("buffers",)}
+MOMENTS: dict[type, tuple[str, ...]] = {FusedAdam: ("mean", "square", "largest"), FusedSGD: ("buffers",)}
 Params = Sequence[torch.Tensor]
 
 

@@ -71,7 +71,7 @@ def train(learners, tasks, valids=None, cls=GraphLearner):
     valids = valids or [None] * len(tasks)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        return list(cls.train_group.__func__(GraphLearner, learners, tasks, valids))
+        return list(cls.train_many.__func__(GraphLearner, learners, tasks, valids))
 
 
 def equal(one, other, whole):
@@ -283,7 +283,7 @@ def test_a_stacked_loss_is_each_loss(name, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "optimizer, settings",
+    ("optimizer", "settings"),
     [
         ("adam", {"weight_decay": 0.1}),
         ("adam", {"amsgrad": True}),
@@ -411,7 +411,8 @@ def test_history_and_best_epochs():
 def test_each_stops_for_itself(layers, restore):
     settings = {**WATCHED, "patience": 2, "restore_best_weights": restore, "epochs": 40, "o_lr": 0.05}
     made = check(learner(NETWORKS[layers], **settings), valid=True)
-    assert len({state(one).epochs for one in made}) > 1 and max(state(one).epochs for one in made) < 40
+    assert len({state(one).epochs for one in made}) > 1
+    assert max(state(one).epochs for one in made) < 40
 
 
 def test_scores_now_and_then():
@@ -459,7 +460,8 @@ def test_callbacks_at_epochs_see_their_own_run():
     train([learner(callbacks=callbacks(expected), seed=i) for i in range(3)], trains, cls=Learner)
     made = train([learner(callbacks=callbacks(seen), seed=i) for i in range(3)], trains)
     assert state(made[0]).stacked == 3
-    assert sorted(seen) == sorted(expected) and len(seen) == 12
+    assert sorted(seen) == sorted(expected)
+    assert len(seen) == 12
 
 
 def test_schedules_over_the_torch_object():
@@ -528,7 +530,7 @@ def test_states_share_no_memory():
 
 def test_equal_seeds_and_rows_give_bit_equal_networks():
     whole = task()
-    made = train([learner(NETWORKS["dropout"], seed=1)] + [learner(NETWORKS["dropout"], seed=1)], [whole, whole])
+    made = train([learner(NETWORKS["dropout"], seed=1) for _ in range(2)], [whole, whole])
     pairs = zip(made[0].network.parameters(), made[1].network.parameters(), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
 
