@@ -114,7 +114,7 @@ class Registry:
 
     def __repr__(self) -> str:
         keys = list(self)
-        return f"<{self.name}: {len(keys)} {self.what}s> {', '.join(keys)}"
+        return f"<{self.name}: {len(keys)} {self.what}{'es' if self.what.endswith('s') else 's'}> {', '.join(keys)}"
 
     def table(self) -> Any:
         """A polars frame with a row for each key: key, label, and the module that it comes from."""
