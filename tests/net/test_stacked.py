@@ -302,7 +302,7 @@ def test_optimizers(optimizer, settings):
 def test_numeric_hyperparameters_may_differ(optimizer):
     layers = nn("linear", out_features=8) >> nn("relu") >> nn("dropout", p=0.5) >> nn("head")
     made = []
-    for i, (lr, decay, p) in enumerate([(0.1, 0.0, 0.5), (0.01, 0.1, 0.0), (0.1, 0.0, 0.2)]):
+    for i, (lr, decay, p) in enumerate([(0.1, 0.0, 0.5), (0.01, 0.1, 0.0), (0.1, 0.3, 0.2)]):
         one = learner(layers, optimizer=optimizer, seed=i, epochs=3 + i)
         one.params["torch_optimizer.lr"], one.params["torch_optimizer.weight_decay"] = lr, decay
         one.params["dropout.p"] = p
@@ -483,6 +483,15 @@ def test_an_optimizer_object_asked_for_in_the_middle_goes_on_from_there():
 
     for more in ({"optimizer": "adam"}, {"optimizer": "sgd", "o_momentum": 0.9}):
         check(learner(callbacks=[torch_callback("ask", on_epoch_end=ask)], **more))
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_jobs_may_part_and_meet_again(optimizer):
+    def rate(ctx):
+        ctx.lr = 0.05 if ctx.epoch % 2 and ctx.task.nrow == 34 else 0.02
+
+    made = learner(callbacks=[torch_callback("rate", on_epoch_begin=rate)], optimizer=optimizer, o_weight_decay=0.1, batch_size=7)
+    check(made, tasks=folds(task(), 4)[0], together=4)
 
 
 def test_callbacks_within_epochs_are_alone():
