@@ -7,6 +7,8 @@ inside each training set. `python examples/compare_losses.py sonar mammography` 
 
 import sys
 
+import polars as pl
+
 from pipeops import as_learner, benchmark, benchmark_grid, lrn, msrs, nn, po, rsmp, t_loss, tsk
 
 
@@ -43,6 +45,7 @@ learners = [
 names = sys.argv[1:] or ["breast_cancer"]
 tasks = [tsk(name) for name in names]
 tasks = [task.with_roles(stratum=task.target_names) for task in tasks]
+pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_width_chars=140)
 result = benchmark(benchmark_grid(tasks, learners, [rsmp("cv", folds=5)]), seed=1, store_models=True)
 
 print(result.aggregate(msrs(["classif.auc", "classif.bacc"])))
