@@ -211,6 +211,7 @@ KEYS: dict[str, dict[str, str]] = {
         "classif.tp": "pipeops.learn.measures_classif",
         "classif.tpr": "pipeops.learn.measures_classif",
         "internal_valid_score": "pipeops.learn.measures_learner",
+        "loss": "pipeops.learn.measures_learner",
         "oob_error": "pipeops.learn.measures_learner",
         "regr.bias": "pipeops.learn.measures_regr",
         "regr.ktau": "pipeops.learn.measures_regr",

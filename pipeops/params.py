@@ -201,11 +201,12 @@ class Configurable:
     def changed(self) -> dict[str, Any]:
         """The constructor arguments that differ from their defaults, for `repr` and saving."""
         own = {n: (getattr(self, n), p.default) for n, p in hyperparameters(type(self)).items()}
-        return {n: v for n, (v, default) in own.items() if v is not default and not _same(v, default)}
+        return {n: v for n, (v, default) in own.items() if v is not default and not same(v, default)}
 
 
-def _same(a: Any, b: Any) -> bool:
-    plain = isinstance(a, str | int | float | bool | tuple) or attrs.has(type(a))
+def same(a: Any, b: Any) -> bool:
+    """Whether two plain values surely are the same; others (lists, tensors, functions) may have changed inside."""
+    plain = a is None or isinstance(a, str | int | float | bool | tuple) or attrs.has(type(a))
     return plain and type(a) is type(b) and bool(a == b)
 
 

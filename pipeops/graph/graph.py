@@ -24,7 +24,7 @@ from pipeops.graph.learner_node import LearnerOp
 from pipeops.graph.pipeop import AutoId, Channel, PipeOp
 from pipeops.graph.run import Lane, Step, feed, plan, predict_step, train_step, unwrap
 from pipeops.learn.learner import Learner
-from pipeops.params import Params, Setting
+from pipeops.params import Params, Setting, same
 from pipeops.saving import savable
 from pipeops.text import table
 
@@ -274,13 +274,17 @@ class Graph:
 
     @property
     def params(self) -> Params:
-        """All hyperparameters by address `id.name`: prints as a table, reads, sets and validates. Setting drops the states."""
+        """All hyperparameters by address `id.name`: prints as a table, reads, sets and validates.
+
+        Setting drops the states, unless the value is the present one or only matters when predicting.
+        """
         return Params(self._settings, self._set_param, "graph")
 
     def _settings(self) -> dict[str, Setting]:
         return {f"{i}.{name}": s for i, node in self._nodes.items() for name, s in node.params().items()}
 
-    def _set_param(self, address: str, value: Any) -> None:
+    def _set_param(self, address: str, value: Any) -> bool:
+        """Set a hyperparameter; whether what was learnt is kept."""
         id, _, name = address.partition(".")
         if id not in self._nodes or not name:
             raise UnknownParameterError(f"graph: no hyperparameter '{address}'.{suggest(address, self._settings())}")
@@ -288,7 +292,10 @@ class Graph:
         if (old.inputs, old.outputs) != (new.inputs, new.outputs):
             raise ConfigError(f"{id}: '{name}' decides which channels the node has, and they are joined; compose the graph anew.")
         self._nodes[id] = new
-        self.state = {}
+        kept = name in new.keeps_state or same(old.params()[name].value, new.params()[name].value)
+        if not kept:
+            self.state = {}
+        return kept
 
     def __getstate__(self) -> dict[str, Any]:
         ends = {"inputs": [tuple(e) for e in self._inputs], "outputs": [tuple(e) for e in self._outputs]}

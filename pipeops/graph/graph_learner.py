@@ -52,12 +52,15 @@ class GraphLearner(Learner):
 
     @property
     def params(self) -> Params:
-        """The graph's hyperparameters, by address `id.name`."""
+        """The graph's hyperparameters, by address `id.name`.
+
+        Setting one forgets what was learnt, unless the value is the present one or only matters when predicting.
+        """
         return Params(self.graph._settings, self._set_param, self.id)
 
     def _set_param(self, address: str, value: Any) -> None:
-        self.graph.params[address] = value
-        self.reset()
+        if not self.graph._set_param(address, value):
+            self.reset()
 
     @property
     def predict_types(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -76,9 +79,7 @@ class GraphLearner(Learner):
         if value not in self.predict_types:
             raise ConfigError(f"{self.id}: predict_type must be one of {self.predict_types}, got {value!r}.")
         if value != self.predict_type:
-            state = self.graph.state
-            self.graph.params[f"{self._last.id}.predict_type"] = value
-            self.graph.state = state
+            self._set_param(f"{self._last.id}.predict_type", value)
 
     @property
     def _last(self) -> PipeOp:

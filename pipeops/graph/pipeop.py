@@ -83,6 +83,8 @@ class PipeOp(Configurable, ABC):
     """Whether `train` wants the validation inputs too, as `train(inputs, valid=...)`."""
     stacks: ClassVar[bool] = False
     """Whether `train_many` does better than one after another."""
+    keeps_state: ClassVar[frozenset[str]] = frozenset({"predict_type"})
+    """Hyperparameters that only matter when predicting: setting one keeps what was learnt."""
     example: ClassVar[Mapping[str, Any] | Callable[[], Mapping[str, Any]]] = {}
     """Arguments of an instance that can be trained, where it needs any; the contract suite (`pipeops.testing`) uses them."""
 

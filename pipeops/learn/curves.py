@@ -11,6 +11,9 @@ import numpy as np
 from pipeops.errors import ConfigError, DataError, UnknownKeyError, suggest
 from pipeops.learn.figures import COLOURS, QUIET, finish, legend, new_axes, short, style, unit
 
+COUNT = "train.batches_without_positives"
+"""A column of the history that is no score."""
+
 
 def roc_overlay(predictions: Mapping[str, Any], ax: Any = None) -> Any:
     """The ROC curves of several predictions of two classes in one picture, with the area under each.
@@ -78,7 +81,7 @@ def plot_history(columns: Mapping[str, Sequence[float]], best_epoch: int | None,
 
     columns: `epoch`, `train.<measure>`, `valid.<measure>`. measures: which ones (an id or a list), all by default.
     """
-    known = list(dict.fromkeys(name.split(".", 1)[1] for name in columns if name != "epoch"))
+    known = list(dict.fromkeys(name.split(".", 1)[1] for name in columns if name != "epoch" and name != COUNT))
     if not known:
         raise DataError("plot_history: nothing was measured; set measures_train or measures_valid in the model node.")
     wanted = known if measures is None else [measures] if isinstance(measures, str) else list(measures)

@@ -50,7 +50,7 @@ class Measure:
     """A score with what one must know to read it.
 
     key: its name in the registry; id: its name in results (the key unless set). fn: `fn(prediction, **params)`, with
-    `task=` and `learner=` too for those in `needs`. range: lowest and highest value. minimize: the direction, None
+    `task=`, `learner=` and `loss=` too for those in `needs`. range: lowest and highest value. minimize: the direction, None
     where neither is better. predict_type: "response", "prob", or None when only the learner is looked at. task_type:
     "classif", "regr" or None for any. average: "macro" scores each fold and takes the mean, "micro" scores the joined
     predictions. weighted: whether it can use observation weights. use_weights: "use" or "ignore" those of the prediction.
@@ -77,13 +77,13 @@ class Measure:
     average: Average = attrs.field(default="macro", validator=_one_of("macro", "micro"))
     use_weights: Literal["use", "ignore"] = attrs.field(default="use", validator=_one_of("use", "ignore"))
 
-    def score(self, prediction: Any = None, *, task: Any = None, learner: Any = None) -> float:
+    def score(self, prediction: Any = None, *, task: Any = None, learner: Any = None, loss: float | None = None) -> float:
         """The score of a prediction; NaN and a `MeasureWarning` where it is undefined.
 
         Raises `ConfigError` when the prediction is of another kind or lacks what the measure needs, `DataError` when
         it has no rows or truth or response are missing.
         """
-        given = {"task": task, "learner": learner}
+        given = {"task": task, "learner": learner, "loss": loss}
         self._check_given(given)
         if self.predict_type is not None:
             prediction = self._checked(prediction)

@@ -1,7 +1,8 @@
 """The shelf of measures that look at the learner, not at what it predicted: a row for each key.
 
-They read `learner.timings`, `internal_valid_scores`, `selected_features()` and `oob_error`; what a learner does not
-have is NaN. Neighbours: measures (the machinery) below.
+`loss` is that of a network, for its measures_train and measures_valid only. The others read `learner.timings`,
+`internal_valid_scores`, `selected_features()` and `oob_error`; what a learner does not have is NaN.
+Neighbours: measures (the machinery) below.
 """
 
 from functools import partial
@@ -35,9 +36,14 @@ def _oob_error(prediction: Any, learner: Any) -> Any:
     return value() if callable(value) else value
 
 
+def _loss(prediction: Any, loss: float) -> float:
+    return loss
+
+
 _LEARNER: dict[str, Any] = {"predict_type": None, "needs": ("learner",), "weighted": False}
 _MISSING: dict[str, Any] = {"undefined": "the learner does not have it"}
 
+row("loss", _loss, "Loss of the Network in Training", (-INF, INF), True, predict_type=None, needs=("loss",), weighted=False)
 row("time_train", partial(_time, stages=("train",)), "Elapsed Time", (0, INF), True, **_LEARNER, **_MISSING)
 row("time_predict", partial(_time, stages=("predict",)), "Elapsed Time", (0, INF), True, **_LEARNER, **_MISSING)
 row("time_both", partial(_time, stages=("train", "predict")), "Elapsed Time", (0, INF), True, **_LEARNER, **_MISSING)

@@ -14,6 +14,7 @@ from pipeops.data import Task
 from pipeops.errors import DataError
 
 Batch = tuple[tuple[torch.Tensor, ...], torch.Tensor]
+Draw = Callable[[Task, torch.Generator], Iterable[Any]]
 CACHE_BYTES = 1 << 18
 
 
@@ -65,18 +66,23 @@ def _split(tensors: Sequence[torch.Tensor], size: int) -> list[Batch]:
 
 
 class Epochs:
-    """Which rows each batch of an epoch has: in order, shuffled, or as a sampler says. One call is one epoch."""
+    """Which rows each batch of an epoch has: in order, shuffled, or as a sampler says. One call is one epoch.
+
+    sizes: how many rows each batch of the latest epoch has.
+    """
 
     def __init__(self, batches: Batches, task: Task, *, shuffle: bool, drop_last: bool, sampler: Any = None):
         self.batches, self.task, self.shuffle = batches, task, shuffle
-        self.used = batches.n // batches.size * batches.size if drop_last else batches.n
+        full, rest = divmod(batches.n, batches.size)
+        self.sizes = [batches.size] * full + [rest] * (rest > 0 and not drop_last)
+        self.used = sum(self.sizes)
         self.draw = None if sampler is None else _drawing(sampler)
         self.device = batches.tensors[-1].device
 
     def __call__(self) -> tuple[Iterable[Batch], torch.Tensor | None]:
         """The batches of one epoch, and the row positions in the order in which they come (None: as they are)."""
         if self.draw is not None:
-            parts = _positions(self.draw(self.task, torch.default_generator), self.batches.n)
+            parts = self._drawn(self.draw)
             return self.batches.chosen(p.to(self.device) for p in parts), torch.cat(parts)
         if not self.shuffle:
             return self.batches.ordered(self.used), None if self.used == self.batches.n else torch.arange(self.used)
@@ -86,14 +92,17 @@ class Epochs:
     def draws(self) -> tuple[torch.Tensor, list[int]]:
         """The row positions of one epoch, batch after batch, and the size of each; draws what a call would draw."""
         if self.draw is not None:
-            parts = _positions(self.draw(self.task, torch.default_generator), self.batches.n)
-            return torch.cat(parts), [len(part) for part in parts]
+            return torch.cat(self._drawn(self.draw)), self.sizes
         order = torch.randperm(self.batches.n) if self.shuffle else torch.arange(self.batches.n)
-        full, rest = divmod(self.used, self.batches.size)
-        return order[: self.used], [self.batches.size] * full + [rest] * (rest > 0)
+        return order[: self.used], self.sizes
+
+    def _drawn(self, draw: Draw) -> list[torch.Tensor]:
+        parts = _positions(draw(self.task, torch.default_generator), self.batches.n)
+        self.sizes = [len(part) for part in parts]
+        return parts
 
 
-def _drawing(sampler: Any) -> Callable[[Task, torch.Generator], Iterable[Any]]:
+def _drawing(sampler: Any) -> Draw:
     return sampler.batches if hasattr(sampler, "batches") else sampler
 
 

@@ -46,6 +46,7 @@ class Context:
     there will be at most. epoch, step: which one it is, from 1; steps begin anew in each epoch, `global_step` does not.
     x, y: inputs (a tuple, one tensor for each ingress) and target of the batch, in memory that the next batches use again.
     y_hat: the network's output. last_scores_train, last_scores_valid: by measure, empty when the epoch was not evaluated.
+    batches_without_positives: of an evaluated epoch, where the callback "history" asks for it.
     terminate: set it to True to stop after this epoch.
     """
 
@@ -68,6 +69,7 @@ class Context:
     y: torch.Tensor
     y_hat: torch.Tensor
     loss_value: torch.Tensor | None = None
+    batches_without_positives: int | None = None
 
     def __init__(self, **given: Any):
         self.last_scores_train: dict[str, float] = {}

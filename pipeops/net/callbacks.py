@@ -17,23 +17,31 @@ Rows = dict[int, dict[str, float]]
 
 
 @t_clbk.add("history")
+@attrs.define(eq=False, repr=False, slots=False)
 class History(Callback):
     """The scores of each evaluated epoch: a column `epoch`, then `train.<measure>` and `valid.<measure>`.
 
     Epochs count from 1; without measures there are no rows. Every model has one; `learner.history` shows it.
+    batches_without_positives: whether to count, on two classes, the batches of each evaluated epoch that have no positive row,
+    in a column `train.batches_without_positives`.
 
     >>> from pipeops import t_clbk
     >>> t_clbk("history").state_dict()
     {'epoch': []}
     """
 
-    def __init__(self) -> None:
+    batches_without_positives: bool = flag(False)
+
+    def __attrs_post_init__(self) -> None:
         self._train: Rows = {}
         self._valid: Rows = {}
 
     def on_before_valid(self, ctx: Context) -> None:
-        if ctx.last_scores_train:
-            self._train[ctx.epoch] = {f"train.{k}": v for k, v in ctx.last_scores_train.items()}
+        row = {f"train.{k}": v for k, v in ctx.last_scores_train.items()}
+        if ctx.batches_without_positives is not None:
+            row["train.batches_without_positives"] = ctx.batches_without_positives
+        if row:
+            self._train[ctx.epoch] = row
 
     def on_epoch_end(self, ctx: Context) -> None:
         if ctx.last_scores_valid:

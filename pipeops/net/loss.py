@@ -16,6 +16,8 @@ from typing import Any, ClassVar, TypeVar, cast
 
 import attrs
 import torch
+from torch import nn
+from torch.nn import functional
 
 from pipeops.data import Task
 from pipeops.errors import ConfigError, listing
@@ -24,6 +26,7 @@ from pipeops.net.wrapped import Configure, Item, Wrapped, own_names, undecided
 from pipeops.params import UNSET, anything
 from pipeops.saving import savable
 from pipeops.shorthand import po, t_loss
+from pipeops.text import source
 
 LossFunction = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 C = TypeVar("C", bound=type)
@@ -55,6 +58,7 @@ class CustomLoss(Wrapped, TorchLoss):
 
     def build(self, task: Task) -> LossFunction:
         """An instance of the class, or the function with its further arguments filled in."""
+        _refuse_for_two(self.make, task)
         if isinstance(self.make, torch.nn.Module):
             return copy.deepcopy(self.make)
         make: Callable[..., Any] = self.make
@@ -65,6 +69,36 @@ class CustomLoss(Wrapped, TorchLoss):
         if not callable(made):
             raise ConfigError(f"the loss {self!r} cannot be called with (input, target); give its class a forward or __call__.")
         return cast(LossFunction, made)
+
+
+PER_CLASS = (nn.CrossEntropyLoss, nn.NLLLoss, nn.MultiMarginLoss)
+PER_CLASS_FUNCTIONS = (functional.cross_entropy, functional.nll_loss, functional.multi_margin_loss)
+
+
+def _refuse_for_two(make: Any, task: Task) -> None:
+    """Refuse losses of torch that would silently train nothing, or something else, on the one logit of two classes."""
+    if task.task_type != "classif" or len(task.class_names) != 2:  # type: ignore[attr-defined]
+        return
+    if make in PER_CLASS_FUNCTIONS or _computes_as(make, PER_CLASS):
+        raise ConfigError(
+            f"torch_loss: {source(_named(make))} takes a logit for each class, but two classes have one, that of the positive "
+            'class; use loss="cross_entropy", or torch.nn.BCEWithLogitsLoss.'
+        )
+    if make is functional.binary_cross_entropy or _computes_as(make, (nn.BCELoss,)):
+        raise ConfigError(
+            f"torch_loss: {source(_named(make))} takes probabilities, but the loss gets logits; use "
+            'torch.nn.BCEWithLogitsLoss, or loss="cross_entropy", and no sigmoid at the end of the network.'
+        )
+
+
+def _named(make: Any) -> Any:
+    return type(make) if isinstance(make, nn.Module) else make
+
+
+def _computes_as(make: Any, losses: tuple[type[nn.Module], ...]) -> bool:
+    """Whether it is one of these classes, or an instance; a subclass with a forward of its own is not."""
+    cls = _named(make)
+    return isinstance(cls, type) and any(issubclass(cls, one) and cls.forward is one.forward for one in losses)  # type: ignore[attr-defined]
 
 
 def _takes_task(make: Callable[..., Any]) -> bool:

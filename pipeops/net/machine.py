@@ -16,12 +16,20 @@ def device_for(name: Any, who: str) -> torch.device:
     """The device of this name; "auto" is CUDA where there is one, else the CPU. One that is not there is refused."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = named_device(name, who)
     try:
-        device = torch.device(name)
         torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, TypeError) as error:
+    except (RuntimeError, AssertionError) as error:
         raise ConfigError(f'{who}: the device {name!r} is not available here; use "auto" or "cpu".') from error
     return device
+
+
+def named_device(name: Any, who: str) -> torch.device:
+    """The device of this name, there or not; what torch does not know is refused."""
+    try:
+        return torch.device(name)
+    except (RuntimeError, TypeError) as error:
+        raise ConfigError(f'{who}: no device {name!r}; use "auto", "cpu" or "cuda" ("cuda:1" for the second one).') from error
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from pipeops.net.encode import Link, link_for
 from pipeops.net.jobs import Job, stackable
 from pipeops.net.machine import device_for, seeded, threads
 from pipeops.net.network import compile_network
+from pipeops.net.settings import device_field, measures_field, several
 from pipeops.net.stacked import train_together
 from pipeops.net.state import TorchState
 from pipeops.net.trainer import Trainer, Validation
@@ -40,6 +41,7 @@ class TorchModel(PipeOp):
     task_type: ClassVar[str]
     takes_valid: ClassVar[bool] = True
     stacks: ClassVar[bool] = True
+    keeps_state: ClassVar[frozenset[str]] = frozenset({"predict_type", "batch_size_predict", "device", "num_threads"})
     example: ClassVar[Mapping[str, Any]] = {"epochs": 2, "batch_size": 4, "seed": 0}
 
     epochs: int = integer(0)
@@ -48,11 +50,11 @@ class TorchModel(PipeOp):
     shuffle: bool = flag(True)
     drop_last: bool = flag(False)
     batch_sampler: Any = anything(None)
-    device: str = anything("auto")
+    device: str = device_field()
     num_threads: int = integer(1, default=1)
     seed: int | None = integer(default=None)
-    measures_train: Any = anything(())
-    measures_valid: Any = anything(())
+    measures_train: Any = measures_field()
+    measures_valid: Any = measures_field()
     eval_freq: int = integer(1, default=1)
     patience: int = integer(0, default=0)
     min_delta: float = real(0, default=0.0)
@@ -116,6 +118,7 @@ class TorchModel(PipeOp):
         self._check_settings(valid)
         self._check_configured(descriptor, task)
         self._check_rows(task)
+        self._check_one_row(descriptor.symbol, task.nrow)
         self._check_output(descriptor.symbol, _link(task))
 
     def _check_settings(self, valid: Feed | None) -> None:
@@ -133,7 +136,7 @@ class TorchModel(PipeOp):
             self._check_validation(valid)
 
     def _measured(self) -> bool:
-        return _several(self.measures_valid) != []
+        return several(self.measures_valid) != []
 
     def _check_validation(self, valid: Feed | None) -> None:
         wants = "patience" if self.patience else "restore_best_weights" if self.restore_best_weights else "measures_valid"
@@ -162,6 +165,21 @@ class TorchModel(PipeOp):
         if self.drop_last and self.batch_sampler is None and self.batch_size > task.nrow:
             raise ConfigError(
                 f"{self.id}: with drop_last no batch is left, batch_size is {self.batch_size} and the task has {task.nrow} rows."
+            )
+
+    def _check_one_row(self, symbol: Symbol, rows: int) -> None:
+        """Batch norm cannot take a batch of one row, unless it has more dimensions to take the mean over."""
+        if self.batch_sampler is not None or not self.epochs:
+            return
+        size = min(self.batch_size, rows)
+        if size > 1 and (self.drop_last or rows % size != 1):
+            return
+        norms = [s.id for s in symbol.ancestors() if _is_batch_norm(s) and len(s.shape) == 2]
+        if norms:
+            where = "batches have" if size == 1 else "the last batch has"
+            raise ConfigError(
+                f"{self.id}: '{norms[0]}' takes the mean over the rows of a batch, and {where} one row only ({rows} rows, "
+                f"batch_size {self.batch_size}); set {'' if size == 1 else 'drop_last=True or '}another batch_size."
             )
 
     def _check_output(self, symbol: Symbol, link: Link) -> None:
@@ -195,7 +213,8 @@ class TorchModel(PipeOp):
             rows = self.batch_size_predict or PREDICT_ROWS
             validation = Validation(valid.task, _batches(valid, inputs, link, rows, network, device))
         epochs = Epochs(batches, task, shuffle=self.shuffle, drop_last=self.drop_last, sampler=self.batch_sampler)
-        return Trainer(ctx, epochs, link, list(ctx.callbacks.values()), validation, self.eval_freq)
+        positives = batches.tensors[-1][:, 0].cpu() if _counts_batches(ctx, task) else None
+        return Trainer(ctx, epochs, link, list(ctx.callbacks.values()), validation, self.eval_freq, positives)
 
     def _state(self, job: Job) -> TorchState:
         ctx = job.trainer.ctx
@@ -235,20 +254,20 @@ class TorchModel(PipeOp):
 
     def _measures(self, name: str, task: Task) -> list[Any]:
         """The measures, without those that a training run cannot score."""
-        given = _several(getattr(self, name))
+        given = several(getattr(self, name))
         if not given:
             return []
         from pipeops.learn.measures import as_measures
 
-        several = as_measures(given)
-        for m in several:
+        found = as_measures(given)
+        for m in found:
             if m.task_type not in (None, task.task_type):
                 raise ConfigError(f"{self.id}: '{name}' has {m.id}, which is for {m.task_type}; the task is {task.task_type}.")
             if m.two_classes and len(_classes(task) or ()) != 2:
                 raise ConfigError(f"{self.id}: '{name}' has {m.id}, which is for two classes; the task has more.")
             if "learner" in m.needs:
                 raise ConfigError(f"{self.id}: '{name}' has {m.id}, which scores a learner, not a prediction.")
-        return several
+        return found
 
     def _callbacks(self, descriptor: ModelDescriptor, ctx: Context) -> dict[str, Callback]:
         callbacks = copies(descriptor.callbacks)
@@ -277,7 +296,8 @@ class TorchModelClassif(TorchModel):
     dropout; None draws one, which the state keeps.
 
     measures_train, measures_valid: measures of each evaluated epoch, keys or objects, on the training batches and on the
-    validation data (`as_learner(graph, validate=0.3)`); the first of measures_valid is watched. eval_freq: evaluate every
+    validation data (`as_learner(graph, validate=0.3)`); "loss" is the network's own, the mean of the batches' (each as often
+    as it has rows) and that of all validation rows at once. The first of measures_valid is watched. eval_freq: evaluate every
     so many epochs, and after the last. patience: stop after so many evaluations in a row that do not improve the watched
     measure by more than min_delta (in its units); 0 never stops. restore_best_weights: end with the weights of the best
     evaluated epoch instead of the last one. predict_type: "response" or "prob". `docs/training.md` says more.
@@ -312,12 +332,17 @@ class TorchModelRegr(TorchModel):
     task_type = "regr"
 
 
-def _several(measures: Any) -> list[Any]:
-    return list(measures) if isinstance(measures, list | tuple) else [] if measures is None else [measures]
-
-
 def _classes(task: Task) -> list[Any] | None:
     return list(task.class_names) if task.task_type == "classif" else None  # type: ignore[attr-defined]
+
+
+def _is_batch_norm(symbol: Symbol) -> bool:
+    module = symbol.spec and symbol.spec.module
+    return isinstance(module, type) and issubclass(module, torch.nn.modules.batchnorm._BatchNorm)
+
+
+def _counts_batches(ctx: Context, task: Task) -> bool:
+    return bool(getattr(ctx.callbacks["history"], "batches_without_positives", False)) and len(_classes(task) or ()) == 2
 
 
 def _link(task: Task) -> Link:

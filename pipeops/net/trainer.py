@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import attrs
+import numpy as np
 import torch
 
 from pipeops.data import Task
-from pipeops.errors import TrainingError
+from pipeops.errors import PipeOpsError, TrainingError
 from pipeops.net.batches import Batch, Batches, Epochs
 from pipeops.net.callback import Callback, Context, stages_of
 from pipeops.net.encode import Link
@@ -31,9 +32,18 @@ class Trainer:
     """One training run. `ctx` is what the callbacks see; `run` trains the network in it, in place."""
 
     def __init__(
-        self, ctx: Context, epochs: Epochs, link: Link, callbacks: Sequence[Callback], valid: Validation | None, eval_freq: int
+        self,
+        ctx: Context,
+        epochs: Epochs,
+        link: Link,
+        callbacks: Sequence[Callback],
+        valid: Validation | None,
+        eval_freq: int,
+        positives: torch.Tensor | None = None,
     ):
+        """`positives`: which rows are positive, where batches without one are to be counted."""
         self.ctx, self.epochs, self.link, self.valid, self.eval_freq = ctx, epochs, link, valid, eval_freq
+        self.positives = positives
         self.stages = stages_of(callbacks)
         ctx.stepper.watch(ctx)
 
@@ -68,7 +78,7 @@ class Trainer:
     @property
     def wants_outputs(self) -> bool:
         """Whether what the network puts out in this epoch will be scored."""
-        return self.evaluates and bool(self.ctx.measures_train)
+        return self.evaluates and any("loss" not in m.needs for m in self.ctx.measures_train)
 
     def begin_epoch(self) -> None:
         """Before the first batch of an epoch."""
@@ -79,7 +89,9 @@ class Trainer:
         """After the last batch: a loss for each, the outputs where they are wanted, and whose rows they are (None: in order)."""
         ctx = self.ctx
         _refuse_non_finite(losses, ctx)
-        ctx.last_scores_train = {} if outputs is None else self._train_scores(torch.cat(list(outputs)), rows)
+        ctx.last_scores_train = self._train_scores(losses, outputs, rows) if self.evaluates else {}
+        counts = self.positives is not None and self.evaluates
+        ctx.batches_without_positives = _without(self.positives, rows, self.epochs.sizes) if counts else None
         self._call("on_before_valid")
         ctx.last_scores_valid = {}
         if self.evaluates and self.valid is not None:
@@ -111,8 +123,16 @@ class Trainer:
             ctx.global_step += 1
             for call in before:
                 call(ctx)
-            ctx.y_hat = network(*ctx.x)
-            loss = loss_of(ctx.y_hat, ctx.y)
+            try:
+                ctx.y_hat = network(*ctx.x)
+            except ValueError as error:
+                refuse_one_row(error, ctx)
+                raise
+            try:
+                loss = loss_of(ctx.y_hat, ctx.y)
+            except Exception as error:
+                refuse_failed(error, ctx.loss, ctx.y_hat, ctx.y)
+                raise
             if type(loss) is not torch.Tensor or loss.ndim or not loss.requires_grad:
                 _refuse_no_loss(loss, ctx)
             loss.backward()
@@ -127,29 +147,40 @@ class Trainer:
                 call(ctx)
         return losses
 
-    def _train_scores(self, output: torch.Tensor, rows: torch.Tensor | None) -> dict[str, float]:
-        """Scores of what the network put out while it was trained."""
-        task, output = self.ctx.task, output.cpu()
+    def _train_scores(
+        self, losses: Sequence[float], outputs: Sequence[torch.Tensor] | None, rows: torch.Tensor | None
+    ) -> dict[str, float]:
+        """Scores of what the network put out while it was trained; of the loss, its mean over rows."""
+        ctx, sizes = self.ctx, self.epochs.sizes
+        prediction = None if outputs is None else self._seen(torch.cat(list(outputs)).cpu(), rows)
+        loss = float(np.average(losses, weights=sizes))
+        return {m.id: m.score(prediction, task=ctx.task, loss=loss) for m in ctx.measures_train}
+
+    def _seen(self, output: torch.Tensor, rows: torch.Tensor | None) -> Any:
+        """The labelled table of the rows that the network was trained on."""
+        task = self.ctx.task
         if rows is None:
-            return _scores(self.link.predict(output, task, with_prob=True), self.ctx.measures_train, task)
+            return self.link.predict(output, task, with_prob=True)
         whole = torch.zeros((task.nrow, *output.shape[1:]), dtype=output.dtype)
         whole[rows] = output
         prediction = self.link.predict(whole, task, with_prob=True)
-        seen = prediction if len(rows) == task.nrow else prediction.take(torch.unique(rows).numpy())
-        return _scores(seen, self.ctx.measures_train, task)
+        return prediction if len(rows) == task.nrow else prediction.take(torch.unique(rows).numpy())
 
     def _valid_scores(self, valid: Validation) -> dict[str, float]:
-        ctx, outputs = self.ctx, list[torch.Tensor]()
+        ctx, several = self.ctx, list[torch.Tensor]()
         ctx.network.eval()
         with torch.no_grad():
             for ctx.x, ctx.y in valid.batches.ordered():
                 self._call("on_batch_valid_begin")
                 ctx.y_hat = ctx.network(*ctx.x)
-                outputs.append(ctx.y_hat)
+                several.append(ctx.y_hat)
                 self._call("on_batch_valid_end")
+            output = torch.cat(several)
+            asked = any("loss" in m.needs for m in ctx.measures_valid)
+            loss = _value(ctx.loss, output, valid.batches.tensors[-1]) if asked else None
         ctx.network.train()
-        prediction = self.link.predict(torch.cat(outputs).cpu(), valid.task, with_prob=True)
-        return _scores(prediction, ctx.measures_valid, valid.task)
+        prediction = self.link.predict(output.cpu(), valid.task, with_prob=True)
+        return {m.id: m.score(prediction, task=valid.task, loss=loss) for m in ctx.measures_valid}
 
 
 def _callable(thing: Any) -> Callable[..., Any]:
@@ -160,8 +191,39 @@ def _callable(thing: Any) -> Callable[..., Any]:
     return thing if any(hooks) else thing.forward
 
 
-def _scores(prediction: Any, measures: Sequence[Any], task: Task) -> dict[str, float]:
-    return {m.id: m.score(prediction, task=task) for m in measures}
+def _value(loss: Callable[..., torch.Tensor], output: torch.Tensor, target: torch.Tensor) -> float:
+    try:
+        return float(loss(output, target))
+    except Exception as error:
+        refuse_failed(error, loss, output, target)
+        raise
+
+
+def _without(positives: torch.Tensor, rows: torch.Tensor | None, sizes: Sequence[int]) -> int:
+    """How many batches have no positive row; rows: in which order they come (None: as they are)."""
+    until = torch.cumsum(positives if rows is None else positives[rows], 0)[torch.tensor(sizes).cumsum(0) - 1]
+    return int((torch.diff(until, prepend=until.new_zeros(1)) == 0).sum())
+
+
+def refuse_failed(error: Exception, loss: Any, output: torch.Tensor, target: torch.Tensor) -> None:
+    """Say which loss it is that failed, and on what; errors of our own say so themselves."""
+    if isinstance(error, PipeOpsError):
+        return
+    given = getattr(loss, "func", loss)
+    name = getattr(given, "__name__", type(given).__name__)
+    shown = [f"{tuple(t.shape)} {str(t.dtype).removeprefix('torch.')}" for t in (output, target)]
+    raise TrainingError(
+        f"torch_loss: {name} failed on an output of {shown[0]} and a target of {shown[1]}: {type(error).__name__}: {error}"
+    ) from error
+
+
+def refuse_one_row(error: Exception, ctx: Context) -> None:
+    """Say what to do about a batch of one row that batch norm cannot take."""
+    if "more than 1 value per channel" in str(error):
+        raise TrainingError(
+            f"batch norm needs more than one row in a batch, and batch {ctx.step} of epoch {ctx.epoch} has {len(ctx.y)}; set "
+            "drop_last=True in the model node, or another batch_size."
+        ) from error
 
 
 def _refuse_no_loss(loss: Any, ctx: Context) -> None:

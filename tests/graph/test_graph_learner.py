@@ -148,3 +148,62 @@ def test_what_the_model_shows():
     plain = as_learner(po("scale") >> lrn("classif.featureless")).train(tsk("iris"))
     with pytest.raises(NotTrainedError, match=r"no node of this graph has a 'network'"):
         plain.network  # noqa: B018
+
+
+# ---------------------------------------------------------------- hyperparameters of a trained learner
+
+
+KEPT = {
+    "predict_type": "response",
+    "batch_size_predict": 7,
+    "device": "cpu",
+    "num_threads": 2,
+    "epochs": 3,
+    "seed": 1,
+    "measures_train": (),
+    "shuffle": True,
+}
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_what_only_matters_when_predicting_keeps_what_was_learnt(name):
+    task = tsk("breast_cancer")
+    learner = as_learner(po("scale") >> network()).train(task)
+    before = learner.predict(task)
+    learner.params[f"torch_model_classif.{name}"] = KEPT[name]
+    assert learner.params[f"torch_model_classif.{name}"] == KEPT[name]
+    assert learner.is_trained
+    after = learner.predict(task)
+    assert after.response.tolist() == before.response.tolist()
+    assert ("prob" in after.predict_types) is (name != "predict_type")
+
+
+@pytest.mark.parametrize(("name", "value"), [("epochs", 4), ("seed", 2), ("measures_train", ["classif.ce"]), ("drop_last", True)])
+def test_other_hyperparameters_drop_it(name, value):
+    learner = as_learner(network()).train(tsk("breast_cancer"))
+    learner.params[f"torch_model_classif.{name}"] = value
+    assert not learner.is_trained
+    assert not learner.graph.is_trained
+
+
+def test_a_graph_keeps_its_states_alike():
+    graph = network()
+    graph.train(tsk("breast_cancer"))
+    graph.params["torch_model_classif.batch_size_predict"] = 5
+    graph.params["linear.out_features"] = 4
+    assert graph.is_trained
+    with pytest.raises(ConfigError):
+        graph.params["linear.out_features"] = 0
+    assert graph.is_trained
+    graph.params["linear.out_features"] = 5
+    assert not graph.is_trained
+
+
+def test_the_predict_type_of_a_copy_may_be_set():
+    import copy
+
+    learner = as_learner(network()).train(tsk("breast_cancer"))
+    for other in (copy.copy(learner), copy.deepcopy(learner)):
+        other.predict_type = "response"
+        assert other.predict(tsk("breast_cancer")).predict_types == ["response"]
+    assert learner.predict_type == "prob"
