@@ -230,7 +230,7 @@ class Params(MutableMapping[str, Any]):
     Reading gives the present value, assigning validates and changes it. It stores nothing itself.
     """
 
-    def __init__(self, read: Callable[[], dict[str, Setting]], write: Callable[[str, Any], None], owner: str):
+    def __init__(self, read: Callable[[], dict[str, Setting]], write: Callable[[str, Any], object], owner: str):
         self._read, self._write, self._owner = read, write, owner
 
     def __getitem__(self, address: str) -> Any:

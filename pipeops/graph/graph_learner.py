@@ -5,7 +5,7 @@ Neighbours: graph.py runs the nodes; the learner's base is `learn/learner.py`.
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
@@ -98,9 +98,7 @@ class GraphLearner(Learner):
         return any(node.stacks for node in self.graph.nodes.values())
 
     @classmethod
-    def train_many(
-        cls, learners: Iterable[Any], tasks: Iterable[Task], valids: Iterable[Task | None]
-    ) -> "Iterator[Self | Exception]":
+    def train_many(cls, learners: Iterable[Any], tasks: Iterable[Task], valids: Iterable[Task | None]) -> Iterator[Any]:
         """In lockstep, where they are the same graph up to hyperparameters, in groups whose data is not too large."""
         for part in _together(zip(learners, tasks, valids, strict=True)):
             if len(part) == 1 or not part[0][0].stacks:
@@ -199,7 +197,8 @@ def _together(jobs: Iterable[Job]) -> Iterator[list[Job]]:
         yield part
 
 
-def _in_lockstep(jobs: Sequence[Job]) -> list[GraphLearner | Exception]:
+def _in_lockstep(jobs: Sequence[Job]) -> list[Any]:
+    """The learners, trained, or what stopped them."""
     start = time.perf_counter()
     prepared = [attempt(learner._prepare, task, valid) for learner, task, valid in jobs]
     ready = [i for i, lanes in enumerate(prepared) if not isinstance(lanes, Exception)]

@@ -130,11 +130,10 @@ def _run(
     stacked: bool | None,
 ) -> dict[int, Outcome]:
     """The outcomes by position, as far as an interrupt let them come."""
-    from joblib import effective_n_jobs
     from tqdm import tqdm
 
     outcomes = _finished_before(jobs, store)
-    groups = _groups(jobs, [i for i in range(len(jobs)) if i not in outcomes], stacked, effective_n_jobs(n_jobs))
+    groups = _groups(jobs, [i for i in range(len(jobs)) if i not in outcomes], stacked, _workers(n_jobs))
     hide = None if progress is None else not progress
     with tqdm(total=len(jobs), initial=len(outcomes), disable=hide, desc="benchmark", unit="job") as bar:
         try:
@@ -173,14 +172,20 @@ def _outcomes(
     jobs: Sequence[Job], groups: Sequence[list[int]], n_jobs: int | None, store_models: bool
 ) -> Iterator[tuple[int, Outcome]]:
     """Positions and outcomes, as they come."""
-    from joblib import effective_n_jobs
-
-    if len(groups) < 2 or effective_n_jobs(n_jobs) == 1:
+    if len(groups) < 2 or _workers(n_jobs) == 1:
         for group in groups:
             yield from zip(group, run_group(*_handed(jobs, group), store_models), strict=True)
     else:
         for k, made in _parallel(jobs, groups, n_jobs, store_models):
             yield from zip(groups[k], made, strict=True)
+
+
+def _workers(n_jobs: int | None) -> int:
+    """How many jobs joblib runs at once; None leaves it to `joblib.parallel_config`."""
+    from joblib import effective_n_jobs
+
+    count: Any = effective_n_jobs
+    return count(n_jobs)
 
 
 def _handed(jobs: Sequence[Job], group: Sequence[int]) -> tuple[Task, list[Learner], list[Sets]]:
@@ -194,7 +199,8 @@ def _parallel(jobs: Sequence[Job], groups: Sequence[list[int]], n_jobs: int | No
     def call(k: int) -> Any:
         return delayed(run_remote)(k, *_handed(jobs, groups[k]), store_models)
 
-    streams = parallel.get_active_backend()[0].supports_return_generator
+    backend: Any = parallel.get_active_backend()[0]
+    streams = backend.supports_return_generator
     run = Parallel(n_jobs=n_jobs, return_as="generator_unordered" if streams else "list")
     yield from run(call(k) for k in range(len(groups)))  # type: ignore[misc]
 

@@ -95,7 +95,8 @@ class SklearnLearner(FlatLearner):
     def _change(self, name: str, value: Any) -> None:
         from sklearn.base import clone
 
-        self.estimator = clone(self.estimator).set_params(**{name: value})
+        copied: Any = clone(self.estimator)
+        self.estimator = copied.set_params(**{name: value})
 
     def selected_features(self) -> list[str]:
         """The features that the model uses: those with a coefficient or an importance other than 0."""
@@ -131,13 +132,13 @@ class SklearnLearner(FlatLearner):
         """A clone to fit: told which columns are categories, calibrated where probabilities need it."""
         from sklearn.base import clone
 
-        estimator = clone(self.estimator)
+        estimator: Any = clone(self.estimator)
         if categorical and self._takes_categories():
             estimator.set_params(categorical_features=[name in categorical for name in features])
         if self.predict_type == "prob" and not hasattr(estimator, "predict_proba"):
             from sklearn.calibration import CalibratedClassifierCV
 
-            return CalibratedClassifierCV(estimator, ensemble=False)
+            return CalibratedClassifierCV(estimator, ensemble=False)  # pyright: ignore[reportArgumentType] - its own default is a string
         return estimator
 
     def _takes_categories(self) -> bool:
