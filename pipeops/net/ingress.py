@@ -5,6 +5,7 @@ values, no columns at all. Predicting makes the feed that a trained network read
 may meet in one network, each behind a po("select"). Neighbours: `descriptor` below; `merge` joins, `model` reads.
 """
 
+import math
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
@@ -25,10 +26,12 @@ NO_NUMBERS = (
     'applicator=lambda x: x.dt.timestamp()), or leave them out with po("select").'
 )
 
+FLOAT32 = np.finfo(np.float32)
+
 
 @attrs.define(eq=False)
 class NumericSource:
-    """Numeric and boolean columns as float32 `(n, columns)`; missing values are refused when they are met."""
+    """Numeric and boolean columns as float32 `(n, columns)`; missing and infinite values are refused when they are met."""
 
     task: Task
     columns: tuple[str, ...]
@@ -38,18 +41,33 @@ class NumericSource:
     def tensor(self) -> torch.Tensor:
         """All rows; the same tensor each time."""
         if self._tensor is None:
-            self._tensor = self._complete(torch.from_numpy(self.task.matrix("float32", self.columns)))
+            self._tensor = self._complete(torch.from_numpy(self._matrix()))
         return self._tensor
+
+    def _matrix(self) -> np.ndarray:
+        with np.errstate(over="ignore"):
+            return self.task.matrix("float32", self.columns)
 
     def blocks(self, size: int) -> Iterator[tuple[int, int, torch.Tensor]]:
         """Rows in blocks of `size`, each a view of one buffer that is used again."""
-        for start, stop, block in self.task.blocks(self.columns, size):
+        blocks = self.task.blocks(self.columns, size)
+        while True:
+            with np.errstate(over="ignore"):
+                found = next(blocks, None)
+            if found is None:
+                return
+            start, stop, block = found
             yield start, stop, self._complete(torch.from_numpy(block))
 
     def _complete(self, values: torch.Tensor) -> torch.Tensor:
-        """One sum finds a NaN; which column it is in is only asked then (infinities of both signs also sum to NaN)."""
-        if bool(values.sum().isnan()):
+        """One sum finds NaN and infinite values; what and where they are is only asked then (finite values may overflow it)."""
+        if not math.isfinite(values.sum().item()) and not bool(values.isfinite().all()):
             refuse_missing(self.task, self.columns, self.who, "imputemean")
+            counts = np.isinf(self._matrix()).sum(axis=0)
+            raise DataError(
+                f"{self.who}: infinite values in {_counted(dict(zip(self.columns, counts.tolist(), strict=True)))} (float32 holds "
+                f"numbers up to {FLOAT32.max:.1e}); replace them, or make them missing and impute them."
+            )
         return values
 
 
@@ -91,14 +109,18 @@ class CategoricalSource:
 
 def refuse_missing(task: Task, columns: Sequence[str] | Mapping[str, Any], who: str, imputer: str) -> None:
     """Refuse missing values in these columns, saying how many and what helps."""
-    counts = {c: n for c, n in task.missings().items() if n and c in columns}
-    if counts:
-        found = ", ".join(f"'{c}' ({n})" for c, n in list(counts.items())[:8])
-        more = f" and {len(counts) - 8} more columns" if len(counts) > 8 else ""
+    counts = {c: n for c, n in task.missings().items() if c in columns}
+    if any(counts.values()):
         raise DataError(
-            f'{who}: missing values in {found}{more}; impute them first, for example with po("{imputer}"); '
+            f'{who}: missing values in {_counted(counts)}; impute them first, for example with po("{imputer}"); '
             'po("missind") keeps where they were.'
         )
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    """The columns that have some, with how many: `'a' (1), 'b' (3)`."""
+    found = [f"'{c}' ({n})" for c, n in counts.items() if n]
+    return ", ".join(found[:8]) + (f" and {len(found) - 8} more columns" if len(found) > 8 else "")
 
 
 @operator
@@ -166,7 +188,7 @@ class Ingress(PipeOp):
 class TorchIngressNumeric(Ingress):
     """Numeric columns as the input of a network: float32 `(batch, columns)`; booleans are 0 and 1.
 
-    Refuses other kinds of columns, missing values and a task without features.
+    Refuses other kinds of columns, missing and infinite values and a task without features.
 
     >>> from pipeops import po, tsk
     >>> po("torch_ingress_num").train([tsk("iris")])[0][0].symbol.shape

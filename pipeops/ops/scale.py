@@ -1,15 +1,17 @@
 """Operators that shift and stretch numeric columns: scale, scalerange, scalemaxabs.
 
 Each learns numbers for every column in a few passes over the frame and applies them as one expression for all columns.
-Missing values pass through; a column without any value has nothing to learn from and comes out missing.
+Missing values pass through; a column without any value has nothing to learn from and comes out missing. Infinite values are
+refused where they would spoil the whole column.
 """
 
+import math
 from collections.abc import Callable
 from typing import ClassVar
 
 import narwhals as nw
 
-from pipeops.errors import ConfigError
+from pipeops.errors import ConfigError, DataError, listing
 from pipeops.ops.base import Frame, Preprocess, Series, numeric, one_row, operator
 from pipeops.params import flag, real
 from pipeops.shorthand import po
@@ -42,6 +44,16 @@ def wide(frame: Frame) -> Frame:
     return frame.with_columns(nw.col(*whole).cast(nw.Float64)) if whole else frame
 
 
+def refuse_infinite(who: str, *learnt: dict[str, float]) -> None:
+    """Refuse columns whose numbers (smallest and largest, middle, ...) are infinite, because their values are."""
+    found = [name for name in learnt[0] if any(math.isinf(numbers[name]) for numbers in learnt)]
+    if found:
+        raise DataError(
+            f"{who}: infinite values in {listing(found)}, which leave no scale to learn; replace them, or make them missing and "
+            'impute them, for example with po("imputemean").'
+        )
+
+
 @po.add("scale")
 @operator
 class Scale(Preprocess):
@@ -69,6 +81,7 @@ class Scale(Preprocess):
         low, high, mean, variance, count = statistics(
             frame, low=nw.Expr.min, high=nw.Expr.max, mean=nw.Expr.mean, variance=nw.Expr.var, count=nw.Expr.count
         )
+        refuse_infinite(self.id, low, high)
         constant = [name for name in low if low[name] == high[name]]
         mean.update({name: low[name] for name in constant})
         variance.update(dict.fromkeys(constant, 0.0))
@@ -85,10 +98,12 @@ class Scale(Preprocess):
 
     def _robust(self, frame: Frame) -> tuple[dict[str, float], dict[str, float]]:
         (middle,) = statistics(frame, middle=nw.Expr.median)
+        refuse_infinite(self.id, middle)
         center = middle if self.center else dict.fromkeys(middle, 0.0)
         if not self.scale:
             return center, dict.fromkeys(middle, 1.0)
         (spread,) = statistics(each(wide(frame), lambda n: (nw.col(n) - center[n]).abs()), spread=nw.Expr.median)
+        refuse_infinite(self.id, spread)
         return center, {name: value * MAD for name, value in spread.items()}
 
     def apply(self, frame: Frame, state: dict[str, dict[str, float]]) -> Frame:
@@ -120,6 +135,7 @@ class ScaleRange(Preprocess):
 
     def fit(self, frame: Frame, target: Series | None) -> dict[str, dict[str, float]]:
         low, high = statistics(frame, low=nw.Expr.min, high=nw.Expr.max)
+        refuse_infinite(self.id, low, high)
         width = self.upper - self.lower
         return {"minimum": low, "scale": {n: width / (high[n] - low[n]) if high[n] != low[n] else 1.0 for n in low}}
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler
 
 from pipeops import as_task_regr, po
+from pipeops.errors import DataError
 
 FINITE = st.floats(-1e6, 1e6, allow_subnormal=False)
 COLUMN = st.lists(st.one_of(st.none(), FINITE), min_size=1, max_size=12)
@@ -102,3 +103,23 @@ def test_scalerange_stays_within_its_bounds(column: list[float | None], lower: f
     data = task(x=pl.Series(column, dtype=pl.Float64))
     made = [v for v in values(train(po("scalerange", lower=lower, upper=upper), data)) if v is not None and v == v]
     assert all(lower - 1e-9 <= v <= upper + 1e-9 for v in made)
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("-inf")])
+@pytest.mark.parametrize("node", [po("scale"), po("scale", center=False), po("scale", scale=False), po("scalerange")])
+def test_infinite_values_are_named(node, value):
+    task = as_task_regr({"x": [1.0, 2.0, value], "z": [1.0, 2.0, 4.0], "y": [0.0, 1.0, 2.0]}, target="y")
+    with pytest.raises(DataError, match=rf"{node.id}: infinite values in 'x', "):
+        node.train([task])
+    others = node.train([task.select(["z"])])[0][0]
+    assert np.isfinite(others.matrix()).all()
+
+
+def test_infinite_values_where_they_do_not_matter():
+    """The largest finite value is what scalemaxabs learns, and a middle is not moved by one of three."""
+    task = as_task_regr({"x": [1.0, 2.0, float("inf")], "y": [0.0, 1.0, 2.0]}, target="y")
+    assert po("scalemaxabs").train([task])[0][0].matrix().ravel().tolist() == [0.5, 1.0, np.inf]
+    assert po("scale", robust=True).train([task])[0][0].matrix()[1] == 0
+    half = as_task_regr({"x": [1.0, np.inf, np.inf], "y": [0.0, 1.0, 2.0]}, target="y")
+    with pytest.raises(DataError, match="infinite values in 'x'"):
+        po("scale", robust=True).train([half])
