@@ -21,6 +21,8 @@ Drawn = tuple[torch.Tensor, list[int]]
 
 LIMIT = 1 << 28
 """Bytes of data and weights that are worth stacking; the steps of larger runs are not dominated by overhead."""
+CACHED = 1 << 20
+"""Bytes of one network's weights above which a processor's caches hold no stack, so that stacking it gains nothing."""
 FEWER = 0.8
 """A job with fewer than this part of the rows of another is not stacked with it: its last batches would be empty."""
 IN_LOOP = ("on_batch_begin", "on_after_backward", "on_batch_end")
@@ -127,9 +129,12 @@ def _settings(job: Job) -> str:
     return repr((ctx.lr, alike(ctx.stepper)))
 
 
+def _weights(job: Job) -> int:
+    return sum(p.nbytes for p in job.network.parameters())
+
+
 def _bytes(job: Job) -> int:
-    weights = sum(p.nbytes for p in job.network.parameters())
-    return sum(t.nbytes for t in job.tensors) + 4 * weights
+    return sum(t.nbytes for t in job.tensors) + 4 * _weights(job)
 
 
 def stackable(job: Job) -> bool:
@@ -138,7 +143,12 @@ def stackable(job: Job) -> bool:
     if any(trainer.stages[stage] for stage in IN_LOOP) or type(trainer.ctx.stepper).watch is not Stepper.watch:
         return False
     tied = len(list(network.parameters())) < len(list(network.named_parameters(remove_duplicate=False)))
-    return not tied and not any(map(_has_hooks, network.modules())) and 2 * _bytes(job) <= LIMIT
+    return not tied and not any(map(_has_hooks, network.modules())) and _worth_it(job)
+
+
+def _worth_it(job: Job) -> bool:
+    on_cpu = job.trainer.ctx.device.type == "cpu"
+    return 2 * _bytes(job) <= LIMIT and not (on_cpu and _weights(job) > CACHED)
 
 
 def _has_hooks(module: torch.nn.Module) -> bool:

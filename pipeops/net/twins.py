@@ -103,12 +103,12 @@ def twin(modules: Sequence[nn.Module], params: Tensors, buffers: Tensors, draws:
         return module
     if kind is nn.Dropout:
         return partial(_dropout, [m.p for m in modules], draws)  # type: ignore[misc]
-    if kind is nn.LayerNorm:
+    if type(module) is nn.LayerNorm:
         return partial(_layer_norm, module, params)
-    if kind is CategoricalEmbedding:
-        starts = torch.arange(len(modules), device=module.offsets.device) * len(module.weight)  # type: ignore[union-attr,operator,arg-type]
+    if type(module) is CategoricalEmbedding:
+        starts = torch.arange(len(modules), device=module.offsets.device) * len(module.weight)
         return partial(_embedding, params["weight"], (starts.unsqueeze(1) + buffers["offsets"]).unsqueeze(1))
-    if kind is Concatenation:
+    if type(module) is Concatenation:
         return partial(_concatenated, module)
     mapped = _mapped(module, params, buffers)
     return partial(_same_rank, module, mapped) if kind in (Sum, Product) else mapped

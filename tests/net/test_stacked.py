@@ -372,8 +372,9 @@ def test_much_smaller_data_is_not_stacked_with_larger():
     check(learner(), tasks=tasks, together=2)
 
 
-def test_large_data_is_not_stacked(monkeypatch):
-    monkeypatch.setattr("pipeops.net.jobs.LIMIT", 1000)
+@pytest.mark.parametrize("limit", ["LIMIT", "CACHED"])
+def test_what_is_large_is_not_stacked(monkeypatch, limit):
+    monkeypatch.setattr(f"pipeops.net.jobs.{limit}", 200)
     check(learner(), together=1)
 
 
