@@ -123,7 +123,9 @@ class Measure:
             return prediction if prediction.weights is None else prediction.with_weights(None)
         if not self.weighted:
             raise ConfigError(f"{self.id}: cannot use observation weights; use_weights='ignore' leaves them out.")
-        return prediction
+        if not prediction.weights.any():
+            raise DataError(f"{self.id}: all observation weights are 0.")
+        return prediction if prediction.weights.all() else prediction.take(prediction.weights > 0)
 
     def _mismatch(self, prediction: Any) -> str | None:
         if self.task_type not in (None, prediction.task_type):

@@ -119,7 +119,11 @@ def _costs(p: Any, costs: Any, normalize: bool) -> float:
 
 def _cost_matrix(costs: Any, class_names: list[Any]) -> np.ndarray:
     """Costs as an array in level order, from `{response: {truth: cost}}`, a pandas frame like it, or such an array."""
-    if hasattr(costs, "to_dict"):
+    if hasattr(costs, "columns"):
+        if not hasattr(costs, "index"):
+            raise ConfigError(
+                "classif.costs: a frame must be pandas', whose index names responses; give {response: {truth: cost}}."
+            )
         costs = costs.to_dict("index")
     if isinstance(costs, Mapping):
         rows = [costs, *costs.values()]

@@ -8,6 +8,7 @@ Neighbours: measures (the machinery) below.
 from functools import partial
 from typing import Any
 
+from pipeops.errors import DataError
 from pipeops.learn.measures import INF, row
 from pipeops.params import Param
 
@@ -22,7 +23,10 @@ def _time(prediction: Any, learner: Any, stages: tuple[str, ...]) -> float:
 def _selected_features(prediction: Any, learner: Any, task: Any, normalize: bool) -> float:
     if not hasattr(learner, "selected_features"):
         return NAN
-    n = len(learner.selected_features())
+    try:
+        n = len(learner.selected_features())
+    except DataError:
+        return NAN
     return n / len(task.feature_names) if normalize else n
 
 
@@ -41,7 +45,7 @@ def _loss(prediction: Any, loss: float) -> float:
 
 
 _LEARNER: dict[str, Any] = {"predict_type": None, "needs": ("learner",), "weighted": False}
-_MISSING: dict[str, Any] = {"undefined": "the learner does not have it"}
+_MISSING: dict[str, Any] = {"undefined": "the learner does not have it, or was not kept by store_models=True"}
 
 row("loss", _loss, "Loss of the Network in Training", (-INF, INF), True, predict_type=None, needs=("loss",), weighted=False)
 row("time_train", partial(_time, stages=("train",)), "Elapsed Time", (0, INF), True, **_LEARNER, **_MISSING)

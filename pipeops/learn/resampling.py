@@ -14,7 +14,7 @@ import attrs
 import numpy as np
 
 from pipeops.data import Task
-from pipeops.errors import ConfigError
+from pipeops.errors import ConfigError, DataError
 from pipeops.learn.labelled import preview
 from pipeops.learn.splits import IntArray, Seed, refuse_strata_with_groups, strata
 from pipeops.params import Configurable
@@ -80,6 +80,10 @@ class Resampling(Configurable, ABC):
 
         Raises `DataError` when the task has both roles.
         """
+        if not isinstance(task, Task):
+            raise DataError(
+                f"{self.id}: takes a task, got {type(task).__name__}; make one with tsk, as_task_classif or as_task_regr."
+            )
         refuse_strata_with_groups(task, self.id)
         return attrs.evolve(self, instance=self._draw(task, np.random.default_rng(seed)))
 

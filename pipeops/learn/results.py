@@ -97,7 +97,8 @@ class BenchmarkResult:
         mixed = {name for name in ("truth", "response") if len({f.schema[name] for _, f in made}) > 1}
         frames = []
         for r, frame in made:
-            own = [pl.lit(v).alias(n) for n, v in zip((*IDS, "iteration"), (*r.ids, r.iteration), strict=True)]
+            ids = [pl.lit(v).alias(n) for n, v in zip(IDS, r.ids, strict=True)]
+            own = [*ids, pl.lit(r.iteration, pl.Int64).alias("iteration")]
             frames.append(frame.select(*own, *(pl.col(n).cast(pl.String) if n in mixed else n for n in frame.columns)))
         return pl.concat(frames, how="diagonal_relaxed") if frames else pl.DataFrame()
 

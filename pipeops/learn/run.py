@@ -105,12 +105,24 @@ def _jobs(grid: BenchmarkGrid, seed: int) -> list[Job]:
     jobs: list[Job] = []
     for task, learner, resampling in grid:
         learner._check(task)
+        _check_failing(learner, task)
         place = (task.id, resampling.id)
         if place not in splits:
             splits[place] = _split(task, resampling, _seed_for(seed, "split", *place))
         row = GridRow(task, learner, splits[place])
         jobs += [Job(row, i, _seed_for(seed, "job", *place, learner.id, i)) for i in range(splits[place].iters)]
     return jobs
+
+
+def _check_failing(learner: Learner, task: Task) -> None:
+    """What is to happen on a failure must be possible; else it would come out in the middle of a benchmark."""
+    if learner.encapsulate not in ("none", "try"):
+        raise ConfigError(f"{learner.id}: encapsulate is 'none' or 'try', got {learner.encapsulate!r}.")
+    if learner.fallback is None:
+        return
+    learner.fallback._check(task)
+    if learner.predict_type not in learner.fallback.predict_types:
+        raise ConfigError(f"{learner.id}: the fallback '{learner.fallback.id}' cannot predict {learner.predict_type!r}.")
 
 
 def _split(task: Task, resampling: Resampling, seed: int) -> Resampling:

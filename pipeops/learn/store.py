@@ -8,6 +8,7 @@ Neighbours: saving and jobs below, run above.
 import hashlib
 import inspect
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -53,10 +54,14 @@ class Store:
             return None
 
     def save(self, task: Task, learner: Learner, sets: Sets, outcome: Outcome) -> None:
-        """Keep what a job left; the file appears whole or not at all."""
+        """Keep what a job left; the file appears whole or not at all. A model that cannot be saved is not kept, nor its job."""
         file = self._file(task, learner, sets)
         part = file.with_suffix(".part")
-        write(part, "job", outcome)
+        try:
+            write(part, "job", outcome)
+        except FormatError as error:
+            warnings.warn(f"benchmark: jobs of '{learner.id}' are not kept and would run again. {error}", stacklevel=2)
+            return
         part.replace(file)
 
     def _file(self, task: Task, learner: Learner, sets: Sets) -> Path:

@@ -1,6 +1,8 @@
 """Losses over all pairs of a positive and a negative score, without visiting the pairs.
 
 Both ask that each positive score is above each negative one by a margin, and so approach the area under the ROC curve.
+They do not see a constant added to all scores: the gradient of a last bias is rounding noise, which Adam scales to steps of
+`lr`. Ranks are reproducible, the level of the scores is not; choose a threshold after training.
 Published in Rust and Hocking, "A Log-linear Gradient Descent Algorithm for Unbalanced Binary Classification using the
 All Pairs Squared Hinge Loss" (2023, arXiv 2302.11062). Neighbours: `scores` below, `losses` registers them.
 """

@@ -6,6 +6,7 @@ threshold does is `PredictionClassif.set_threshold`.
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy.typing as npt
 from pipeops.errors import ConfigError, DataError
 from pipeops.graph.pipeop import Channel, PipeOp, operator
 from pipeops.learn.measures import Measure, as_measure
-from pipeops.params import anything, integer
+from pipeops.params import Token, anything, integer
 from pipeops.shorthand import po
 
 Array = npt.NDArray[np.float64]
@@ -45,6 +46,12 @@ class Threshold(OnPrediction):
     """
 
     thresholds: Any = anything(0.5)
+
+    def __attrs_post_init__(self) -> None:
+        given = self.thresholds
+        number = isinstance(given, Real) and not isinstance(given, bool) and 0 <= given <= 1
+        if not number and not isinstance(given, Mapping | Token):
+            raise ConfigError(f"{self.id}: 'thresholds' is a number in [0, 1], or one for each class by label, got {given!r}.")
 
     def train(self, inputs: Sequence[Any]) -> tuple[Sequence[Any], Any]:
         """Nothing to learn."""

@@ -391,3 +391,38 @@ def test_ctrl_c_in_the_middle(iris, tmp_path):
 def test_what_cannot_be_fitted_in_a_worker_reaches_the_caller(iris):
     with pytest.raises(TrainingError, match=r"classif.log_reg: scikit-learn could not fit"):
         resample(iris.filter(iris.row_ids[:17]), lrn("classif.log_reg"), rsmp("cv", folds=2), n_jobs=2, seed=1)
+
+
+def test_predictions_join_with_scores(grid):
+    result = benchmark(grid, seed=1)
+    keys = ["task_id", "learner_id", "resampling_id", "iteration"]
+    assert len(result.predictions().join(result.score("classif.ce"), on=keys)) == len(result.predictions())
+
+
+def test_a_learner_that_does_not_say_which_features_it_uses_scores_nan(iris):
+    result = resample(iris, lrn("classif.knn"), rsmp("holdout"), seed=1, store_models=True)
+    with pytest.warns(UserWarning, match="selected_features: undefined"):
+        assert np.isnan(result.score("selected_features")["selected_features"][0])
+
+
+def test_models_that_cannot_be_saved_do_not_stop_a_benchmark_in_a_folder(iris, tmp_path):
+    with pytest.warns(UserWarning, match=r"jobs of 'classif\.tree' are not kept"):
+        result = resample(iris, lrn("classif.tree"), rsmp("cv", folds=2), seed=1, store_models=True, path=tmp_path)
+    assert len(result.learners()) == 2
+    assert [f.name for f in tmp_path.iterdir()] == ["benchmark.json"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("fallback", "regr.lm", "is a regr learner"),
+        ("fallback", "classif.featureless", "cannot predict 'prob'"),
+        ("encapsulate", "evaluate", "encapsulate is 'none' or 'try', got 'evaluate'"),
+    ],
+)
+def test_what_is_to_happen_on_a_failure_is_checked_before_anything_runs(iris, monkeypatch, field, value, message):
+    monkeypatch.setattr(ClassifFeatureless, "predict_types", ("response",))
+    learner = lrn("classif.lda", predict_type="prob")
+    setattr(learner, field, lrn(value) if field == "fallback" else value)
+    with pytest.raises((ConfigError, DataError), match=message):
+        resample(iris, learner, rsmp("cv", folds=2), seed=1)

@@ -427,3 +427,20 @@ def test_identities_of_regression(rows):
     assert 2 * s["regr.pinball"] == pytest.approx(s["regr.mae"])
     assert abs(s["regr.bias"]) <= s["regr.mae"] * (1 + 1e-9) <= s["regr.rmse"] * (1 + 1e-8) + 1e-150  # squares underflow
     assert s["regr.rmse"] <= s["regr.maxae"] * (1 + 1e-9) + 1e-300
+
+
+def test_rows_of_weight_zero_are_as_if_they_were_not_there():
+    p = PredictionClassif(truth=["a", "a", "b", "b"], prob=[0.9, 0.4, 0.3, 0.2], class_names=["a", "b"], weights=[1, 2, 0, 0])
+    for key in ("classif.auc", "classif.prauc", "classif.aum", "classif.fpr"):
+        with pytest.warns(MeasureWarning, match=key):
+            assert math.isnan(p.score(key))
+    assert p.score("classif.acc") == pytest.approx(1 / 3)
+    with pytest.raises(DataError, match=r"classif\.acc: all observation weights are 0"):
+        p.score("classif.acc", weights=[0, 0, 0, 0])
+
+
+def test_costs_refuse_a_frame_without_labels_of_rows():
+    p = PredictionClassif(truth=["a", "b"], response=["a", "a"], class_names=["a", "b"])
+    with pytest.raises(ConfigError, match="pandas"):
+        p.score(msr("classif.costs", costs=pl.DataFrame({"a": [0, 5], "b": [1, 0]})))
+    assert p.score(msr("classif.costs", costs=np.array([[0, 1], [5, 0]]))) == 0.5

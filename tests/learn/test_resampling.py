@@ -226,3 +226,8 @@ def test_partition_stratifies_by_target_or_column():
     for stratify, column in ((True, task.truth()), ("k", np.array(list("uv") * 6))):
         parts = partition(task, 0.5, stratify=stratify, seed=1)
         assert Counter(column[parts.train].tolist()) == Counter(column[parts.test].tolist())
+
+
+def test_only_tasks_are_resampled():
+    with pytest.raises(DataError, match="cv: takes a task, got str"):
+        rsmp("cv").instantiate("iris")

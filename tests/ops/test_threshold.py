@@ -193,3 +193,9 @@ def test_in_a_graph_the_learner_still_predicts_probabilities(unbalanced):
     prediction = learner.predict(unbalanced)
     np.testing.assert_array_equal(prediction.response == "yes", prediction.prob[:, 0] >= 0.2)
     assert learner.predict_type == "prob"
+
+
+@pytest.mark.parametrize("wrong", ["0.5", 1.5, True, None, [0.2, 0.8]])
+def test_thresholds_are_refused_when_the_node_is_made(wrong):
+    with pytest.raises(ConfigError, match=r"threshold: 'thresholds' is a number in \[0, 1\]"):
+        po("threshold", thresholds=wrong)
