@@ -162,7 +162,7 @@ def with_nan(frame: Frame) -> set[str]:
     if frame.implementation.is_pandas():
         plain = frame.to_native().dtypes
         floats = [name for name in floats if not isinstance(plain[name], np.dtype)]
-    found = frame.select(nw.col(name).is_nan().any() for name in floats).row(0) if floats else ()
+    found = frame.select(nw.col(*floats).is_nan().any()).row(0) if floats else ()
     return {name for name, any_nan in zip(floats, found, strict=True) if any_nan}
 
 

@@ -12,7 +12,7 @@ from typing import ClassVar
 import narwhals as nw
 
 from pipeops.errors import ConfigError, DataError, listing
-from pipeops.ops.base import Frame, Preprocess, Series, numeric, one_row, operator
+from pipeops.ops.base import Frame, Preprocess, Series, numeric, one_row, operator, with_nan
 from pipeops.params import flag, real
 from pipeops.shorthand import po
 
@@ -25,12 +25,13 @@ Statistic = Callable[[nw.Expr], nw.Expr]
 
 def statistics(frame: Frame, **wanted: Statistic) -> list[dict[str, float]]:
     """Numbers of each column by name, all in one pass; missing values are left out, NaN is where nothing was left."""
-    frame = wide(frame)
-    columns = numeric(frame)
-    exprs = [what(column).alias(f"{k} {n}") for k, what in wanted.items() for n, column in columns.items()]
-    row = [float(value) for value in one_row(frame, exprs)]
-    size = len(columns)
-    return [dict(zip(columns, row[i * size : (i + 1) * size], strict=True)) for i in range(len(wanted))]
+    frame, nan = wide(frame), with_nan(frame)
+    plain, holed = [n for n in frame.columns if n not in nan], [n for n in frame.columns if n in nan]
+    columns = [nw.col(*plain)] * bool(plain) + [nw.col(*holed).fill_nan(None)] * bool(holed)
+    exprs = [what(column).name.prefix(f"{k} ") for k, what in wanted.items() for column in columns]
+    row, order = iter(one_row(frame, exprs)), [*plain, *holed]
+    found = [{name: float(next(row)) for name in order} for _ in wanted]
+    return [{name: numbers[name] for name in frame.columns} for numbers in found]
 
 
 def each(frame: Frame, change: Callable[[str], nw.Expr]) -> Frame:
@@ -160,8 +161,10 @@ class ScaleMaxAbs(Preprocess):
     maxabs: float = real(0, default=1.0)
 
     def fit(self, frame: Frame, target: Series | None) -> dict[str, float]:
-        (largest,) = statistics(frame, largest=lambda column: nw.when(column.is_finite()).then(column.abs()).max())
-        return {name: value or 1.0 for name, value in largest.items()}
+        frame = wide(frame)
+        columns = numeric(frame)
+        largest = one_row(frame, [nw.when(c.is_finite()).then(c.abs()).max().alias(n) for n, c in columns.items()])
+        return {name: value or 1.0 for name, value in zip(columns, largest, strict=True)}
 
     def apply(self, frame: Frame, state: dict[str, float]) -> Frame:
         return each(wide(frame), lambda n: nw.col(n) / state[n] * self.maxabs)
