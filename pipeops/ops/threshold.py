@@ -6,7 +6,6 @@ threshold does is `PredictionClassif.set_threshold`.
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -49,7 +48,7 @@ class Threshold(OnPrediction):
 
     def __attrs_post_init__(self) -> None:
         given = self.thresholds
-        number = isinstance(given, Real) and not isinstance(given, bool) and 0 <= given <= 1
+        number = isinstance(given, int | float | np.number) and not isinstance(given, bool) and 0 <= given <= 1
         if not number and not isinstance(given, Mapping | Token):
             raise ConfigError(f"{self.id}: 'thresholds' is a number in [0, 1], or one for each class by label, got {given!r}.")
 

@@ -393,10 +393,10 @@ def test_what_cannot_be_fitted_in_a_worker_reaches_the_caller(iris):
         resample(iris.filter(iris.row_ids[:17]), lrn("classif.log_reg"), rsmp("cv", folds=2), n_jobs=2, seed=1)
 
 
-def test_predictions_join_with_scores(grid):
+def test_iterations_have_one_type_in_all_tables(grid):
     result = benchmark(grid, seed=1)
-    keys = ["task_id", "learner_id", "resampling_id", "iteration"]
-    assert len(result.predictions().join(result.score("classif.ce"), on=keys)) == len(result.predictions())
+    tables = (result.predictions(), result.score("classif.ce"), result.errors())
+    assert [table.schema["iteration"] for table in tables] == [pl.Int64] * 3
 
 
 def test_a_learner_that_does_not_say_which_features_it_uses_scores_nan(iris):
