@@ -39,7 +39,7 @@ def hinge_pairs(input: Tensor, target: Tensor, margin: float = 1.0, reduction: R
     distance_above = torch.cat([ahead[1:], zero]).flip(0).cumsum(0).flip(0)
     scale = 1 / (hit.sum() * miss.sum()).clamp(min=1) if reduction == "mean" else 1
     slope = torch.zeros_like(gap).scatter(0, order, 2 * (miss * distance - hit * distance_above))
-    return with_slope(torch.dot(miss, squared) * scale, slope * scale, score)
+    return with_slope((miss * squared).sum() * scale, slope * scale, score)
 
 
 def square_pairs(input: Tensor, target: Tensor, margin: float = 1.0, reduction: Reduction = "mean") -> Tensor:
@@ -64,5 +64,5 @@ def square_pairs(input: Tensor, target: Tensor, margin: float = 1.0, reduction: 
 def _moments(score: Tensor, member: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and variance (over n) of the scores that are members (1 rather than 0); 0 and 0 when there are none."""
     size = member.sum().clamp(min=1)
-    mean = torch.dot(score, member) / size
-    return mean, torch.dot((score - mean) ** 2, member) / size
+    mean = (score * member).sum() / size
+    return mean, ((score - mean) ** 2 * member).sum() / size

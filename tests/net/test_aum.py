@@ -273,3 +273,10 @@ def test_unknown_options_are_refused():
         aum(torch.zeros(2), torch.zeros(2), denominator="rates")
     with pytest.raises(ConfigError, match="ties"):
         aum(torch.zeros(2), torch.zeros(2), ties="first")
+
+
+def test_a_million_rows_in_single_precision():
+    rng = np.random.default_rng(1)
+    score = torch.tensor(rng.normal(size=1_000_000), dtype=torch.float32)
+    label = torch.tensor(rng.random(1_000_000) > 0.98)
+    assert aum(score, label).item() == pytest.approx(aum(score.double(), label).item(), rel=1e-6)
