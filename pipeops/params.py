@@ -11,7 +11,7 @@ import inspect
 import math
 import numbers
 import operator
-from collections.abc import Callable, ItemsView, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, ItemsView, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any, ClassVar, Literal, Self
 
 import attrs
@@ -210,12 +210,19 @@ def same(a: Any, b: Any) -> bool:
     return plain and type(a) is type(b) and bool(a == b)
 
 
-def check_names(owner: str, holder: Callable[..., Any], given: Mapping[str, Any]) -> None:
-    """Refuse keyword arguments that a class or function does not take, naming near ones."""
-    parameters = inspect.signature(holder).parameters if given else {}
+def check_names(owner: str, holder: Callable[..., Any], given: Mapping[str, Any], args: Sequence[Any] = ()) -> None:
+    """Refuse keyword arguments that a class or function does not take, naming near ones, and arguments without their names."""
+    parameters = inspect.signature(holder).parameters if given or args else {}
+    if args and all(p.kind is p.KEYWORD_ONLY for p in parameters.values()):
+        names = sorted((n for n in parameters if n != "id"), key=lambda n: parameters[n].default is not UNSET)
+        required = bool(names) and parameters[names[0]].default is UNSET
+        example = f", as in {names[0]}={source(args[0]) if required else '...'}" if names else ""
+        raise UnknownParameterError(f"{owner}: hyperparameters go by name{example}.")
     if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         return
     for name in given:
+        if name in getattr(holder, "decided", {}):
+            raise UnknownParameterError(f"{owner}: '{name}' {holder.decided[name]}; leave it out.")  # type: ignore[attr-defined]
         if name not in parameters:
             if isinstance(vars(holder).get(name), type(attrs.field())):
                 raise UnknownParameterError(

@@ -86,7 +86,7 @@ class Registry:
         holder = self[key]
         if numbered_id is not None:
             kwargs.setdefault("id", numbered_id)
-        check_names(f'{self.name}("{key}")', holder, kwargs)
+        check_names(f'{self.name}("{key}")', holder, kwargs, args)
         return holder(*args, **kwargs)
 
     def __getitem__(self, key: str) -> Any:

@@ -45,8 +45,19 @@ def check_types(source: End, sink: End) -> None:
         if not fits(gives, takes):
             raise CompositionError(
                 f"'{source.node}' gives a {gives} in {phase} (output '{source.channel.name}'), "
-                f"but '{sink.node}' takes a {takes} (input '{sink.channel.name}')."
+                f"but '{sink.node}' takes a {takes} (input '{sink.channel.name}').{hint(gives, takes)}"
             )
+
+
+def hint(gives: str, takes: str) -> str:
+    """What is missing between a task, a network under construction and a prediction; empty for other types."""
+    network = ("ModelDescriptor", "Feed")
+    if gives.startswith("Task") and takes in network:
+        return ' Put po("torch_ingress_num") (or po("torch_ingress_categ")) between them.'
+    if gives not in network or takes in network:
+        return ""
+    before = ' What works on tasks goes before po("torch_ingress_num"); a' if takes.startswith("Task") else " A"
+    return f'{before} network ends with po("torch_model_classif") or po("torch_model_regr").'
 
 
 def channel(channels: Sequence[Channel], name: str) -> Channel:

@@ -11,6 +11,7 @@ import numpy as np
 
 from pipeops.data import Task
 from pipeops.errors import CompositionError, ConfigError, DataError, NotTrainedError
+from pipeops.graph.ends import hint
 from pipeops.graph.graph import Graph
 from pipeops.graph.lockstep import lockstep, same_nodes
 from pipeops.graph.pipeop import PipeOp, attempt
@@ -215,16 +216,19 @@ def _in_lockstep(jobs: Sequence[Job]) -> list[Any]:
 
 def _valid_choice(validate: Validate) -> Validate:
     number = isinstance(validate, float) and 0 < validate < 1
-    if number or validate is None or validate in ("test", "predefined") or isinstance(validate, Task):
+    word = isinstance(validate, str) and validate in ("test", "predefined")
+    if number or word or validate is None or isinstance(validate, Task):
         return validate
-    raise ConfigError(f'as_learner: validate is a ratio in (0, 1), "test", "predefined", a task or None, got {validate!r}.')
+    got = repr(validate) if isinstance(validate, str | int | float) else f"a {type(validate).__name__}"
+    raise ConfigError(f'as_learner: validate is a ratio in (0, 1), "test", "predefined", a task or None, got {got}.')
 
 
 def _check_ends(graph: Graph) -> None:
     outputs, inputs = graph.outputs, graph.inputs
     if len(outputs) != 1 or not outputs[0].channel.predict.startswith("Prediction"):
         ends = ", ".join(f"{e.name} ({e.channel.predict})" for e in outputs) or "none"
-        raise CompositionError(f"as_learner: the graph must end in one Prediction, its outputs are: {ends}.")
+        more = hint(outputs[0].channel.predict, "Prediction") if outputs else ""
+        raise CompositionError(f"as_learner: the graph must end in one Prediction, its outputs are: {ends}.{more}")
     wrong = [e for e in inputs if not (e.channel.train == "*" or e.channel.train.startswith("Task"))]
     if not inputs or wrong:
         ends = ", ".join(f"{e.name} ({e.channel.train})" for e in inputs) or "none"

@@ -7,6 +7,7 @@ Neighbours: callbacks is the shelf, trainer calls the stages.
 """
 
 import copy
+import inspect
 import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, Self
@@ -42,6 +43,8 @@ RESERVED = "early_stopping"
 class Context:
     """What a training run shows to its callbacks; they may change what the loop reads: `x`, `y`, `lr`, `terminate`.
 
+    Other names are refused: what a callback wants to remember goes on its own `self`.
+
     network, loss, device, task, task_valid (or None), measures_train, measures_valid: as configured. epochs: how many
     there will be at most. epoch, step: which one it is, from 1; steps begin anew in each epoch, `global_step` does not.
     x, y: inputs (a tuple, one tensor for each ingress) and target of the batch, in memory that the next batches use again.
@@ -70,11 +73,19 @@ class Context:
     y_hat: torch.Tensor
     loss_value: torch.Tensor | None = None
     batches_without_positives: int | None = None
+    last_scores_train: dict[str, float]
+    last_scores_valid: dict[str, float]
 
     def __init__(self, **given: Any):
-        self.last_scores_train: dict[str, float] = {}
-        self.last_scores_valid: dict[str, float] = {}
-        self.__dict__.update(given)
+        vars(self).update({"last_scores_train": {}, "last_scores_valid": {}, "global_step": 0, **given})
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in Context.__annotations__ and name != "lr":
+            raise UnknownParameterError(
+                f"ctx: no attribute '{name}' that may be set.{suggest(name, [*Context.__annotations__, 'lr'])} A callback keeps "
+                "what it wants to remember on itself (self)."
+            )
+        super().__setattr__(name, value)
 
     @property
     def last_loss(self) -> float:
@@ -135,7 +146,49 @@ class Callback(Configurable):
 
     def __repr__(self) -> str:
         cls = type(self)
-        return call(cls.shelf, [source(cls.key)], self.changed() if attrs.has(cls) else {}) if cls.key else f"{cls.__name__}()"
+        fields = attrs.fields(cls) if attrs.has(cls) else ()
+        if cls.key:
+            return call(cls.shelf, [source(cls.key)], self.changed() if fields else {})
+        return call(cls.__name__, [], {a.alias: getattr(self, a.name) for a in fields if a.init})
+
+    def on_begin(self, ctx):
+    ...         self.batches = 0
+    ...
+    ...     def on_batch_end(self, ctx):
+    ...         self.batches += 1
+    >>> Count().id
+    'count'
+    """
+
+    key: ClassVar[str] = ""
+    shelf: ClassVar[str] = ""
+
+    def __init_subclass__(cls, **options: Any):
+        super().__init_subclass__(**options)
+        for name in vars(cls):
+            if name.startswith("on_") and name not in STAGES:
+                raise UnknownParameterError(f"{cls.__name__}: there is no stage '{name}'.{suggest(name, STAGES, 'stages')}")
+
+    @property
+    def id(self) -> str:
+        """The name under which its state is kept: its key, else its class's name in snake case."""
+        return type(self).key or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(self).__name__).lower()
+
+    def state_dict(self) -> dict[str, Any]:
+        """What to keep after training: by default every public attribute that is no hyperparameter."""
+        return {n: v for n, v in vars(self).items() if not n.startswith("_") and n not in self.params()}
+
+    def params(self) -> dict[str, Setting]:
+        """The hyperparameters by name, for attrs classes."""
+        return super().params() if attrs.has(type(self)) else {}
+
+    def __repr__(self) -> str:
+        cls = type(self)
+        if not cls.key:
+            return call(
+                cls.__name__, [], {a.alias: getattr(self, a.name) for a in attrs.fields(cls) if a.init} if attrs.has(cls) else {}
+            )
+        return call(cls.shelf, [source(cls.key)], self.changed() if attrs.has(cls) else {})
 
     def on_begin(self, ctx: Context) -> None:
         """Before the first epoch."""
@@ -196,10 +249,25 @@ def as_callback(thing: Any) -> Callback:
     if isinstance(thing, str):
         return t_clbk(thing)
     if isinstance(thing, type) and issubclass(thing, Callback):
+        needed = _needed(thing)
+        if needed:
+            raise ConfigError(
+                f"torch_callbacks: {thing.__name__} needs {listing(needed)}; give an instance, as in "
+                f"{thing.__name__}({', '.join(f'{name}=...' for name in needed)})."
+            )
         return thing()
     if not isinstance(thing, Callback):
         raise ConfigError(f"torch_callbacks: a callback is a key ({listing(t_clbk)}) or a Callback, got {thing!r}.")
     return thing
+
+
+def _needed(cls: type) -> list[str]:
+    """The arguments without a default."""
+    return [
+        p.name
+        for p in inspect.signature(cls).parameters.values()
+        if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+    ]
 
 
 def check_ids(callbacks: Iterable[Callback]) -> None:

@@ -63,10 +63,10 @@ class NumericSource:
         """One sum finds NaN and infinite values; what and where they are is only asked then (finite values may overflow it)."""
         if not math.isfinite(values.sum().item()) and not bool(values.isfinite().all()):
             refuse_missing(self.task, self.columns, self.who, "imputemean")
-            counts = np.isinf(self._matrix()).sum(axis=0)
+            counts = dict(zip(self.columns, np.isinf(self._matrix()).sum(axis=0).tolist(), strict=True))
             raise DataError(
-                f"{self.who}: infinite values in {_counted(dict(zip(self.columns, counts.tolist(), strict=True)))} (float32 holds "
-                f"numbers up to {FLOAT32.max:.1e}); replace them, or make them missing and impute them."
+                f"{self.who}: infinite values in {_counted(counts)} (float32 holds numbers up to {FLOAT32.max:.1e}); replace them, "
+                "or make them missing and impute them."
             )
         return values
 

@@ -5,6 +5,7 @@ that what comes in decides (`in_features=last`) are filled in when a network is 
 `node` is the base class, `signature` reads the arguments, `shape` finds the shape that comes out.
 """
 
+import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -32,6 +33,15 @@ class Inferred:
 
     what: str
     take: Callable[[Symbol, Mapping[str, Any], str], Any]
+
+    @property
+    def sentence(self) -> str:
+        """Why it cannot be set."""
+        return (
+            f"is {self.what}"
+            if isinstance(self.take, partial) and self.take.func is _constant
+            else (f"follows from what comes in: it is {self.what}")
+        )
 
 
 def _size(dim: int, symbol: Symbol, given: Mapping[str, Any], who: str) -> int:
@@ -101,6 +111,8 @@ class Layer(NetworkNode):
     origin: ClassVar[tuple[str, str]]
     passed: ClassVar[tuple[str, ...]]
     """The hyperparameters that are arguments of the module."""
+    decided: ClassVar[Mapping[str, str]] = {}
+    """Arguments of the module that cannot be set, and why."""
 
     def arguments(self, symbol: Symbol) -> dict[str, Any]:
         """The module's arguments: what the incoming value decides and the hyperparameters."""
@@ -138,17 +150,14 @@ def restore(row: LayerRow, fields: dict[str, Any]) -> Layer:
 def build(row: LayerRow) -> type[Layer]:
     """The node class of a row."""
     parameters = visible(row.wraps)
-    for name in row.sizes:
-        if name not in parameters:
-            raise UnknownParameterError(
-                f"layer('{row.key}'): {row.origin[1]} has no argument '{name}'.{suggest(name, parameters)}"
-            )
+    _check_inferred(row.key, row.origin[1], row.sizes, parameters)
     torchs = row.wraps.__module__.startswith("torch.")
     made = {n: row.fields[n] if n in row.fields else hyperparameter(p, row.bounds, torchs) for n, p in parameters.items()}
     fields = {n: field for n, field in made.items() if n not in row.sizes} | {**row.fields}
     body = {
         "row": row,
         "origin": row.origin,
+        "decided": {name: size.sentence for name, size in row.sizes.items() if name not in fields},
         "passed": tuple(n for n in parameters if n not in row.sizes),
         "torch_module": row.wraps,
         "label": row.label,
@@ -173,6 +182,23 @@ def _docstring(row: LayerRow, fields: Mapping[str, Any]) -> str:
     pasted = call("nn", [source(row.key)], dict(row.example))
     example = f">>> from pipeops import nn\n>>> {pasted}\n{pasted}"
     return "\n\n".join([f"{row.label}: {shapes}", f"Module: `{row.origin[0]}.{row.origin[1]}`.", *decided, example])
+
+
+def _check_module(key: str, module: Any, inferred: Mapping[str, Any]) -> None:
+    """Refuse what cannot make modules, and inferred arguments that it does not have."""
+    makes = issubclass(module, torch.nn.Module) if isinstance(module, type) else inspect.isfunction(module)
+    if not makes or getattr(module, "__name__", "") == "<lambda>":
+        raise ConfigError(
+            f"layer('{key}'): takes a class of torch.nn.Module, or a named function that makes one, got {module!r}; "
+            'nn("fn", fn=...) makes a node of a function of a tensor.'
+        )
+    _check_inferred(key, module.__name__, inferred, visible(module))
+
+
+def _check_inferred(key: str, name: str, inferred: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
+    for argument in inferred:
+        if argument not in parameters:
+            raise UnknownParameterError(f"layer('{key}'): {name} has no argument '{argument}'.{suggest(argument, parameters)}")
 
 
 def layer(
@@ -206,12 +232,15 @@ def layer(
     if isinstance(shape, str) and shape not in RULES:
         raise ConfigError(f"layer('{key}'): no shape rule '{shape}'.{suggest(shape, RULES, 'rules')}")
     inferred = {n: a for n, a in arguments.items() if isinstance(a, Inferred)}
+    caller = sys._getframe(1).f_globals.get("__name__", "__main__")
+    if not caller.startswith("pipeops."):
+        _check_module(key, module, inferred)
     row = LayerRow(
         origin=(str(module.__module__), str(getattr(module, "__qualname__", key))),
         label=label or (module.__doc__ or key).strip().split("\n")[0],
         key=key,
         wraps=module,
-        module=sys._getframe(1).f_globals.get("__name__", "__main__"),
+        module=caller,
         rank=(rank,) if isinstance(rank, int) else rank,
         rule=RULES[shape] if isinstance(shape, str) else shape,
         takes=takes,

@@ -5,6 +5,7 @@ parameter groups, takes the general way, as the others do. Neighbours: optimizer
 """
 
 from collections.abc import Callable
+from numbers import Real
 from typing import Any, ClassVar
 
 import torch
@@ -41,7 +42,8 @@ class Registered(TorchOptimizer):
 
 
 def _check_betas(owner: Any, attribute: Any, value: Any) -> None:
-    if not isinstance(value, Token) and not (len(value) == 2 and all(0 <= beta < 1 for beta in value)):
+    pair = isinstance(value, tuple | list) and len(value) == 2 and all(isinstance(b, Real) and 0 <= b < 1 for b in value)
+    if not pair and not isinstance(value, Token):
         raise ConfigError(f"{type(owner).key}: 'betas' must be two numbers from 0, below 1, got {value!r}.")
 
 

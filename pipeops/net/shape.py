@@ -6,6 +6,7 @@ machinery, about a second, so everyday rows carry a rule in one word (`RULES`) a
 Neighbours: `descriptor` below, `layer` and `merge` above.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Any
@@ -200,9 +201,24 @@ def traced(
         found += _runs(module, inputs, SMALL_FILLINGS, who)[0]
     if not found:
         shapes = ", ".join(f"{text(s)} {str(d).removeprefix('torch.')}" for s, d in inputs)
-        raise DataError(f"{who}: cannot take {shapes}: {problem}")
+        raise DataError(f"{who}: cannot take {shapes}: {_explained(problem)}")
     sizes = zip(*(shape for shape, _ in found), strict=True)
     return tuple(s[0] if len(set(s)) == 1 else None for s in sizes), found[0][1]
+
+
+def _explained(problem: str) -> str:
+    """What torch says of a run without data, without the sizes that were filled in."""
+    if "same device" in problem:
+        return "it must make its tensors on the device of what comes in, as in torch.ones(..., device=x.device)."
+    if "meta" in problem:
+        return "its shape is found without data, so it may not look at values (.item(), .numpy(), a comparison in an if)."
+    shown = re.sub(r"\d+", lambda found: _size(int(found[0])), problem)
+    return f"{shown.rstrip('.')}; it must work for any batch size." if "*batch" in shown else shown
+
+
+def _size(number: int) -> str:
+    times, rest = divmod(number, FILLINGS[-1])
+    return str(number) if rest or not times else "batch" if times == 1 else f"{times}*batch"
 
 
 def _on_meta(build: Callable[[], torch.nn.Module], who: str) -> torch.nn.Module:

@@ -117,14 +117,15 @@ class Trainer:
     def _steps(self, batches: Iterable[Batch], outputs: list[torch.Tensor] | None) -> list[torch.Tensor]:
         """Train on the batches of one epoch; the detached losses. Outputs are collected where they are wanted."""
         ctx, losses = self.ctx, list[torch.Tensor]()
+        now = vars(ctx)  # past the check of names, which would cost a percent of a small step
         network, loss_of = _callable(ctx.network), _callable(ctx.loss)
         before, after, end = (self.stages[s] for s in ("on_batch_begin", "on_after_backward", "on_batch_end"))
-        for ctx.step, (ctx.x, ctx.y) in enumerate(batches, 1):
-            ctx.global_step += 1
+        for now["step"], (now["x"], now["y"]) in enumerate(batches, 1):
+            now["global_step"] += 1
             for call in before:
                 call(ctx)
             try:
-                ctx.y_hat = network(*ctx.x)
+                now["y_hat"] = network(*ctx.x)
             except ValueError as error:
                 refuse_one_row(error, ctx)
                 raise
@@ -137,7 +138,7 @@ class Trainer:
                 _refuse_no_loss(loss, ctx)
             loss.backward()
             losses.append(loss.detach())
-            ctx.loss_value = losses[-1]
+            now["loss_value"] = losses[-1]
             for call in after:
                 call(ctx)
             if outputs is not None:

@@ -466,11 +466,13 @@ def test_callbacks_at_epochs_see_their_own_run():
 
 
 def test_schedules_over_the_torch_object():
+    own = {}
+
     def begin(ctx):
-        ctx.own = torch.optim.lr_scheduler.StepLR(ctx.optimizer, 1, gamma=0.5)
+        own[id(ctx)] = torch.optim.lr_scheduler.StepLR(ctx.optimizer, 1, gamma=0.5)
 
     def end(ctx):
-        ctx.own.step()
+        own[id(ctx)].step()
 
     for optimizer in ("adam", "sgd"):
         callback = torch_callback("schedule", on_begin=begin, on_epoch_end=end)
