@@ -7,6 +7,7 @@ else: any other class or function must be handed in by the caller as trusted. Ne
 """
 
 import datetime as dt
+import functools
 import hashlib
 import json
 import re
@@ -116,6 +117,11 @@ class Encoder:
             return {"$": "item", "shelf": cls.shelf, "key": cls.key, "of": self.encode(fields(value))}  # type: ignore[attr-defined]
         if getattr(value, "__name__", "") == "<lambda>":
             raise FormatError(f"save: cannot save a lambda ({value!r}); define a function with a name.")
+        if getattr(value, "__closure__", None) and "<locals>" in value.__qualname__:
+            raise FormatError(f"save: cannot save {value!r}: it holds values of the function around it; make them arguments.")
+        if isinstance(value, functools.partial):
+            parts = [value.func, list(value.args), dict(value.keywords)]
+            return {"$": "partial", "of": self.encode(parts)}
         if isinstance(value, type) or (callable(value) and hasattr(value, "__qualname__")):
             self.named.append(value)
             return {"$": "name", "of": ":".join(address(value))}
@@ -227,6 +233,11 @@ class Decoder:
         return _BY_NAME[name].from_plain(self.decode(value["of"]))
 
 
+def _partial(decoder: Decoder, value: dict[str, Any]) -> Any:
+    function, arguments, named = decoder.decode(value["of"])
+    return functools.partial(function, *arguments, **named)
+
+
 def _as_tensor(decoder: Decoder, value: dict[str, Any]) -> Any:
     torch = import_module("torch")
     plain = torch.from_numpy(decoder.arrays[value["of"]].copy())
@@ -256,6 +267,7 @@ _DECODERS: dict[str, Callable[[Decoder, dict[str, Any]], Any]] = {
     "item": Decoder._item,
     "name": lambda decoder, v: decoder._trusted(v["of"]),
     "instance": Decoder._instance,
+    "partial": _partial,
     "state": Decoder._state,
 }
 

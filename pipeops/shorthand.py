@@ -22,5 +22,5 @@ t_clbk = Registry("t_clbk", "callback", KEYS.get("t_clbk", {}))
 
 
 def msrs(keys: Iterable[str]) -> list[Any]:
-    """Several measures: `msrs(["classif.auc", "classif.acc"])`."""
-    return [msr(key) for key in keys]
+    """Several measures: `msrs(["classif.auc", "classif.acc"])`, or `msrs("classif.auc")` for a list of one."""
+    return [msr(key) for key in ([keys] if isinstance(keys, str) else keys)]

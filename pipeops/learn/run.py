@@ -106,11 +106,12 @@ def _jobs(grid: BenchmarkGrid, seed: int) -> list[Job]:
     for task, learner, resampling in grid:
         learner._check(task)
         _check_failing(learner, task)
+        _check_validation(learner)
         place = (task.id, resampling.id)
         if place not in splits:
             splits[place] = _split(task, resampling, _seed_for(seed, "split", *place))
         row = GridRow(task, learner, splits[place])
-        jobs += [Job(row, i, _seed_for(seed, "job", *place, learner.id, i)) for i in range(splits[place].iters)]
+        jobs += [Job(row, i, _seed_for(seed, "job", *place, i)) for i in range(splits[place].iters)]
     return jobs
 
 
@@ -118,11 +119,21 @@ def _check_failing(learner: Learner, task: Task) -> None:
     """What is to happen on a failure must be possible; else it would come out in the middle of a benchmark."""
     if learner.encapsulate not in ("none", "try"):
         raise ConfigError(f"{learner.id}: encapsulate is 'none' or 'try', got {learner.encapsulate!r}.")
+    if not isinstance(learner.fallback, Learner | None):
+        raise ConfigError(f'{learner.id}: the fallback is a learner, as in lrn("classif.featureless"), got {learner.fallback!r}.')
     if learner.fallback is None:
         return
     learner.fallback._check(task)
     if learner.predict_type not in learner.fallback.predict_types:
         raise ConfigError(f"{learner.id}: the fallback '{learner.fallback.id}' cannot predict {learner.predict_type!r}.")
+
+
+def _check_validation(learner: Learner) -> None:
+    if getattr(learner, "validate", None) == "predefined":
+        raise ConfigError(
+            f'{learner.id}: validate="predefined" needs its data in train(task, valid=...), which a benchmark cannot give; use '
+            'validate="test", a ratio, or a task.'
+        )
 
 
 def _split(task: Task, resampling: Resampling, seed: int) -> Resampling:
@@ -162,10 +173,11 @@ def _run(
 
 
 def _finished_before(jobs: Sequence[Job], store: Store | None) -> dict[int, Outcome]:
+    """What the folder has; jobs that failed are tried again."""
     if store is None:
         return {}
     found = ((i, store.load(job.row.task, job.row.learner, job.sets())) for i, job in enumerate(jobs))
-    return {i: outcome for i, outcome in found if outcome is not None}
+    return {i: outcome for i, outcome in found if outcome is not None and outcome.failure is None}
 
 
 def _groups(jobs: Sequence[Job], positions: Iterable[int], stacked: bool | None, workers: int) -> list[list[int]]:

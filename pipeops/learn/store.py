@@ -1,7 +1,8 @@
 """Where an interrupted benchmark is taken up again: a folder with one file for each finished job.
 
 A file is found again by what decides the job's outcome: the data, the learner's settings, the rows, the seed. So nothing
-is ever taken for something else, and a grid may grow. Functions of one's own count by name and source.
+is ever taken for something else, and a grid may grow. Functions of one's own count by their source, the values they hold
+(closures, defaults, plain globals) and the functions of the same module that they call.
 Neighbours: saving and jobs below, run above.
 """
 
@@ -10,6 +11,7 @@ import inspect
 import json
 import warnings
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -90,7 +92,7 @@ def fingerprint(task: Task) -> str:
 
 def _settings(learner: Learner) -> tuple[str, list[Any]]:
     """A digest of a learner's settings, and the classes and functions that it holds by name."""
-    encoder = Encoder()
+    encoder = Fingerprint()
     try:
         text = json.dumps(encoder.encode(learner.clone()))
     except FormatError:
@@ -98,9 +100,17 @@ def _settings(learner: Learner) -> tuple[str, list[Any]]:
     digest = hashlib.sha256(text.encode())
     for array in encoder.arrays.values():
         digest.update(array.tobytes())
-    for held in encoder.named:
-        digest.update(_source(held).encode())
     return digest.hexdigest(), encoder.named
+
+
+class Fingerprint(Encoder):
+    """Encodes functions and classes by what they do, not by name; nothing is read back from it."""
+
+    def _object(self, value: Any) -> Any:
+        if isinstance(value, FunctionType | type):
+            self.named.append(value)
+            return _does(value, {id(value)})
+        return super()._object(value)
 
 
 def _source(held: Any) -> str:
@@ -109,3 +119,19 @@ def _source(held: Any) -> str:
         return inspect.getsource(held)
     except (OSError, TypeError):
         return ""
+
+
+def _does(held: Any, seen: set[int]) -> list[Any]:
+    """What decides what a function or class does: its source, and what its functions hold and call in their own module."""
+    functions = [held] if isinstance(held, FunctionType) else [f for f in vars(held).values() if isinstance(f, FunctionType)]
+    parts: list[Any] = [f"{held.__module__}.{held.__qualname__}", _source(held)]
+    for function in functions:
+        names = function.__code__.co_names
+        cells = [cell.cell_contents for cell in function.__closure__ or ()]
+        defaults = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
+        for value in [*cells, *defaults, *(function.__globals__[n] for n in names if n in function.__globals__)]:
+            if isinstance(value, FunctionType | type) and value.__module__ == held.__module__ and id(value) not in seen:
+                parts.append(_does(value, seen | {id(value)}))
+            elif isinstance(value, str | int | float | tuple | list | dict | None):
+                parts.append(repr(value))
+    return parts

@@ -82,6 +82,10 @@ class TuneThreshold(OnPrediction):
     measure: Any = anything("classif.ce")
     resolution: int = integer(2, default=200)
 
+    def __attrs_post_init__(self) -> None:
+        if not isinstance(self.measure, Token):
+            self._measure()
+
     def train(self, inputs: Sequence[Any], valid: Sequence[Any] | None = None) -> tuple[Sequence[Any], Any]:
         """Find the thresholds; the state holds them and their score."""
         measure = self._measure()
