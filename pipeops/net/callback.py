@@ -151,45 +151,6 @@ class Callback(Configurable):
             return call(cls.shelf, [source(cls.key)], self.changed() if fields else {})
         return call(cls.__name__, [], {a.alias: getattr(self, a.name) for a in fields if a.init})
 
-    def on_begin(self, ctx):
-    ...         self.batches = 0
-    ...
-    ...     def on_batch_end(self, ctx):
-    ...         self.batches += 1
-    >>> Count().id
-    'count'
-    """
-
-    key: ClassVar[str] = ""
-    shelf: ClassVar[str] = ""
-
-    def __init_subclass__(cls, **options: Any):
-        super().__init_subclass__(**options)
-        for name in vars(cls):
-            if name.startswith("on_") and name not in STAGES:
-                raise UnknownParameterError(f"{cls.__name__}: there is no stage '{name}'.{suggest(name, STAGES, 'stages')}")
-
-    @property
-    def id(self) -> str:
-        """The name under which its state is kept: its key, else its class's name in snake case."""
-        return type(self).key or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(self).__name__).lower()
-
-    def state_dict(self) -> dict[str, Any]:
-        """What to keep after training: by default every public attribute that is no hyperparameter."""
-        return {n: v for n, v in vars(self).items() if not n.startswith("_") and n not in self.params()}
-
-    def params(self) -> dict[str, Setting]:
-        """The hyperparameters by name, for attrs classes."""
-        return super().params() if attrs.has(type(self)) else {}
-
-    def __repr__(self) -> str:
-        cls = type(self)
-        if not cls.key:
-            return call(
-                cls.__name__, [], {a.alias: getattr(self, a.name) for a in attrs.fields(cls) if a.init} if attrs.has(cls) else {}
-            )
-        return call(cls.shelf, [source(cls.key)], self.changed() if attrs.has(cls) else {})
-
     def on_begin(self, ctx: Context) -> None:
         """Before the first epoch."""
 

@@ -65,8 +65,8 @@ class NumericSource:
             refuse_missing(self.task, self.columns, self.who, "imputemean")
             counts = dict(zip(self.columns, np.isinf(self._matrix()).sum(axis=0).tolist(), strict=True))
             raise DataError(
-                f"{self.who}: infinite values in {_counted(counts)} (float32 holds numbers up to {FLOAT32.max:.1e}); replace them, "
-                "or make them missing and impute them."
+                f"{self.who}: infinite values in {_counted(counts)} (float32 holds numbers up to {FLOAT32.max:.1e}); replace "
+                "them, or make them missing and impute them."
             )
         return values
 
