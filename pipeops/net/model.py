@@ -23,8 +23,9 @@ from pipeops.net.descriptor import Feed, ModelDescriptor, Symbol
 from pipeops.net.encode import Link, link_for
 from pipeops.net.jobs import Job, stackable
 from pipeops.net.machine import device_for, seeded, threads
-from pipeops.net.network import compile_network
-from pipeops.net.settings import device_field, measures_field, several
+from pipeops.net.network import batch_norms, compile_network
+from pipeops.net.samplers import BalancedBatches, StratifiedBatches
+from pipeops.net.settings import device_field, measures_field, scorable, several
 from pipeops.net.stacked import train_together
 from pipeops.net.state import TorchState
 from pipeops.net.trainer import Trainer, Validation
@@ -32,6 +33,7 @@ from pipeops.params import UNSET, anything, choice, flag, integer, real
 from pipeops.shorthand import po
 
 PREDICT_ROWS = 8192
+_UNWEIGHTED = (StratifiedBatches, BalancedBatches)
 
 
 @operator
@@ -102,6 +104,7 @@ class TorchModel(PipeOp):
         network = state.network if device.type == "cpu" else copy.deepcopy(state.network).to(device)
         with torch.inference_mode(), threads(self.num_threads):
             output = _outputs(network, state, feed, self.batch_size_predict or PREDICT_ROWS, device)
+            _refuse_nan(str(self.id), output, feed.task)
             return [link_for(state.class_names).predict(output, feed.task, self._with_prob())]
 
     def _with_prob(self) -> bool:
@@ -162,6 +165,15 @@ class TorchModel(PipeOp):
     def _check_rows(self, task: Task) -> None:
         if task.nrow == 0:
             raise DataError(f"{self.id}: the task '{task.id}' has no rows to train on.")
+        if task.task_type == "classif" and len(present := np.unique(task.class_codes())) < 2:  # type: ignore[attr-defined]
+            only = task.class_names[int(present[0])]  # type: ignore[attr-defined]
+            raise DataError(f"{self.id}: all {task.nrow} rows to train on are of the class {only!r}; there is nothing to tell apart.")
+        if task.roles["weight"] and (self.batch_sampler is None or isinstance(self.batch_sampler, _UNWEIGHTED)):
+            raise DataError(
+                f"{self.id}: does not use the weights of the task '{task.id}' in its loss; draw rows by them with batch_sampler="
+                "WeightedBatches(batch_size=...), weight classes with class_weight= in the loss, or drop them: "
+                "with_roles(weight=[])."
+            )
         if self.drop_last and self.batch_sampler is None and self.batch_size > task.nrow:
             raise ConfigError(
                 f"{self.id}: with drop_last no batch is left, batch_size is {self.batch_size} and the task has {task.nrow} rows."
@@ -174,7 +186,7 @@ class TorchModel(PipeOp):
         size = min(self.batch_size, rows)
         if size > 1 and (self.drop_last or rows % size != 1):
             return
-        norms = [s.id for s in symbol.ancestors() if _is_batch_norm(s) and len(s.shape) == 2]
+        norms = batch_norms(symbol)
         if norms:
             where = "batches have" if size == 1 else "the last batch has"
             raise ConfigError(
@@ -247,27 +259,10 @@ class TorchModel(PipeOp):
             device=device,
             task=task,
             task_valid=valid and valid.task,
-            measures_train=self._measures("measures_train", task),
-            measures_valid=self._measures("measures_valid", task),
+            measures_train=scorable(self, "measures_train", task),
+            measures_valid=scorable(self, "measures_valid", task),
             epochs=self.epochs,
         )
-
-    def _measures(self, name: str, task: Task) -> list[Any]:
-        """The measures, without those that a training run cannot score."""
-        given = several(getattr(self, name))
-        if not given:
-            return []
-        from pipeops.learn.measures import as_measures
-
-        found = as_measures(given)
-        for m in found:
-            if m.task_type not in (None, task.task_type):
-                raise ConfigError(f"{self.id}: '{name}' has {m.id}, which is for {m.task_type}; the task is {task.task_type}.")
-            if m.two_classes and len(_classes(task) or ()) != 2:
-                raise ConfigError(f"{self.id}: '{name}' has {m.id}, which is for two classes; the task has more.")
-            if "learner" in m.needs:
-                raise ConfigError(f"{self.id}: '{name}' has {m.id}, which scores a learner, not a prediction.")
-        return found
 
     def _callbacks(self, descriptor: ModelDescriptor, ctx: Context) -> dict[str, Callback]:
         callbacks = copies(descriptor.callbacks)
@@ -336,11 +331,6 @@ def _classes(task: Task) -> list[Any] | None:
     return list(task.class_names) if task.task_type == "classif" else None  # type: ignore[attr-defined]
 
 
-def _is_batch_norm(symbol: Symbol) -> bool:
-    module = symbol.spec and symbol.spec.module
-    return isinstance(module, type) and issubclass(module, torch.nn.modules.batchnorm._BatchNorm)
-
-
 def _counts_batches(ctx: Context, task: Task) -> bool:
     return bool(getattr(ctx.callbacks["history"], "batches_without_positives", False)) and len(_classes(task) or ()) == 2
 
@@ -357,6 +347,13 @@ def _batches(feed: Feed, inputs: Sequence[str], link: Link, size: int, network: 
     tensors = [feed.sources[name].tensor().to(device) for name in inputs]
     spoiled = any(getattr(module, "inplace", False) for module in network.modules())
     return Batches(tensors, link.target(feed.task).to(device), size, spoiled)
+
+
+def _refuse_nan(who: str, output: torch.Tensor, task: Task) -> None:
+    """Refuse outputs that are no numbers; infinite ones are, and give a probability."""
+    if torch.isnan(output.sum()) and (rows := torch.isnan(output).any(dim=1)).any():
+        first = task.row_ids[rows.numpy()][:3].tolist()
+        raise DataError(f"{who}: the network puts out NaN for {int(rows.sum())} rows, first for {first}; look at their features.")
 
 
 def _outputs(network: torch.nn.Module, state: TorchState, feed: Feed, size: int, device: torch.device) -> torch.Tensor:

@@ -41,6 +41,13 @@ def compile_network(symbol: Symbol) -> fx.GraphModule:
     return fx.GraphModule(modules, graph, "Network")
 
 
+def batch_norms(symbol: Symbol) -> list[str]:
+    """The ids of batch norms that take `(batch, features)`, and so the mean over rows only."""
+    kind = torch.nn.modules.batchnorm._BatchNorm
+    modules = [(s, s.spec.module) for s in symbol.ancestors() if s.spec is not None and len(s.shape) == 2]
+    return [s.id for s, module in modules if isinstance(module, type) and issubclass(module, kind)]
+
+
 def _made(id: str, spec: Spec) -> torch.nn.Module:
     try:
         return spec.build()

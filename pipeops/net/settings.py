@@ -1,10 +1,13 @@
-"""Hyperparameters of the model node that are checked when they are set: keys of measures, and names of devices.
+"""Hyperparameters of the model node that are checked when they are set, and again before training: measures and devices.
 
 Neighbours: machine knows devices; model has these hyperparameters.
 """
 
 from typing import Any
 
+from pipeops.data import Task
+from pipeops.errors import ConfigError
+from pipeops.graph.pipeop import PipeOp
 from pipeops.net.machine import named_device
 from pipeops.params import Token, anything, who
 from pipeops.shorthand import msr
@@ -26,6 +29,24 @@ def _check_measures(node: Any, attribute: Any, value: Any) -> None:
 def several(measures: Any) -> list[Any]:
     """Measures as they were given, as a list."""
     return list(measures) if isinstance(measures, list | tuple) else [] if measures is None else [measures]
+
+
+def scorable(node: PipeOp, name: str, task: Task) -> list[Any]:
+    """The measures of a hyperparameter, made; one that a training run on this task cannot score is refused."""
+    given = several(getattr(node, name))
+    if not given:
+        return []
+    from pipeops.learn.measures import as_measures
+
+    found = as_measures(given)
+    for m in found:
+        if m.task_type not in (None, task.task_type):
+            raise ConfigError(f"{node.id}: '{name}' has {m.id}, which is for {m.task_type}; the task is {task.task_type}.")
+        if m.two_classes and len(task.class_names) != 2:  # type: ignore[attr-defined]
+            raise ConfigError(f"{node.id}: '{name}' has {m.id}, which is for two classes; the task has more.")
+        if "learner" in m.needs:
+            raise ConfigError(f"{node.id}: '{name}' has {m.id}, which scores a learner, not a prediction.")
+    return found
 
 
 def device_field() -> Any:
