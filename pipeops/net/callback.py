@@ -145,7 +145,7 @@ class Callback(Configurable):
         return super().params() if attrs.has(type(self)) else {}
 
     def __repr__(self) -> str:
-        cls = type(self)
+        cls: Any = type(self)
         fields = attrs.fields(cls) if attrs.has(cls) else ()
         if cls.key:
             return call(cls.shelf, [source(cls.key)], self.changed() if fields else {})

@@ -5,7 +5,6 @@ parameter groups, takes the general way, as the others do. Neighbours: optimizer
 """
 
 from collections.abc import Callable
-from numbers import Real
 from typing import Any, ClassVar
 
 import torch
@@ -42,7 +41,7 @@ class Registered(TorchOptimizer):
 
 
 def _check_betas(owner: Any, attribute: Any, value: Any) -> None:
-    pair = isinstance(value, tuple | list) and len(value) == 2 and all(isinstance(b, Real) and 0 <= b < 1 for b in value)
+    pair = isinstance(value, tuple | list) and len(value) == 2 and all(isinstance(b, float | int) and 0 <= b < 1 for b in value)
     if not pair and not isinstance(value, Token):
         raise ConfigError(f"{type(owner).key}: 'betas' must be two numbers from 0, below 1, got {value!r}.")
 

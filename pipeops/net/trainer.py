@@ -90,8 +90,7 @@ class Trainer:
         ctx = self.ctx
         _refuse_non_finite(losses, ctx)
         ctx.last_scores_train = self._train_scores(losses, outputs, rows) if self.evaluates else {}
-        counts = self.positives is not None and self.evaluates
-        ctx.batches_without_positives = _without(self.positives, rows, self.epochs.sizes) if counts else None
+        ctx.batches_without_positives = _without(self.positives, rows, self.epochs.sizes) if self.evaluates else None
         self._call("on_before_valid")
         ctx.last_scores_valid = {}
         if self.evaluates and self.valid is not None:
@@ -200,8 +199,10 @@ def _value(loss: Callable[..., torch.Tensor], output: torch.Tensor, target: torc
         raise
 
 
-def _without(positives: torch.Tensor, rows: torch.Tensor | None, sizes: Sequence[int]) -> int:
-    """How many batches have no positive row; rows: in which order they come (None: as they are)."""
+def _without(positives: torch.Tensor | None, rows: torch.Tensor | None, sizes: Sequence[int]) -> int | None:
+    """How many batches have no positive row, where that is counted; rows: in which order they come (None: as they are)."""
+    if positives is None:
+        return None
     until = torch.cumsum(positives if rows is None else positives[rows], 0)[torch.tensor(sizes).cumsum(0) - 1]
     return int((torch.diff(until, prepend=until.new_zeros(1)) == 0).sum())
 
