@@ -145,10 +145,10 @@ class Callback(Configurable):
         return super().params() if attrs.has(type(self)) else {}
 
     def __repr__(self) -> str:
-        cls: Any = type(self)
-        fields = attrs.fields(cls) if attrs.has(cls) else ()
+        cls = type(self)
         if cls.key:
-            return call(cls.shelf, [source(cls.key)], self.changed() if fields else {})
+            return call(cls.shelf, [source(cls.key)], self.changed() if attrs.has(cls) else {})
+        fields = attrs.fields(cls) if attrs.has(cls) else ()
         return call(cls.__name__, [], {a.alias: getattr(self, a.name) for a in fields if a.init})
 
     def on_begin(self, ctx: Context) -> None:
