@@ -165,9 +165,6 @@ class TorchModel(PipeOp):
     def _check_rows(self, task: Task) -> None:
         if task.nrow == 0:
             raise DataError(f"{self.id}: the task '{task.id}' has no rows to train on.")
-        if task.task_type == "classif" and len(present := np.unique(task.class_codes())) < 2:  # type: ignore[attr-defined]
-            only = task.class_names[int(present[0])]  # type: ignore[attr-defined]
-            raise DataError(f"{self.id}: all {task.nrow} rows to train on are of the class {only!r}; there is nothing to tell apart.")
         if task.roles["weight"] and (self.batch_sampler is None or isinstance(self.batch_sampler, _UNWEIGHTED)):
             raise DataError(
                 f"{self.id}: does not use the weights of the task '{task.id}' in its loss; draw rows by them with batch_sampler="

@@ -1,0 +1,49 @@
+"""What a model refuses rather than to train or predict something else: weights it does not use, NaN."""
+
+import numpy as np
+import pytest
+import torch
+
+from pipeops import as_learner, as_task_classif, nn, po
+from pipeops.errors import DataError
+from pipeops.net import StratifiedBatches, WeightedBatches
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(80, 3)).astype("float32")
+TASK = as_task_classif(X, np.arange(80) % 2)
+
+
+def learner(layer=None, **model):
+    graph = po("torch_ingress_num") >> nn("head")
+    for node in [layer] if layer else []:
+        graph = graph >> node
+    graph = graph >> po("torch_loss", loss="cross_entropy") >> po("torch_optimizer", optimizer="sgd", lr=0.1)
+    settings = {"epochs": 2, "predict_type": "prob", "seed": 1, **model}
+    return as_learner(graph >> po("torch_model_classif", **settings))
+
+
+def weighted():
+    (task,), _ = po("classweights", minor_weight=20).train([as_task_classif(X, np.arange(80) % 4 == 0)])
+    return task
+
+
+def test_weights_that_the_loss_does_not_use_are_refused():
+    for settings in ({"batch_size": 20}, {"batch_sampler": StratifiedBatches(min_per_stratum=2)}):
+        with pytest.raises(DataError, match="does not use the weights.*WeightedBatches.*class_weight"):
+            learner(**settings).train(weighted())
+
+
+def test_weighted_batches_use_them():
+    plain = learner(batch_sampler=WeightedBatches(batch_size=20, weights={True: 1})).train(weighted())
+    drawn = learner(batch_sampler=WeightedBatches(batch_size=20)).train(weighted())
+    share = [one.predict(weighted()).prob[:, 0].mean() for one in (plain, drawn)]
+    assert share[1] > share[0] + 0.1
+
+
+def test_nan_from_the_network_is_refused():
+    def spoil(x):
+        return x * float("nan") if torch.is_inference_mode_enabled() else x
+
+    trained = learner(nn("fn", fn=spoil), batch_size=20).train(TASK)
+    with pytest.raises(DataError, match=r"puts out NaN for 80 rows, first for \[0, 1, 2\]"):
+        trained.predict(TASK)
