@@ -5,6 +5,7 @@ be made, and the arguments it will be made with. `Configure` is the base of the 
 Neighbours: params below; loss and optimizer above.
 """
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Self
@@ -97,6 +98,15 @@ class Configure(PipeOp):
     def predict(self, inputs: Sequence[Any], state: Any) -> Sequence[Any]:
         """The feed as it came."""
         return inputs
+
+    def with_param(self, address: str, value: Any) -> Self:
+        """A copy with one hyperparameter changed; another loss or optimizer keeps the arguments that it takes too."""
+        new, name = super().with_param(address, value), str(self.nested)
+        old, item = getattr(self, name), getattr(new, name)
+        if address != name or isinstance(value, Item) or undecided(old) or undecided(item):
+            return new
+        shared = {n: v for n, v in old.changed().items() if n in item.params()}
+        return attrs.evolve(new, **{name: functools.reduce(lambda it, pair: it.with_param(*pair), shared.items(), item)})
 
     def set_once(self, descriptor: ModelDescriptor) -> ModelDescriptor:
         """The descriptor with this node's thing; refused when another node has set it already or it is not complete."""

@@ -228,3 +228,12 @@ def test_unused_parameters_train_within_a_graph(optimizer):
         >> po("torch_model_regr", epochs=2, batch_size=5)
     )
     assert len(as_learner(graph).train(task).predict(task)) == 20
+
+
+def test_another_optimizer_keeps_the_arguments_that_it_takes_too():
+    node = po("torch_optimizer", optimizer="sgd", lr=0.5, momentum=0.9).with_param("optimizer", "adam")
+    assert repr(node) == 'po("torch_optimizer", lr=0.5)'
+    made = po("torch_optimizer", optimizer="sgd", lr=0.5).with_param("optimizer", t_opt("adam", lr=0.1))
+    assert made.params()["lr"].value == 0.1
+    loss = po("torch_loss", loss="cross_entropy", reduction="sum").with_param("loss", torch.nn.BCEWithLogitsLoss)
+    assert loss.params()["reduction"].value == "sum"
