@@ -3,6 +3,7 @@
 Neighbours: jobs and measures below; run makes results, compare tests differences between learners.
 """
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,18 +13,22 @@ import numpy as np
 
 from pipeops.data import Task
 from pipeops.data.prototype import prototype
-from pipeops.errors import ConfigError, DataError, UnknownKeyError, suggest
+from pipeops.errors import ConfigError, DataError, FormatError, UnknownKeyError, suggest
 from pipeops.learn.compare import paired
 from pipeops.learn.curves import plot_scores
 from pipeops.learn.jobs import Outcome, Trained
 from pipeops.learn.learner import Learner
 from pipeops.learn.measures import Measure, as_measures
 from pipeops.learn.prediction import Prediction
-from pipeops.saving import read, savable, write
+from pipeops.saving import Encoder, read, savable, write
 from pipeops.text import table
 
 NAN = float("nan")
 IDS = ("task_id", "learner_id", "resampling_id")
+
+
+class BenchmarkWarning(UserWarning):
+    """A benchmark was interrupted and its result is not complete."""
 
 
 @savable
@@ -172,8 +177,25 @@ class BenchmarkResult:
     # ---------------------------------------------------------------- saving
 
     def save(self, path: str | Path) -> None:
-        """Write the result to one file without pickle; tasks are kept without their rows. `load_benchmark` reads it."""
-        write(path, "benchmark", self)
+        """Write the result to one file without pickle; tasks are kept without their rows. `load_benchmark` reads it.
+
+        A stored model that cannot be written so (scikit-learn's trees) is left out, with a warning; its scores are kept.
+        """
+        write(path, "benchmark", BenchmarkResult(self._writable(), self.tasks, seed=self.seed, measures=self.measures))
+
+    def _writable(self) -> list[Record]:
+        """The records, without the models that cannot be saved."""
+        left_out: dict[str, str] = {}
+        records = list(self.records)
+        for i, record in enumerate(records):
+            try:
+                Encoder().encode(record.outcome.learner)
+            except FormatError as error:
+                left_out.setdefault(record.learner_id, str(error))
+                records[i] = attrs.evolve(record, outcome=attrs.evolve(record.outcome, learner=None))
+        for learner, reason in left_out.items():
+            warnings.warn(f"save: the models of '{learner}' are left out. {reason}", BenchmarkWarning, stacklevel=3)
+        return records
 
     def __getstate__(self) -> dict[str, Any]:
         tasks = {name: prototype(task) for name, task in self.tasks.items()}

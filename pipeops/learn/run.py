@@ -19,12 +19,8 @@ from pipeops.learn.grid import BenchmarkGrid, GridRow, one_row
 from pipeops.learn.jobs import Outcome, Sets, run_group, run_remote
 from pipeops.learn.learner import Learner
 from pipeops.learn.resampling import Resampling
-from pipeops.learn.results import BenchmarkResult, Record
+from pipeops.learn.results import BenchmarkResult, BenchmarkWarning, Record
 from pipeops.learn.store import Store
-
-
-class BenchmarkWarning(UserWarning):
-    """A benchmark was interrupted and its result is not complete."""
 
 
 @attrs.frozen(eq=False)

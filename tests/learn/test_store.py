@@ -6,8 +6,9 @@ import os
 import numpy as np
 import pytest
 
-from pipeops import as_learner, as_task_classif, benchmark, benchmark_grid, nn, po, resample, rsmp, tsk
+from pipeops import as_learner, as_task_classif, benchmark, benchmark_grid, load_benchmark, lrn, nn, po, resample, rsmp, tsk
 from pipeops.errors import ConfigError, FormatError
+from pipeops.learn.results import BenchmarkWarning
 from pipeops.learn.store import _settings
 from pipeops.saving import read, write
 
@@ -101,3 +102,13 @@ def test_predefined_validation_is_refused_before_anything_runs():
     learner.validate = "predefined"
     with pytest.raises(ConfigError, match="which a benchmark cannot give"):
         resample(tsk("breast_cancer"), learner, rsmp("cv", folds=3))
+
+
+def test_a_result_with_models_that_cannot_be_saved_keeps_its_scores(tmp_path):
+    learners = [lrn("classif.tree"), lrn("classif.naive_bayes")]
+    result = benchmark(benchmark_grid([tsk("iris")], learners, [rsmp("cv", folds=3)]), seed=1, store_models=True)
+    with pytest.warns(BenchmarkWarning, match=r"models of 'classif.tree' are left out"):
+        result.save(tmp_path / "result")
+    again = load_benchmark(tmp_path / "result")
+    assert again.score("classif.acc").equals(result.score("classif.acc"))
+    assert len(again.learners(learner="classif.naive_bayes")) == 3
