@@ -117,7 +117,7 @@ class Encoder:
             return {"$": "item", "shelf": cls.shelf, "key": cls.key, "of": self.encode(fields(value))}  # type: ignore[attr-defined]
         if getattr(value, "__name__", "") == "<lambda>":
             raise FormatError(f"save: cannot save a lambda ({value!r}); define a function with a name.")
-        if getattr(value, "__closure__", None) and "<locals>" in value.__qualname__:
+        if getattr(value, "__closure__", None) and "<locals>" in getattr(value, "__qualname__", ""):
             raise FormatError(f"save: cannot save {value!r}: it holds values of the function around it; make them arguments.")
         if isinstance(value, functools.partial):
             parts = [value.func, list(value.args), dict(value.keywords)]
