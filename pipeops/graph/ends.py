@@ -30,6 +30,13 @@ class End(NamedTuple):
         """`"node.channel"`."""
         return f"{self.node}.{self.channel.name}"
 
+    def carrying(self, other: Channel) -> "End":
+        """This end with the types of another channel."""
+        own = self.channel
+        if own.train == other.train and own.predict == other.predict:
+            return self
+        return End(self.node, Channel(own.name, other.train, other.predict))
+
 
 def fits(source: str, sink: str) -> bool:
     """Whether a value of one type may flow into a channel of another: equal, wider or narrower (checked when it runs)."""
@@ -38,11 +45,9 @@ def fits(source: str, sink: str) -> bool:
 
 def check_types(source: End, sink: End) -> None:
     """Refuse to join two ends whose types differ in either phase."""
-    (_, *given, _), (_, *taken, _) = source.channel, sink.channel
-    if given == taken:
-        return
-    for phase, gives, takes in zip(("train", "predict"), given, taken, strict=True):
-        if not fits(gives, takes):
+    given, taken = source.channel, sink.channel
+    for phase, gives, takes in (("train", given.train, taken.train), ("predict", given.predict, taken.predict)):
+        if gives != takes and not fits(gives, takes):
             raise CompositionError(
                 f"'{source.node}' gives a {gives} in {phase} (output '{source.channel.name}'), "
                 f"but '{sink.node}' takes a {takes} (input '{sink.channel.name}').{hint(gives, takes)}"

@@ -59,8 +59,8 @@ class Graph:
 
     def copy(self) -> "Graph":
         """The same nodes and edges, untrained."""
-        new = Graph()
-        new._nodes, new._numbers = self._nodes.copy(), self._numbers.copy()
+        new = object.__new__(Graph)
+        new._nodes, new._numbers, new.state = self._nodes.copy(), self._numbers.copy(), {}
         new._edges, new._inputs, new._outputs = self._edges.copy(), self._inputs.copy(), self._outputs.copy()
         return new
 
@@ -91,10 +91,10 @@ class Graph:
 
     def _add(self, part: Any) -> tuple[list[End], list[End]]:
         """Put a node, a graph or a list of them in, unjoined: its open inputs and outputs."""
-        if isinstance(part, Learner):
-            part = LearnerOp(part)
         if isinstance(part, PipeOp):
             return self._add_node(part)
+        if isinstance(part, Learner):
+            return self._add_node(LearnerOp(part))
         return self._add_graph(part if isinstance(part, Graph) else gunion(_parts(part)))
 
     def _add_node(self, node: PipeOp, reserved: Container[str] = ()) -> tuple[list[End], list[End]]:
@@ -111,8 +111,10 @@ class Graph:
             raise CompositionError(
                 f"the id '{taken}' of {node!r} is taken by {self._nodes[taken]!r}; give one another id: id='{taken}_2'."
             )
-        stem, _, digits = taken.rpartition("_")
-        base = stem if digits.isdigit() and stem in self._nodes else str(taken)
+        base = str(taken)
+        if base not in self._numbers:
+            stem, _, digits = base.rpartition("_")
+            base = stem if digits.isdigit() and stem in self._nodes else base
         number = self._numbers.get(base, 1) + 1
         while (numbered := f"{base}_{number}") in self._nodes or numbered in reserved:
             number += 1
@@ -148,7 +150,7 @@ class Graph:
                     check_types(source, End(edge.target, channel(node.inputs, edge.input)))
                     if node.passes_types:
                         types.setdefault(edge.target, types[edge.source])
-        return [End(e.node, e.channel.carrying(types[e.node])) if e.node in types else e for e in outputs]
+        return [e.carrying(types[e.node]) if e.node in types else e for e in outputs]
 
     def add_pipeop(self, node: PipeOp) -> Self:
         """Add a node without joining it, in place."""

@@ -35,10 +35,6 @@ class Channel(NamedTuple):
     predict: str
     many: bool = False
 
-    def carrying(self, other: "Channel") -> "Channel":
-        """This channel with the types of another one."""
-        return other if other.name == self.name else Channel(self.name, other.train, other.predict)
-
 
 class AutoId(str):
     """An id that was not chosen by the user, and so may be numbered when it is taken."""
