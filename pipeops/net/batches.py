@@ -7,6 +7,7 @@ shuffled batch costs little more than a slice. Neighbours: samplers choose rows;
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+import attrs
 import numpy as np
 import torch
 
@@ -102,15 +103,38 @@ class Epochs:
         return parts
 
 
+def draws_rows(sampler: Any) -> bool:
+    """Whether this can be a sampler: it has `batches`, can be called with task and generator, or is gone through each epoch."""
+    return hasattr(sampler, "batches") or callable(sampler) or (isinstance(sampler, Iterable) and not isinstance(sampler, str))
+
+
 def _drawing(sampler: Any) -> Draw:
-    return sampler.batches if hasattr(sampler, "batches") else sampler
+    if hasattr(sampler, "batches"):
+        return sampler.batches
+    given: Any = sampler
+    return given if callable(sampler) else lambda task, generator: given
+
+
+@attrs.frozen(eq=False)
+class CutOrder:
+    """An order of rows, from `sampler`, cut into batches of `size`; a last one that is not full is left out with `drop_last`."""
+
+    sampler: Any
+    size: int
+    drop_last: bool
+
+    def batches(self, task: Task, generator: torch.Generator) -> list[torch.Tensor]:
+        """The batches of one epoch."""
+        order = torch.as_tensor([int(row) for row in _drawing(self.sampler)(task, generator)], dtype=torch.int64)
+        parts = list(order.split(self.size))
+        return parts[:-1] if self.drop_last and parts and len(parts[-1]) < self.size else parts
 
 
 def _positions(parts: Iterable[Any], n: int) -> list[torch.Tensor]:
     rows = [torch.as_tensor(np.asarray(part), dtype=torch.int64).reshape(-1) for part in parts]
     if not rows:
-        raise DataError("batch_sampler: gave no batches for an epoch.")
+        raise DataError("sampler: gave no batches for an epoch.")
     for number, part in enumerate(rows, 1):
         if len(part) == 0 or int(part.min()) < 0 or int(part.max()) >= n:
-            raise DataError(f"batch_sampler: batch {number} is empty or has row positions outside 0..{n - 1}.")
+            raise DataError(f"sampler: batch {number} is empty or has row positions outside 0..{n - 1}.")
     return rows

@@ -16,7 +16,7 @@ import torch
 from pipeops.data import Task
 from pipeops.errors import ConfigError, DataError
 from pipeops.graph.pipeop import Channel, PipeOp, attempt, operator
-from pipeops.net.batches import Batches, Epochs
+from pipeops.net.batches import Batches, CutOrder, Epochs, draws_rows
 from pipeops.net.callback import RESERVED, Callback, Context, copies
 from pipeops.net.callbacks import EarlyStopping, History
 from pipeops.net.descriptor import Feed, ModelDescriptor, Symbol
@@ -51,6 +51,7 @@ class TorchModel(PipeOp):
     batch_size_predict: int | None = integer(1, default=None)
     shuffle: bool = flag(True)
     drop_last: bool = flag(False)
+    sampler: Any = anything(None)
     batch_sampler: Any = anything(None)
     device: str = device_field()
     num_threads: int = integer(1, default=1)
@@ -131,9 +132,16 @@ class TorchModel(PipeOp):
                 raise ConfigError(f"{self.id}: set '{name}' before training.")
         if self.batch_sampler is not None and self.batch_size is not UNSET:
             raise ConfigError(f"{self.id}: set either 'batch_size' or 'batch_sampler', not both.")
-        if not (self.batch_sampler is None or hasattr(self.batch_sampler, "batches") or callable(self.batch_sampler)):
+        if self.batch_sampler is not None and self.sampler is not None:
+            raise ConfigError(f"{self.id}: set either 'sampler' (rows in order, cut by batch_size) or 'batch_sampler', not both.")
+        if not (self.sampler is None or draws_rows(self.sampler)):
             raise ConfigError(
-                f"{self.id}: 'batch_sampler' must have a method batches(task, generator), got {self.batch_sampler!r}."
+                f"{self.id}: 'sampler' gives row positions, or is called with (task, generator), got {self.sampler!r}."
+            )
+        if not (self.batch_sampler is None or draws_rows(self.batch_sampler)):
+            raise ConfigError(
+                f"{self.id}: 'batch_sampler' must have a method batches(task, generator), be such a function, or give the "
+                f"batches of an epoch, got {self.batch_sampler!r}."
             )
         if self._measured() or self.patience or self.restore_best_weights:
             self._check_validation(valid)
@@ -171,14 +179,14 @@ class TorchModel(PipeOp):
                 "WeightedBatches(batch_size=...), weight classes with class_weight= in the loss, or drop them: "
                 "with_roles(weight=[])."
             )
-        if self.drop_last and self.batch_sampler is None and self.batch_size > task.nrow:
+        if self.drop_last and self.batch_sampler is None and self.sampler is None and self.batch_size > task.nrow:
             raise ConfigError(
                 f"{self.id}: with drop_last no batch is left, batch_size is {self.batch_size} and the task has {task.nrow} rows."
             )
 
     def _check_one_row(self, symbol: Symbol, rows: int) -> None:
         """Batch norm cannot take a batch of one row, unless it has more dimensions to take the mean over."""
-        if self.batch_sampler is not None or not self.epochs:
+        if self.batch_sampler is not None or self.sampler is not None or not self.epochs:
             return
         size = min(self.batch_size, rows)
         if size > 1 and (self.drop_last or rows % size != 1):
@@ -221,7 +229,8 @@ class TorchModel(PipeOp):
         if valid is not None:
             rows = self.batch_size_predict or PREDICT_ROWS
             validation = Validation(valid.task, _batches(valid, inputs, link, rows, network, device))
-        epochs = Epochs(batches, task, shuffle=self.shuffle, drop_last=self.drop_last, sampler=self.batch_sampler)
+        rows = self.batch_sampler if self.sampler is None else CutOrder(self.sampler, self.batch_size, self.drop_last)
+        epochs = Epochs(batches, task, shuffle=self.shuffle, drop_last=self.drop_last, sampler=rows)
         positives = batches.tensors[-1][:, 0].cpu() if _counts_batches(ctx, task) else None
         return Trainer(ctx, epochs, link, list(ctx.callbacks.values()), validation, self.eval_freq, positives)
 
@@ -282,7 +291,9 @@ class TorchModelClassif(TorchModel):
 
     epochs: passes over the training rows; must be set. batch_size: rows in a batch; must be set, or batch_sampler in its
     place. batch_size_predict: rows at once when predicting and validating (8192). shuffle: a new order of the rows in each
-    epoch. drop_last: leave out a last batch that is not full. batch_sampler: what chooses the rows of each batch, such as
+    epoch. drop_last: leave out a last batch that is not full. sampler: what orders the rows of an epoch before
+    they are cut into batches, in place of shuffle: row positions, torch's own samplers among them, or a function of (task,
+    generator). batch_sampler: what chooses the rows of each batch, such as
     `StratifiedBatches(min_per_stratum=2)`, an object with `batches(task, generator)` or such a function. device: "auto"
     (CUDA where there is one), "cpu", "cuda:1". num_threads: torch's threads on the CPU. seed: of initial weights, order,
     dropout; None draws one, which the state keeps.

@@ -8,8 +8,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeops import as_learner, nn, po
 from pipeops.data import as_task_classif, as_task_regr
 from pipeops.errors import ConfigError, DataError, UnknownKeyError
+from pipeops.net import torch_callback
 from pipeops.net.samplers import BalancedBatches, StratifiedBatches, WeightedBatches
 from pipeops.saving import Decoder, Encoder
 
@@ -165,3 +167,53 @@ def test_regression_without_strata_is_refused():
         StratifiedBatches().batches(task, generator())
     with pytest.raises(ConfigError, match="weights by label need a classification task"):
         WeightedBatches(2, {"a": 1}).batches(task, generator())
+
+
+# ---------------------------------------------------------------- samplers of one's own in a training run
+
+
+def seen(**settings):
+    """The rows of each batch of two epochs."""
+    rows = []
+    task = as_task_classif(np.arange(10.0)[:, None], np.arange(10) % 2)
+    note = torch_callback("note", on_batch_begin=lambda ctx: rows.append(ctx.x[0][:, 0].int().tolist()))
+    graph = (
+        po("torch_ingress_num")
+        >> nn("head")
+        >> po("torch_loss", loss="cross_entropy")
+        >> po("torch_optimizer", optimizer="sgd")
+        >> po("torch_callbacks", callbacks=[note])
+        >> po("torch_model_classif", **{"epochs": 2, "seed": 1, **settings})
+    )
+    as_learner(graph).train(task)
+    return rows
+
+
+def test_a_sampler_gives_an_order_that_is_cut():
+    backwards = list(range(9, -1, -1))
+    expected = [backwards[:4], backwards[4:8], backwards[8:]]
+    assert seen(sampler=backwards, batch_size=4) == expected * 2
+    assert seen(sampler=backwards, batch_size=4, drop_last=True) == expected[:2] * 2
+    assert seen(sampler=lambda task, generator: range(task.nrow - 1, -1, -1), batch_size=4) == expected * 2
+    assert seen(sampler=torch.utils.data.SequentialSampler(range(10)), batch_size=5) == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]] * 2
+
+
+def test_samplers_of_torch_follow_the_seed():
+    random = torch.utils.data.RandomSampler(range(10))
+    first, again, other = (seen(sampler=random, batch_size=10, seed=seed) for seed in (1, 1, 2))
+    assert first == again != other
+    assert sorted(first[0]) == list(range(10))
+    assert first[0] != first[1]
+    batches = torch.utils.data.BatchSampler(torch.utils.data.SequentialSampler(range(10)), 6, False)
+    assert seen(batch_sampler=batches) == [[0, 1, 2, 3, 4, 5], [6, 7, 8, 9]] * 2
+
+
+def test_a_sampler_that_is_none_is_refused():
+    with pytest.raises(ConfigError, match="'sampler' gives row positions"):
+        seen(sampler="backwards", batch_size=4)
+    with pytest.raises(ConfigError, match="either 'sampler' .* or 'batch_sampler'"):
+        seen(sampler=[1, 2], batch_sampler=StratifiedBatches(min_per_stratum=1))
+    with pytest.raises(ConfigError, match="set 'batch_size'"):
+        seen(sampler=[1, 2])
+    with pytest.raises(DataError, match=r"outside 0\.\.9"):
+        seen(sampler=[1, 20], batch_size=2)
