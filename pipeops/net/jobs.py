@@ -11,7 +11,7 @@ import attrs
 import torch
 
 from pipeops.net.descriptor import Symbol
-from pipeops.net.fused import Stepper
+from pipeops.net.fused import FusedSGD, Stepper
 from pipeops.net.machine import seeded, threads
 from pipeops.net.stacked_steps import alike
 from pipeops.net.trainer import Trainer
@@ -143,7 +143,22 @@ def stackable(job: Job) -> bool:
     if any(trainer.stages[stage] for stage in IN_LOOP) or type(trainer.ctx.stepper).watch is not Stepper.watch:
         return False
     tied = len(list(network.parameters())) < len(list(network.named_parameters(remove_duplicate=False)))
-    return not tied and not any(map(_has_hooks, network.modules())) and _worth_it(job)
+    return not tied and not any(map(_has_hooks, network.modules())) and _worth_it(job) and not _amplifies(job)
+
+
+def _amplifies(job: Job) -> bool:
+    """Whether rounding would grow: the loss does not see a constant added to the scores (AUM, losses over pairs), so the last
+    bias has rounding for a gradient, and an optimizer that divides by its size makes steps of that."""
+    ctx = job.trainer.ctx
+    if isinstance(ctx.stepper, FusedSGD):
+        return False
+    target, noise = job.tensors[-1][:64], torch.Generator().manual_seed(0)
+    output = torch.randn((len(target), job.trainer.link.width), generator=noise).to(ctx.device).requires_grad_()
+    try:
+        (slope,) = torch.autograd.grad(ctx.loss(output, target), output)
+    except Exception:  # a loss that fails is reported by the run itself, alone
+        return True
+    return bool((slope.sum(0).abs() <= 1e-5 * slope.abs().sum(0)).all())
 
 
 def _worth_it(job: Job) -> bool:
