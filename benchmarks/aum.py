@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import torch
 
-from pipeops.net.aum import aum
+from pipeops.net.losses.aum import aum
 
 PAIRS = 51
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import torch
 
-from pipeops.net.ranking import hinge_pairs, square_pairs
+from pipeops.net.losses.ranking import hinge_pairs, square_pairs
 
 PAIRS = 9
 SIZES = (1_000, 10_000, 100_000, 1_000_000)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from pipeops.data.columns import IntArray, codes_of, kind, label_array, levels_of
 from pipeops.data.frames import read_frame, read_xy
-from pipeops.data.rows import Rows
+from pipeops.data.positions import Rows
 from pipeops.data.task import Task
 from pipeops.errors import ConfigError, DataError, UnknownKeyError, listing, suggest
 

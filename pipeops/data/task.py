@@ -26,7 +26,7 @@ from pipeops.data.columns import (
 )
 from pipeops.data.frames import View, read_frame, refuse_unsupported
 from pipeops.data.layout import like, refuse_missing, refuse_other_layout, same_library
-from pipeops.data.rows import Rows, positions_of
+from pipeops.data.positions import Rows, positions_of
 from pipeops.data.show import show
 from pipeops.errors import ConfigError, DataError, UnknownKeyError, listing, suggest
 

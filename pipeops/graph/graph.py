@@ -19,10 +19,10 @@ from pipeops.errors import (
     listing,
     suggest,
 )
+from pipeops.graph.driver import Lane, Step, feed, plan, predict_step, train_step, unwrap
 from pipeops.graph.ends import Edge, End, channel, check_types, pair, pick
 from pipeops.graph.learner_node import LearnerOp
 from pipeops.graph.pipeop import AutoId, Channel, PipeOp
-from pipeops.graph.run import Lane, Step, feed, plan, predict_step, train_step, unwrap
 from pipeops.learn.learner import Learner
 from pipeops.params import Params, Setting, same
 from pipeops.saving import savable

@@ -15,10 +15,10 @@ from pipeops.graph.ends import hint
 from pipeops.graph.graph import Graph
 from pipeops.graph.lockstep import lockstep, same_nodes
 from pipeops.graph.pipeop import PipeOp, attempt
-from pipeops.learn.curves import plot_history
 from pipeops.learn.learner import Learner
-from pipeops.learn.sklearn_learner import as_sklearn_learner
-from pipeops.learn.splits import split
+from pipeops.learn.learners.sklearn_learner import as_sklearn_learner
+from pipeops.learn.plots.overlays import plot_history
+from pipeops.learn.resampling.splits import split
 from pipeops.params import Params
 from pipeops.saving import savable
 

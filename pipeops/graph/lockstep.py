@@ -9,8 +9,8 @@ from typing import Any
 
 import attrs
 
+from pipeops.graph.driver import Lane, Step, train_steps
 from pipeops.graph.graph import Graph
-from pipeops.graph.run import Lane, Step, train_steps
 
 
 @attrs.define(eq=False)

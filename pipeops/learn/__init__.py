@@ -1,15 +1,15 @@
 """Learners, predictions, measures and how they are compared."""
 
-from pipeops.learn.curves import prc_overlay, roc_overlay
-from pipeops.learn.grid import BenchmarkGrid, benchmark_grid
+from pipeops.learn.benchmark.grid import BenchmarkGrid, benchmark_grid
+from pipeops.learn.benchmark.results import BenchmarkResult, load_benchmark
+from pipeops.learn.benchmark.run import benchmark, resample
 from pipeops.learn.learner import Learner, load_learner
-from pipeops.learn.measures import measure
-from pipeops.learn.prediction import Prediction, PredictionClassif, PredictionRegr
-from pipeops.learn.results import BenchmarkResult, load_benchmark
-from pipeops.learn.run import benchmark, resample
-from pipeops.learn.search_space import to_tune
-from pipeops.learn.splits import partition
-from pipeops.learn.tune import AutoTuner, auto_tuner
+from pipeops.learn.measures.measure import measure
+from pipeops.learn.plots.overlays import prc_overlay, roc_overlay
+from pipeops.learn.prediction.tables import Prediction, PredictionClassif, PredictionRegr
+from pipeops.learn.resampling.splits import partition
+from pipeops.learn.tuning.space import to_tune
+from pipeops.learn.tuning.tuner import AutoTuner, auto_tuner
 
 __all__ = [
     "AutoTuner",

@@ -18,7 +18,7 @@ import attrs
 from pipeops.data import Task
 from pipeops.data.prototype import prototype
 from pipeops.errors import DataError, NotTrainedError
-from pipeops.learn.prediction_base import Prediction
+from pipeops.learn.prediction.base import Prediction
 from pipeops.params import Params
 from pipeops.saving import read, savable, write
 

@@ -1,18 +1,18 @@
 """Networks: layers, ingress, compiling, training. Importing this imports torch."""
 
-from pipeops.net.aum import aum, roc_curve
-from pipeops.net.callback import Callback, Context, torch_callback
-from pipeops.net.descriptor import Feed, ModelDescriptor, Spec, Symbol
-from pipeops.net.imbalanced import focal, logistic
-from pipeops.net.ingress import TorchIngressCategorical, TorchIngressNumeric
-from pipeops.net.layer import Inferred, channels, fixed, last, layer
-from pipeops.net.loss import TorchLoss, loss
-from pipeops.net.model import TorchModelClassif, TorchModelRegr
-from pipeops.net.network import compile_network
-from pipeops.net.optimizer import TorchOptimizer, optimizer
-from pipeops.net.ranking import hinge_pairs, square_pairs
-from pipeops.net.samplers import BalancedBatches, StratifiedBatches, WeightedBatches
-from pipeops.net.state import TorchState
+from pipeops.net.callbacks.base import Callback, Context, torch_callback
+from pipeops.net.inputs.ingress import TorchIngressCategorical, TorchIngressNumeric
+from pipeops.net.inputs.samplers import BalancedBatches, StratifiedBatches, WeightedBatches
+from pipeops.net.layers.layer import Inferred, channels, fixed, last, layer
+from pipeops.net.losses.aum import aum, roc_curve
+from pipeops.net.losses.base import TorchLoss, loss
+from pipeops.net.losses.imbalanced import focal, logistic
+from pipeops.net.losses.ranking import hinge_pairs, square_pairs
+from pipeops.net.network.compile import compile_network
+from pipeops.net.network.descriptor import Feed, ModelDescriptor, Spec, Symbol
+from pipeops.net.optimizers.base import TorchOptimizer, optimizer
+from pipeops.net.training.model import TorchModelClassif, TorchModelRegr
+from pipeops.net.training.state import TorchState
 
 __all__ = [
     "BalancedBatches",

@@ -14,7 +14,7 @@ import attrs
 
 from pipeops.errors import ConfigError, UnknownParameterError, suggest
 from pipeops.graph.pipeop import Channel, PipeOp, operator
-from pipeops.net.descriptor import ModelDescriptor
+from pipeops.net.network.descriptor import ModelDescriptor
 from pipeops.params import UNSET, Configurable, Param, Setting, Token, hyperparameters
 from pipeops.text import call, source
 

@@ -15,9 +15,9 @@ from zoneinfo import ZoneInfo
 import narwhals as nw
 
 from pipeops.data.columns import declared_levels, kind, levels_of, missing_counts
+from pipeops.data.levels import with_levels
 from pipeops.errors import ConfigError, DataError, listing
 from pipeops.ops.base import Frame, Preprocess, Series, numeric, one_row, operator
-from pipeops.ops.levels import with_levels
 from pipeops.params import UNSET, anything, flag, real
 from pipeops.shorthand import po
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from pipeops.errors import ConfigError, DataError
 from pipeops.graph.pipeop import Channel, PipeOp, operator
-from pipeops.learn.measures import Measure, as_measure
+from pipeops.learn.measures.measure import Measure, as_measure
 from pipeops.params import Token, anything, integer
 from pipeops.shorthand import po
 

@@ -53,7 +53,7 @@ def contract_checks(thing: Any, tasks: Tasks | None = None) -> list[Check]:
     wanted = [*FOR_ALL, *FOR_NODES] if node else FOR_ALL
     checks = [Check(f.__name__.removeprefix("check_"), thing, tasks or (example_tasks() if node else {}), f) for f in wanted]
     if hasattr(type(thing), "row"):
-        from pipeops.net.contract import check_layer
+        from pipeops.net.layers.contract import check_layer
 
         checks.append(Check("layer", thing, {}, lambda layer, tasks: check_layer(type(layer).key)))
     return checks

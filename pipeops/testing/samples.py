@@ -73,7 +73,7 @@ def _for_training(node: PipeOp, kind: str, task: Task) -> Any:
         return None if kind == "None" else _suiting(kind, task)
     (descriptor,), _ = _ingress(task).train([task])
     if hasattr(type(node), "row"):
-        from pipeops.net.contract import example as layer_example
+        from pipeops.net.layers.contract import example as layer_example
 
         return attrs.evolve(descriptor, symbol=layer_example(type(node).key)[1])
     return _complete(descriptor) if node.outputs[0].predict.startswith("Prediction") else descriptor

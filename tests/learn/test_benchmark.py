@@ -25,8 +25,8 @@ from pipeops import (
     tsk,
 )
 from pipeops.errors import ConfigError, DataError, TrainingError, UnknownKeyError
-from pipeops.learn.featureless import ClassifFeatureless
-from pipeops.learn.run import BenchmarkWarning
+from pipeops.learn.benchmark.run import BenchmarkWarning
+from pipeops.learn.learners.featureless import ClassifFeatureless
 
 IDS = ["task_id", "learner_id", "resampling_id"]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeops.learn.measures import MeasureWarning
-from pipeops.learn.prediction import PredictionClassif, PredictionRegr
+from pipeops.learn.measures.measure import MeasureWarning
+from pipeops.learn.prediction.tables import PredictionClassif, PredictionRegr
 from pipeops.shorthand import msr
 
 ELSEWHERE_DEFINED = {"classif.prauc"}

@@ -9,8 +9,8 @@ import pytest
 
 from pipeops import PredictionClassif, PredictionRegr, as_learner, as_task_classif, benchmark, benchmark_grid, lrn, nn, po, rsmp
 from pipeops.errors import ConfigError, DataError, UnknownKeyError
-from pipeops.learn.curves import plot_history, plot_scores, prc_overlay, roc_overlay
-from pipeops.learn.figures import short
+from pipeops.learn.plots.figures import short
+from pipeops.learn.plots.overlays import plot_history, plot_scores, prc_overlay, roc_overlay
 
 pytest.importorskip("matplotlib").use("Agg")
 plt = pytest.importorskip("matplotlib.pyplot")

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeops.errors import DataError
-from pipeops.learn.prediction import Prediction, PredictionClassif, PredictionRegr
+from pipeops.learn.prediction.tables import Prediction, PredictionClassif, PredictionRegr
 
 TRUTH = ["pos", "pos", "neg", "pos", "neg", "neg", "pos", "neg"]
 PROB = [0.9, 0.6, 0.4, 0.3, 0.2, 0.7, 0.8, 0.1]
@@ -129,7 +129,7 @@ def test_prints_head_dashes_and_tail():
     ],
 )
 def test_numbers_print_with_seven_digits(values, text):
-    from pipeops.learn.labelled import numbers
+    from pipeops.learn.prediction.labelled import numbers
 
     assert numbers(values) == text
 

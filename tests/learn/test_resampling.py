@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pipeops import as_task_classif, as_task_regr, partition, rsmp
 from pipeops.errors import ConfigError, DataError, UnknownKeyError, UnknownParameterError
-from pipeops.learn.resampling import Instance
+from pipeops.learn.resampling.base import Instance
 
 DRAWN = [
     ("holdout", {"ratio": 0.6}),

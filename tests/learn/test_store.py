@@ -8,8 +8,8 @@ import pytest
 
 from pipeops import as_learner, as_task_classif, benchmark, benchmark_grid, load_benchmark, lrn, nn, po, resample, rsmp, tsk
 from pipeops.errors import ConfigError, FormatError
-from pipeops.learn.results import BenchmarkWarning
-from pipeops.learn.store import _settings
+from pipeops.learn.benchmark.results import BenchmarkWarning
+from pipeops.learn.benchmark.store import _settings
 from pipeops.saving import read, write
 
 FACTOR = 1.0

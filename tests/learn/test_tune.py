@@ -24,7 +24,7 @@ from pipeops import (
     to_tune,
 )
 from pipeops.errors import ConfigError, TrainingError, UnknownParameterError
-from pipeops.learn.search_space import search_space
+from pipeops.learn.tuning.space import search_space
 from pipeops.params import Param, Params, Setting
 
 pytest.importorskip("optuna")

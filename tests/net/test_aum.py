@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_curve as sklearn_roc
 
 from pipeops.errors import ConfigError, DataError
-from pipeops.net.aum import aum, roc_curve
+from pipeops.net.losses.aum import aum, roc_curve
 
 few = settings(max_examples=60, deadline=None, derandomize=True)
 labelled = st.integers(0, 12).flatmap(

@@ -7,7 +7,7 @@ import torch
 from pipeops import as_learner, as_task_classif, load_learner, nn, po, t_clbk
 from pipeops.errors import PipeOpsError
 from pipeops.net import Callback, torch_callback
-from pipeops.net.callback import STAGES, stages_of
+from pipeops.net.callbacks.base import STAGES, stages_of
 from pipeops.params import integer
 
 TASK = as_task_classif({"x": [float(i) for i in range(12)], "y": ["a", "b"] * 6}, target="y")

@@ -8,12 +8,12 @@ from functools import partial
 import pytest
 import torch
 
-import pipeops.net.layers  # noqa: F401 - registers the rows
+import pipeops.net.layers.table  # noqa: F401 - registers the rows
 from pipeops import nn
 from pipeops.errors import DataError
 from pipeops.net import Symbol, contract, last, layer
-from pipeops.net.layer import Layer
-from pipeops.net.shape import traced
+from pipeops.net.layers.layer import Layer
+from pipeops.net.network.shape import traced
 from pipeops.params import hyperparameters
 
 ROWS = sorted(k for k in nn if k in nn._holders and (not isinstance(nn[k], type) or issubclass(nn[k], Layer)))

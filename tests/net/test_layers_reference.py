@@ -5,10 +5,6 @@ import re
 import pytest
 import torch
 
-import pipeops.net.fn
-import pipeops.net.head
-import pipeops.net.layers
-import pipeops.net.merge  # noqa: F401 - registers the nodes
 from pipeops import nn
 from pipeops.errors import PipeOpsError
 from pipeops.params import UNSET, hyperparameters

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeops.errors import ConfigError, DataError
-from pipeops.net.aum import aum
-from pipeops.net.line_search import first_minimum, line_search
+from pipeops.net.losses.aum import aum
+from pipeops.net.optimizers.line_search import first_minimum, line_search
 
 few = settings(max_examples=50, deadline=None, derandomize=True)
 number = st.one_of(st.integers(-4, 4).map(float), st.floats(-4, 4).map(lambda v: round(v, 3)))

@@ -9,8 +9,8 @@ import torch
 
 from pipeops import as_learner, as_task_classif, as_task_regr, nn, po, t_opt
 from pipeops.errors import ConfigError
-from pipeops.net.aum import aum
-from pipeops.net.line_search import first_minimum
+from pipeops.net.losses.aum import aum
+from pipeops.net.optimizers.line_search import first_minimum
 
 
 def frame(n=200, seed=0):

@@ -6,8 +6,8 @@ import torch
 
 from pipeops import as_learner, as_task_classif, nn, po, t_loss
 from pipeops.errors import ConfigError, UnknownKeyError
-from pipeops.net.aum import aum
-from pipeops.net.imbalanced import logistic
+from pipeops.net.losses.aum import aum
+from pipeops.net.losses.imbalanced import logistic
 
 KEYS = ("aum", "hinge_pairs", "square_pairs", "focal", "logistic")
 

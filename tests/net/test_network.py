@@ -9,11 +9,11 @@ import textwrap
 import pytest
 import torch
 
-import pipeops.net.layers  # noqa: F401 - registers the rows
+import pipeops.net.layers.table  # noqa: F401 - registers the rows
 from pipeops import Graph, nn, po
 from pipeops.errors import ConfigError
 from pipeops.net import Spec, Symbol, compile_network
-from pipeops.net.network import from_topology, topology
+from pipeops.net.network.compile import from_topology, topology
 
 WIDE = po("torch_ingress_num") >> nn("linear", out_features=8) >> nn("batch_norm1d") >> nn("relu") >> nn("head")
 FORK = (

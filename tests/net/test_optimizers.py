@@ -6,7 +6,7 @@ import torch
 from pipeops import as_learner, as_task_regr, nn, po, t_opt
 from pipeops.errors import ConfigError, PipeOpsError
 from pipeops.net import layer
-from pipeops.net.fused import FusedAdam, FusedSGD, ObjectStepper, fusable
+from pipeops.net.optimizers.fused import FusedAdam, FusedSGD, ObjectStepper, fusable
 
 ADAM = [
     {},

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeops.errors import ConfigError, DataError
-from pipeops.net.imbalanced import focal, logistic
-from pipeops.net.ranking import hinge_pairs, square_pairs
+from pipeops.net.losses.imbalanced import focal, logistic
+from pipeops.net.losses.ranking import hinge_pairs, square_pairs
 
 few = settings(max_examples=60, deadline=None, derandomize=True)
 labelled = st.integers(0, 14).flatmap(

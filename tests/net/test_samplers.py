@@ -12,7 +12,7 @@ from pipeops import as_learner, nn, po
 from pipeops.data import as_task_classif, as_task_regr
 from pipeops.errors import ConfigError, DataError, UnknownKeyError
 from pipeops.net import torch_callback
-from pipeops.net.samplers import BalancedBatches, StratifiedBatches, WeightedBatches
+from pipeops.net.inputs.samplers import BalancedBatches, StratifiedBatches, WeightedBatches
 from pipeops.saving import Decoder, Encoder
 
 few = settings(max_examples=40, deadline=None, derandomize=True)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from pipeops import nn
 from pipeops.errors import ConfigError, DataError
-from pipeops.net.shape import broadcast, concatenated, traced
+from pipeops.net.network.shape import broadcast, concatenated, traced
 
 
 def test_linear_replaces_the_last_dimension():

@@ -374,7 +374,7 @@ def test_much_smaller_data_is_not_stacked_with_larger():
 
 @pytest.mark.parametrize("limit", ["LIMIT", "CACHED"])
 def test_what_is_large_is_not_stacked(monkeypatch, limit):
-    monkeypatch.setattr(f"pipeops.net.jobs.{limit}", 200)
+    monkeypatch.setattr(f"pipeops.net.vectorized.groups.{limit}", 200)
     check(learner(), together=1)
 
 

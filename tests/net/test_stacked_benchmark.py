@@ -7,7 +7,7 @@ import pytest
 from pipeops import as_learner, as_task_classif, benchmark, benchmark_grid, load_learner, lrn, nn, po, resample, rsmp
 from pipeops.graph import graph_learner
 from pipeops.graph.graph_learner import GraphLearner
-from pipeops.learn.run import Job, _groups
+from pipeops.learn.benchmark.run import Job, _groups
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(40, 3))

@@ -264,7 +264,7 @@ STOPPING = [
 ]
 
 
-@pytest.mark.filterwarnings("ignore::pipeops.learn.measures.MeasureWarning")
+@pytest.mark.filterwarnings("ignore::pipeops.learn.measures.measure.MeasureWarning")
 @pytest.mark.parametrize("restore", [False, True])
 @pytest.mark.parametrize(("scores", "minimize", "patience", "min_delta", "epochs", "best"), STOPPING)
 def test_early_stopping(scores, minimize, patience, min_delta, epochs, best, restore):

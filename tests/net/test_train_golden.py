@@ -10,7 +10,7 @@ import pytest
 
 from pipeops import Graph, as_learner, as_task_classif, as_task_regr, chain, nn, po
 from pipeops.net import Callback, torch_callback
-from pipeops.net.callback import STAGES
+from pipeops.net.callbacks.base import STAGES
 
 FOLDER = os.environ.get("PIPEOPS_REFERENCE")
 pytestmark = pytest.mark.skipif(not FOLDER, reason="PIPEOPS_REFERENCE is not set")

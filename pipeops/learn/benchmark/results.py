@@ -1,0 +1,261 @@
+"""The result of a benchmark: a record for each job, shown as polars tables.
+
+Neighbours: jobs and measures below; run makes results, compare tests differences between learners.
+"""
+
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+
+from pipeops.data import Task
+from pipeops.data.prototype import prototype
+from pipeops.errors import ConfigError, DataError, FormatError, UnknownKeyError, suggest
+from pipeops.learn.benchmark.compare import paired
+from pipeops.learn.benchmark.jobs import Outcome, Trained
+from pipeops.learn.learner import Learner
+from pipeops.learn.measures.measure import Measure, as_measures
+from pipeops.learn.plots.overlays import plot_scores
+from pipeops.learn.prediction.tables import Prediction
+from pipeops.saving import Encoder, read, savable, write
+from pipeops.text import table
+
+NAN = float("nan")
+IDS = ("task_id", "learner_id", "resampling_id")
+
+
+class BenchmarkWarning(UserWarning):
+    """A benchmark was interrupted and its result is not complete."""
+
+
+@savable
+@attrs.frozen(eq=False)
+class Record:
+    """One job: whose it is, and what it left. details: fold and repeat, or subsets, where the resampling has them."""
+
+    task_id: str
+    learner_id: str
+    resampling_id: str
+    iteration: int
+    details: Mapping[str, Any]
+    outcome: Outcome
+
+    @property
+    def ids(self) -> tuple[str, str, str]:
+        return self.task_id, self.learner_id, self.resampling_id
+
+
+@savable
+class BenchmarkResult:
+    """What a benchmark found. Tables are polars frames with the columns task_id, learner_id and resampling_id first.
+
+    seed: what splits and learners were seeded with.
+    """
+
+    def __init__(self, records: Sequence[Record], tasks: Mapping[str, Task], *, seed: int, measures: Any = None):
+        self.records, self.tasks, self.seed = list(records), dict(tasks), seed
+        self.measures: list[Measure] | None = None if measures is None else as_measures(measures)
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    # ---------------------------------------------------------------- tables
+
+    def score(self, measures: Any = None) -> Any:
+        """A row for each iteration: ids, iteration, what the resampling says of it, and one column for each measure.
+
+        A job that failed without a fallback scores NaN.
+        """
+        import polars as pl
+
+        several = self._measures(measures)
+        rows = [
+            {**dict(zip(IDS, r.ids, strict=True)), "iteration": r.iteration, **r.details, **self._scores(r, several)}
+            for r in self.records
+        ]
+        return pl.DataFrame(rows, infer_schema_length=None, schema_overrides={m.id: pl.Float64 for m in several})
+
+    def aggregate(self, measures: Any = None) -> Any:
+        """A row for each resampling run: ids, `iters`, and each measure over the iterations: their mean, or for measures
+        with `average="micro"` the score of all predictions together."""
+        import polars as pl
+
+        several = self._measures(measures)
+        rows = [
+            {**dict(zip(IDS, ids, strict=True)), "iters": len(records), **{m.id: self._aggregated(records, m) for m in several}}
+            for ids, records in self._runs().items()
+        ]
+        return pl.DataFrame(rows, schema_overrides={m.id: pl.Float64 for m in several})
+
+    def predictions(self) -> Any:
+        """All predictions one below the other: ids, iteration, row_ids, truth, response and the probabilities.
+
+        Labels of several tasks become text where their types differ.
+        """
+        import narwhals as nw
+        import polars as pl
+
+        made = [(r, nw.from_native(r.outcome.prediction.to_frame()).to_polars()) for r in self.records if r.outcome.prediction]
+        mixed = {name for name in ("truth", "response") if len({f.schema[name] for _, f in made}) > 1}
+        frames = []
+        for r, frame in made:
+            ids = [pl.lit(v).alias(n) for n, v in zip(IDS, r.ids, strict=True)]
+            own = [*ids, pl.lit(r.iteration, pl.Int64).alias("iteration")]
+            frames.append(frame.select(*own, *(pl.col(n).cast(pl.String) if n in mixed else n for n in frame.columns)))
+        return pl.concat(frames, how="diagonal_relaxed") if frames else pl.DataFrame()
+
+    def errors(self) -> Any:
+        """A row for each failure: ids, iteration, stage ("train" or "predict"), message and traceback."""
+        import polars as pl
+
+        names = (*IDS, "iteration", "stage", "message", "traceback")
+        rows = [(*r.ids, r.iteration, f.stage, f.message, f.traceback) for r in self.records if (f := r.outcome.failure)]
+        schema = {name: pl.Int64 if name == "iteration" else pl.String for name in names}
+        return pl.DataFrame(rows, schema=schema, orient="row")
+
+    def compare(self, measure: Any = None) -> Any:
+        """Every pair of learners on each task and resampling, by their scores on the same iterations.
+
+        Columns: learner_id and other_id, n (iterations that both have a score for), mean_difference (first minus other),
+        sd of the differences, p_value of the two-sided paired t-test (NaN where all differences are equal). Folds share
+        training rows, so p-values are optimistic.
+        """
+        import polars as pl
+
+        several = self._measures(measure)
+        if len(several) != 1:
+            raise ConfigError(f"compare: takes one measure, got {len(several)}.")
+        scores = [(*r.ids, r.iteration, self._scores(r, several)[several[0].id]) for r in self.records]
+        return pl.DataFrame(paired(scores), infer_schema_length=None)
+
+    def plot(self, measure: Any = None, ax: Any = None) -> Any:
+        """Draw a measure (extra `plot`) and return the axes: a box for each learner, a block for each task."""
+        several = self._measures(measure)
+        if len(several) != 1:
+            raise ConfigError(f"plot: takes one measure, got {len(several)}.")
+        return plot_scores(self.score(several), several[0].id, several[0].label or several[0].id, ax)
+
+    # ---------------------------------------------------------------- parts
+
+    def learners(self, task: Any = None, learner: Any = None, resampling: Any = None) -> list[Learner]:
+        """The trained learners in the order of the iterations; `store_models=True` keeps them."""
+        found = [r.outcome.learner for r in self.filter(task, learner, resampling).records]
+        if any(one is None for one in found):
+            raise ConfigError("learners: the models were not kept; run benchmark(..., store_models=True).")
+        return found  # type: ignore[return-value]
+
+    def prediction(self, task: Any = None, learner: Any = None, resampling: Any = None) -> Prediction:
+        """The predictions of one resampling run, joined; ids may be left out where there is only one."""
+        chosen = self.filter(task, learner, resampling)
+        if len(chosen._runs()) != 1:
+            raise ConfigError(f"prediction: {len(chosen._runs())} resampling runs fit; name task, learner and resampling.")
+        return Prediction.combine([r.outcome.prediction for r in chosen.records if r.outcome.prediction is not None])
+
+    def filter(self, task: Any = None, learner: Any = None, resampling: Any = None) -> "BenchmarkResult":
+        """Only these tasks, learners and resamplings, by id (one or a list)."""
+        kept = self.records
+        for name, wanted in zip(IDS, (task, learner, resampling), strict=True):
+            if wanted is not None:
+                kept = [r for r in kept if getattr(r, name) in self._known(name, wanted)]
+        used = {r.task_id for r in kept}
+        tasks = {name: t for name, t in self.tasks.items() if name in used}
+        return BenchmarkResult(kept, tasks, seed=self.seed, measures=self.measures)
+
+    def combine(self, *others: "BenchmarkResult") -> "BenchmarkResult":
+        """This result and others as one; a job that is in two of them is refused."""
+        records = [r for result in (self, *others) for r in result.records]
+        places = [(r.ids, r.iteration) for r in records]
+        if len(set(places)) < len(places):
+            (ids, i) = next(p for p in places if places.count(p) > 1)
+            raise ConfigError(f"combine: iteration {i} of {' / '.join(ids)} is in more than one result; give one another id.")
+        tasks = {name: t for result in (self, *others) for name, t in result.tasks.items()}
+        return BenchmarkResult(records, tasks, seed=self.seed, measures=self.measures)
+
+    # ---------------------------------------------------------------- saving
+
+    def save(self, path: str | Path) -> None:
+        """Write the result to one file without pickle; tasks are kept without their rows. `load_benchmark` reads it.
+
+        A stored model that cannot be written so (scikit-learn's trees) is left out, with a warning; its scores are kept.
+        """
+        write(path, "benchmark", BenchmarkResult(self._writable(), self.tasks, seed=self.seed, measures=self.measures))
+
+    def _writable(self) -> list[Record]:
+        """The records, without the models that cannot be saved."""
+        left_out: dict[str, str] = {}
+        records = list(self.records)
+        for i, record in enumerate(records):
+            try:
+                Encoder().encode(record.outcome.learner)
+            except FormatError as error:
+                left_out.setdefault(record.learner_id, str(error))
+                records[i] = attrs.evolve(record, outcome=attrs.evolve(record.outcome, learner=None))
+        for learner, reason in left_out.items():
+            warnings.warn(f"save: the models of '{learner}' are left out. {reason}", BenchmarkWarning, stacklevel=3)
+        return records
+
+    def __getstate__(self) -> dict[str, Any]:
+        tasks = {name: prototype(task) for name, task in self.tasks.items()}
+        return {"records": self.records, "tasks": tasks, "seed": self.seed, "measures": self.measures}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+
+    # ---------------------------------------------------------------- inside
+
+    def _runs(self) -> dict[tuple[str, str, str], list[Record]]:
+        runs: dict[tuple[str, str, str], list[Record]] = {}
+        for record in self.records:
+            runs.setdefault(record.ids, []).append(record)
+        return runs
+
+    def _measures(self, given: Any) -> list[Measure]:
+        if given is not None:
+            return as_measures(given)
+        if self.measures is not None:
+            return self.measures
+        kinds = {task.task_type for task in self.tasks.values()}
+        if len(kinds) != 1:
+            raise DataError("score: the tasks are of different kinds; name the measures, or filter(task=...) first.")
+        return as_measures({"classif": "classif.ce", "regr": "regr.mse"}[kinds.pop()])
+
+    def _scores(self, record: Record, measures: Iterable[Measure]) -> dict[str, float]:
+        outcome, task = record.outcome, self.tasks[record.task_id]
+        return {m.id: self._score(outcome.prediction, m, task, Trained(outcome)) for m in measures}
+
+    def _score(self, prediction: Prediction | None, m: Measure, task: Task, learner: Trained) -> float:
+        failed = prediction is None and m.predict_type is not None
+        return NAN if failed else m.score(prediction, task=task, learner=learner)
+
+    def _aggregated(self, records: Sequence[Record], m: Measure) -> float:
+        if m.average == "macro" or m.predict_type is None:
+            return float(np.mean([self._scores(r, [m])[m.id] for r in records]))
+        found = [r.outcome.prediction for r in records if r.outcome.prediction is not None]
+        whole = Prediction.combine(found) if len(found) == len(records) else None
+        return self._score(whole, m, self.tasks[records[0].task_id], Trained(records[0].outcome))
+
+    def _known(self, name: str, wanted: Any) -> set[str]:
+        ids = dict.fromkeys(getattr(r, name) for r in self.records)
+        several = {wanted} if isinstance(wanted, str) else {getattr(one, "id", one) for one in _listed(wanted)}
+        for one in several:
+            if one not in ids:
+                raise UnknownKeyError(f"filter: no {name} '{one}'.{suggest(str(one), ids, 'there are')}")
+        return several
+
+    def __repr__(self) -> str:
+        runs = self._runs()
+        rows = [(*ids, len(rs), sum(r.outcome.failure is not None for r in rs)) for ids, rs in runs.items()]
+        head = f"BenchmarkResult of {len(self)} iterations in {len(runs)} resampling run{'s' * (len(runs) != 1)}:"
+        return head + "\n" + table((*IDS, "iters", "errors"), rows, indent="  ")
+
+
+def _listed(wanted: Any) -> Iterable[Any]:
+    return wanted if isinstance(wanted, list | tuple | set) else [wanted]
+
+
+def load_benchmark(path: str | Path, trust: Iterable[Any] = ()) -> BenchmarkResult:
+    """Read a result that `save` wrote. trust: classes and functions of your own that stored learners hold."""
+    return read(path, "benchmark", trust)

@@ -1,0 +1,230 @@
+"""benchmark and resample: every job of a grid, one after another or on joblib's workers.
+
+Splits and seeds follow from one seed and the ids alone, so results depend neither on the order nor on the number of
+workers. Neighbours: grid, jobs and store below, results beside it.
+"""
+
+import hashlib
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+
+from pipeops.data import Task
+from pipeops.errors import ConfigError, DataError
+from pipeops.learn.benchmark.grid import BenchmarkGrid, GridRow, one_row
+from pipeops.learn.benchmark.jobs import Outcome, Sets, run_group, run_remote
+from pipeops.learn.benchmark.results import BenchmarkResult, BenchmarkWarning, Record
+from pipeops.learn.benchmark.store import Store
+from pipeops.learn.learner import Learner
+from pipeops.learn.resampling.base import Resampling
+
+
+@attrs.frozen(eq=False)
+class Job:
+    """One iteration of a row of the grid, and where its outcome goes."""
+
+    row: GridRow
+    iteration: int
+    seed: int
+
+    def sets(self) -> Sets:
+        resampling = self.row.resampling
+        return Sets(resampling.train_set(self.iteration), resampling.test_set(self.iteration), self.seed)
+
+
+def benchmark(
+    grid: BenchmarkGrid,
+    *,
+    seed: int | None = None,
+    n_jobs: int | None = None,
+    store_models: bool = False,
+    progress: bool | None = None,
+    path: str | Path | None = None,
+    measures: Any = None,
+    stacked: bool | None = None,
+) -> BenchmarkResult:
+    """Resample every row of a grid.
+
+    seed: of the splits and of every learner that has none of its own; drawn when there is none. n_jobs: joblib workers
+    (-1 for all cores); None is 1, or what `joblib.parallel_config` says, so that Dask or Ray can run the grid.
+    store_models: keep the trained learners. progress: a bar; None shows it on a terminal. path: a folder that keeps each
+    finished job, so that the same call goes on after an interruption. measures: what `score` and `aggregate` take when
+    they are given none. stacked: train the networks of a task together where their blueprints allow it, to the same numbers
+    but for rounding; None divides them among the workers, True does not, False trains one by one. An interrupt (Ctrl-C)
+    returns what is done, with a `BenchmarkWarning`.
+
+    >>> from pipeops import benchmark, benchmark_grid, lrn, rsmp, tsk
+    >>> grid = benchmark_grid(tsk("iris"), [lrn("classif.featureless"), lrn("classif.lda")], rsmp("cv", folds=3))
+    >>> benchmark(grid, seed=1).aggregate("classif.acc")["classif.acc"].round(2).to_list()
+    [0.26, 0.98]
+    """
+    if not isinstance(grid, BenchmarkGrid):
+        raise ConfigError(f"benchmark: takes a grid, got {type(grid).__name__}; make one with benchmark_grid(...).")
+    store = None if path is None else Store(path, seed, store_models)
+    seed = _drawn(store.seed if store else seed)
+    if store:
+        store.keep_seed(seed)
+    jobs = _jobs(grid, seed)
+    outcomes = _run(jobs, n_jobs, store_models, progress, store, stacked)
+    records = [_record(job, outcomes[i]) for i, job in enumerate(jobs) if i in outcomes]
+    tasks = {row.task.id: row.task for row in grid}
+    return BenchmarkResult(records, tasks, seed=seed, measures=measures)
+
+
+def resample(task: Task, learner: Learner, resampling: Resampling, measures: Any = None, **options: Any) -> BenchmarkResult:
+    """Resample one learner on one task: a benchmark of one row, with the options of `benchmark`.
+
+    >>> from pipeops import lrn, resample, rsmp, tsk
+    >>> resample(tsk("iris"), lrn("classif.lda"), rsmp("cv", folds=3), "classif.acc", seed=1).aggregate()["iters"].to_list()
+    [3]
+    """
+    return benchmark(one_row(task, learner, resampling), measures=measures, **options)
+
+
+def _drawn(seed: int | None) -> int:
+    return int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
+
+
+def _seed_for(seed: int, *what: object) -> int:
+    """A seed that follows from the benchmark's and from what it is for."""
+    digest = hashlib.sha256("\0".join(map(str, (seed, *what))).encode()).digest()
+    return int.from_bytes(digest[:4], "little")
+
+
+def _jobs(grid: BenchmarkGrid, seed: int) -> list[Job]:
+    """All jobs, with splits drawn once for each task and resampling; what cannot run is refused before anything runs."""
+    splits: dict[tuple[str, str], Resampling] = {}
+    jobs: list[Job] = []
+    for task, learner, resampling in grid:
+        learner._check(task)
+        _check_failing(learner, task)
+        _check_validation(learner)
+        place = (task.id, resampling.id)
+        if place not in splits:
+            splits[place] = _split(task, resampling, _seed_for(seed, "split", *place))
+        row = GridRow(task, learner, splits[place])
+        jobs += [Job(row, i, _seed_for(seed, "job", *place, i)) for i in range(splits[place].iters)]
+    return jobs
+
+
+def _check_failing(learner: Learner, task: Task) -> None:
+    """What is to happen on a failure must be possible; else it would come out in the middle of a benchmark."""
+    if learner.encapsulate not in ("none", "try"):
+        raise ConfigError(f"{learner.id}: encapsulate is 'none' or 'try', got {learner.encapsulate!r}.")
+    if not isinstance(learner.fallback, Learner | None):
+        raise ConfigError(f'{learner.id}: the fallback is a learner, as in lrn("classif.featureless"), got {learner.fallback!r}.')
+    if learner.fallback is None:
+        return
+    learner.fallback._check(task)
+    if learner.predict_type not in learner.fallback.predict_types:
+        raise ConfigError(f"{learner.id}: the fallback '{learner.fallback.id}' cannot predict {learner.predict_type!r}.")
+
+
+def _check_validation(learner: Learner) -> None:
+    if getattr(learner, "validate", None) == "predefined":
+        raise ConfigError(
+            f'{learner.id}: validate="predefined" needs its data in train(task, valid=...), which a benchmark cannot give; use '
+            'validate="test", a ratio, or a task.'
+        )
+
+
+def _split(task: Task, resampling: Resampling, seed: int) -> Resampling:
+    made = resampling if resampling.is_instantiated else resampling.instantiate(task, seed)
+    for i in range(made.iters):
+        if not len(made.test_set(i)) or not len(made.train_set(i)):
+            raise DataError(f"benchmark: iteration {i} of '{made.id}' on the task '{task.id}' has no rows to train or test on.")
+    return made
+
+
+def _run(
+    jobs: Sequence[Job],
+    n_jobs: int | None,
+    store_models: bool,
+    progress: bool | None,
+    store: Store | None,
+    stacked: bool | None,
+) -> dict[int, Outcome]:
+    """The outcomes by position, as far as an interrupt let them come."""
+    from tqdm import tqdm
+
+    outcomes = _finished_before(jobs, store)
+    groups = _groups(jobs, [i for i in range(len(jobs)) if i not in outcomes], stacked, _workers(n_jobs))
+    hide = None if progress is None else not progress
+    with tqdm(total=len(jobs), initial=len(outcomes), disable=hide, desc="benchmark", unit="job") as bar:
+        try:
+            for i, outcome in _outcomes(jobs, groups, n_jobs, store_models):
+                outcomes[i] = outcome
+                if store:
+                    store.save(jobs[i].row.task, jobs[i].row.learner, jobs[i].sets(), outcome)
+                bar.update()
+        except KeyboardInterrupt:
+            if not outcomes:
+                raise
+            warnings.warn(f"benchmark: interrupted after {len(outcomes)} of {len(jobs)} jobs.", BenchmarkWarning, stacklevel=3)
+    return outcomes
+
+
+def _finished_before(jobs: Sequence[Job], store: Store | None) -> dict[int, Outcome]:
+    """What the folder has; jobs that failed are tried again."""
+    if store is None:
+        return {}
+    found = ((i, store.load(job.row.task, job.row.learner, job.sets())) for i, job in enumerate(jobs))
+    return {i: outcome for i, outcome in found if outcome is not None and outcome.failure is None}
+
+
+def _groups(jobs: Sequence[Job], positions: Iterable[int], stacked: bool | None, workers: int) -> list[list[int]]:
+    """Positions of the jobs that are handed over together: of a task, with learners of a class that stacks; else each alone."""
+    groups: dict[Any, list[int]] = {}
+    for i in positions:
+        row = jobs[i].row
+        together = row.learner.stacks and stacked is not False
+        groups.setdefault((row.task.id, type(row.learner)) if together else i, []).append(i)
+    parts = 1 if stacked else workers
+    sizes = {key: -(-len(group) // parts) for key, group in groups.items()}
+    return [group[k : k + sizes[key]] for key, group in groups.items() for k in range(0, len(group), sizes[key])]
+
+
+def _outcomes(
+    jobs: Sequence[Job], groups: Sequence[list[int]], n_jobs: int | None, store_models: bool
+) -> Iterator[tuple[int, Outcome]]:
+    """Positions and outcomes, as they come."""
+    if len(groups) < 2 or _workers(n_jobs) == 1:
+        for group in groups:
+            yield from zip(group, run_group(*_handed(jobs, group), store_models), strict=True)
+    else:
+        for k, made in _parallel(jobs, groups, n_jobs, store_models):
+            yield from zip(groups[k], made, strict=True)
+
+
+def _workers(n_jobs: int | None) -> int:
+    """How many jobs joblib runs at once; None leaves it to `joblib.parallel_config`."""
+    from joblib import effective_n_jobs
+
+    count: Any = effective_n_jobs
+    return count(n_jobs)
+
+
+def _handed(jobs: Sequence[Job], group: Sequence[int]) -> tuple[Task, list[Learner], list[Sets]]:
+    return jobs[group[0]].row.task, [jobs[i].row.learner for i in group], [jobs[i].sets() for i in group]
+
+
+def _parallel(jobs: Sequence[Job], groups: Sequence[list[int]], n_jobs: int | None, store_models: bool) -> Iterator[Any]:
+    """`(group, outcomes)` from joblib's workers, in the order in which they finish where the backend can say."""
+    from joblib import Parallel, delayed, parallel
+
+    def call(k: int) -> Any:
+        return delayed(run_remote)(k, *_handed(jobs, groups[k]), store_models)
+
+    backend: Any = parallel.get_active_backend()[0]
+    streams = backend.supports_return_generator
+    run = Parallel(n_jobs=n_jobs, return_as="generator_unordered" if streams else "list")
+    yield from run(call(k) for k in range(len(groups)))  # type: ignore[misc]
+
+
+def _record(job: Job, outcome: Outcome) -> Record:
+    task, learner, resampling = job.row
+    return Record(task.id, learner.id, resampling.id, job.iteration, dict(resampling.details(job.iteration)), outcome)

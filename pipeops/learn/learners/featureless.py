@@ -1,0 +1,145 @@
+"""Featureless learners, the baselines: they look at the target only. Neighbours: tabular below."""
+
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+import attrs
+import numpy as np
+
+from pipeops.data import Task
+from pipeops.learn.learners.tabular import Array, FlatLearner, class_prediction, number_prediction
+from pipeops.params import Param, Setting
+from pipeops.saving import savable
+from pipeops.shorthand import lrn
+
+MAD = 1.4826
+"""The factor that makes the median absolute deviation of a normal sample its standard deviation."""
+
+
+@savable
+@attrs.frozen(eq=False)
+class ClassShares:
+    """The sum of weights of each class in training."""
+
+    class_names: list[Any]
+    counts: Array
+
+
+@savable
+@attrs.frozen(eq=False)
+class Location:
+    """Where the target of a regression lies, and how far it spreads."""
+
+    center: float
+    spread: float
+
+
+class Featureless(FlatLearner):
+    """What both kinds share: declared hyperparameters, kept as a dictionary."""
+
+    declared: ClassVar[dict[str, Param]]
+
+    def __init__(self, *, id: str | None = None, predict_type: str = "response", **hyperparameters: Any):
+        super().__init__(self.key if id is None else id)
+        self.predict_type = predict_type
+        self.values = {name: param.default for name, param in self.declared.items()}
+        for name, value in hyperparameters.items():
+            self.set_param(name, value)
+
+    def settings(self) -> dict[str, Setting]:
+        return {name: Setting(param, self.values[name]) for name, param in self.declared.items()}
+
+    def _change(self, name: str, value: Any) -> None:
+        self.values = {**self.values, name: value}
+
+    def selected_features(self) -> list[str]:
+        """The features that the model uses: none."""
+        return []
+
+    @abstractmethod
+    def _train(self, task: Task, valid: Task | None) -> Any: ...
+
+    def __getstate__(self) -> dict[str, Any]:
+        return dict(self.__dict__)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+
+
+@lrn.add("classif.featureless")
+@savable
+class ClassifFeatureless(Featureless):
+    """Predicts from the shares of the classes in training.
+
+    method: "mode" predicts the most frequent class (the first of equals) with the shares as probabilities, "sample" any
+    class that was seen, "weighted.sample" one drawn with the shares. seed: of the drawing.
+
+    >>> from pipeops import lrn, tsk
+    >>> learner = lrn("classif.featureless", predict_type="prob").train(tsk("iris"))
+    >>> learner.predict(tsk("iris")).prob[0].round(2).tolist()
+    [0.33, 0.33, 0.33]
+    """
+
+    key = "classif.featureless"
+    task_type = "classif"
+    predict_types = ("response", "prob")
+    declared: ClassVar[dict[str, Param]] = {
+        "method": Param("choice", options=("mode", "sample", "weighted.sample"), default="mode"),
+        "seed": Param("integer", default=None),
+    }
+
+    def _train(self, task: Any, valid: Task | None) -> ClassShares:
+        names = task.class_names
+        return ClassShares(names, np.bincount(task.class_codes(), weights=task.weights(), minlength=len(names)).astype(float))
+
+    def _predict(self, task: Task, model: ClassShares) -> Any:
+        shares, method = model.counts / model.counts.sum(), self.values["method"]
+        if method == "sample":
+            shares = (model.counts > 0) / (model.counts > 0).sum()
+        if method == "mode":
+            codes = np.full(task.nrow, shares.argmax())
+        else:
+            codes = np.random.default_rng(self.values["seed"]).choice(len(shares), size=task.nrow, p=shares)
+        if self.predict_type == "response":
+            return class_prediction(task, model.class_names, codes=codes)
+        prob = np.eye(len(shares))[codes] if method == "weighted.sample" else np.tile(shares, (task.nrow, 1))
+        return class_prediction(task, model.class_names, codes=codes, prob=prob)
+
+
+@lrn.add("regr.featureless")
+@savable
+class RegrFeatureless(Featureless):
+    """Predicts the mean of the target, or with `robust` its median; the standard deviation (or MAD) as standard error.
+
+    >>> from pipeops import lrn, as_task_regr
+    >>> task = as_task_regr({"x": [1, 2, 3], "y": [1.0, 2.0, 6.0]}, target="y")
+    >>> lrn("regr.featureless").train(task).predict(task).response.tolist()
+    [3.0, 3.0, 3.0]
+    """
+
+    key = "regr.featureless"
+    task_type = "regr"
+    predict_types = ("response", "se")
+    declared: ClassVar[dict[str, Param]] = {"robust": Param("flag", default=False)}
+
+    def _train(self, task: Task, valid: Task | None) -> Location:
+        y, weights = task.truth(), task.weights()
+        w = np.ones(len(y)) if weights is None else weights
+        if self.values["robust"]:
+            center = _median(y, w)
+            return Location(center, MAD * _median(np.abs(y - center), w))
+        center = float(np.average(y, weights=w))
+        freedom = w.sum() - (w**2).sum() / w.sum()
+        return Location(center, float(np.sqrt((w * (y - center) ** 2).sum() / freedom)) if freedom > 0 else float("nan"))
+
+    def _predict(self, task: Task, model: Location) -> Any:
+        se = np.full(task.nrow, model.spread) if self.predict_type == "se" else None
+        return number_prediction(task, np.full(task.nrow, model.center), se)
+
+
+def _median(values: Array, weights: Array) -> float:
+    """The smallest value with at least half of the weight up to it, or the mean of two where the weight splits evenly."""
+    order = np.argsort(values)
+    values, share = values[order], np.cumsum(weights[order]) / weights.sum()
+    i = int(np.searchsorted(share, 0.5))
+    return float((values[i] + values[i + 1]) / 2) if share[i] == 0.5 and i + 1 < len(values) else float(values[i])

@@ -1,0 +1,284 @@
+"""scikit-learn estimators as learners: any one of them, and those on the shelf `lrn`.
+
+A learner keeps an estimator that is never fitted; training fits a clone on a matrix of the features. Labels go in as what
+they are. Missing values, categories and infinite values are refused by column name unless the estimator handles them.
+Neighbours: tabular and estimators below; the shelf is in learners; `as_learner` wraps an estimator of one's own.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+import numpy as np
+
+from pipeops.data import Task
+from pipeops.errors import ConfigError, DataError, FormatError, NotTrainedError, PipeOpsError, TrainingError, listing
+from pipeops.learn.learner import Learner
+from pipeops.learn.learners import estimators
+from pipeops.learn.learners.tabular import Array, FlatLearner, class_prediction, number_prediction
+from pipeops.params import UNSET, Setting
+from pipeops.saving import Encoder, saved_as
+
+
+@attrs.frozen(eq=False)
+class SklearnModel:
+    """A fitted estimator and the layout that it was fitted on.
+
+    features: kind by name. levels: of categorical features. class_names: all classes of the task, None for a regression.
+    covariance: of the coefficients of a linear model, intercept first, where standard errors were asked for.
+    """
+
+    estimator: Any
+    features: dict[str, str]
+    levels: dict[str, list[Any]]
+    class_names: list[Any] | None
+    covariance: Array | None = None
+
+
+def _model_to_plain(model: SklearnModel) -> dict[str, Any]:
+    plain = {**{a.name: getattr(model, a.name) for a in attrs.fields(SklearnModel)}, "estimator": {}}
+    try:
+        plain["estimator"] = estimators.to_plain(model.estimator)
+        Encoder().encode(plain["estimator"])
+    except FormatError as error:
+        raise FormatError(
+            f"save: a fitted {type(model.estimator).__name__} holds more than arrays and cannot be saved without pickle; "
+            "save the learner untrained (learner.reset()) and train it again."
+        ) from error
+    return plain
+
+
+saved_as(
+    SklearnModel, _model_to_plain, lambda plain: SklearnModel(**{**plain, "estimator": estimators.from_plain(plain["estimator"])})
+)
+
+
+class SklearnLearner(FlatLearner):
+    """A learner around a scikit-learn estimator (a classifier or a regressor), which is cloned before fitting.
+
+    Its constructor's arguments are the hyperparameters; `usual` holds defaults that differ from scikit-learn's.
+    predict_type: "prob" where the estimator gives probabilities, or has a decision function, which is then calibrated by
+    cross-validation. The role `weight` becomes `sample_weight`; a task with weights is refused by an estimator that
+    takes none.
+
+    >>> from sklearn.tree import DecisionTreeClassifier
+    >>> from pipeops import as_learner, tsk
+    >>> learner = as_learner(DecisionTreeClassifier(max_depth=2), id="stump").train(tsk("iris"))
+    >>> learner.predict(tsk("iris")).score("classif.acc")
+    0.96
+    """
+
+    def __init__(self, estimator: Any, *, id: str | None = None, predict_type: str = "response", key: str = ""):
+        from sklearn.base import is_classifier, is_regressor
+
+        name = type(estimator).__name__
+        if isinstance(estimator, type):
+            raise ConfigError(f"as_learner: give an instance, {estimator.__name__}(), not the class.")
+        if not is_classifier(estimator) and not is_regressor(estimator):
+            raise ConfigError(f"as_learner: {name} is neither a classifier nor a regressor.")
+        super().__init__(id or key or name)
+        self.key, self.estimator, self.usual = key, estimator, dict[str, Any]()
+        self.task_type = "classif" if is_classifier(estimator) else "regr"
+        self.predict_type = predict_type
+
+    @property
+    def predict_types(self) -> tuple[str, ...]:  # type: ignore[override]
+        """What this estimator can predict."""
+        if self.task_type == "classif":
+            scored = hasattr(self.estimator, "predict_proba") or hasattr(self.estimator, "decision_function")
+            return ("response", "prob") if scored else ("response",)
+        return ("response", "se") if type(self.estimator).__name__ == "LinearRegression" else ("response",)
+
+    def settings(self) -> dict[str, Setting]:
+        return estimators.settings(self.estimator, self.usual)
+
+    def _change(self, name: str, value: Any) -> None:
+        from sklearn.base import clone
+
+        copied: Any = clone(self.estimator)
+        self.estimator = copied.set_params(**{name: value})
+
+    def selected_features(self) -> list[str]:
+        """The features that the model uses: those with a coefficient or an importance other than 0."""
+        model: SklearnModel = self.model
+        used = getattr(model.estimator, "coef_", getattr(model.estimator, "feature_importances_", None))
+        if used is None:
+            raise DataError(f"{self.id}: a {type(self.estimator).__name__} does not say which features it uses.")
+        return [name for name, on in zip(model.features, np.any(np.atleast_2d(used) != 0, axis=0), strict=True) if on]
+
+    # ---------------------------------------------------------------- training
+
+    def _train(self, task: Any, valid: Task | None) -> SklearnModel:
+        self._check_set()
+        features = task.feature_types
+        levels = {name: task.levels(name) for name, kind in features.items() if kind == "categorical"}
+        estimator = self._prepared(list(levels), features)
+        x = self._matrix(task, estimator, features, levels)
+        classes = task.class_names if self.task_type == "classif" else None
+        y = task.truth() if classes is None else _labels(classes)[task.class_codes()]
+        weights = self._weights(task, estimator)
+        self._guard("fit", lambda: estimator.fit(x, y, **({} if weights is None else {"sample_weight": weights})))
+        if self.key in estimators.AFTER_FIT:
+            estimators.AFTER_FIT[self.key](estimator, x, y)
+        covariance = _covariance(estimator, x, y, weights) if self.predict_type == "se" else None
+        return SklearnModel(estimator, features, levels, classes, covariance)
+
+    def _check_set(self) -> None:
+        unset = [name for name, setting in self.settings().items() if setting.value is UNSET]
+        if unset:
+            raise ConfigError(f"{self.id}: set {listing(unset)} before training.")
+
+    def _prepared(self, categorical: list[str], features: Mapping[str, str]) -> Any:
+        """A clone to fit: told which columns are categories, calibrated where probabilities need it."""
+        from sklearn.base import clone
+
+        estimator: Any = clone(self.estimator)
+        if categorical and self._takes_categories():
+            estimator.set_params(categorical_features=[name in categorical for name in features])
+        if self.predict_type == "prob" and not hasattr(estimator, "predict_proba"):
+            from sklearn.calibration import CalibratedClassifierCV
+
+            return CalibratedClassifierCV(estimator, ensemble=False)  # pyright: ignore[reportArgumentType] - its own default is a string
+        return estimator
+
+    def _takes_categories(self) -> bool:
+        return isinstance(self.estimator.get_params().get("categorical_features"), str)
+
+    def _weights(self, task: Task, estimator: Any) -> Array | None:
+        from sklearn.utils.validation import has_fit_parameter
+
+        weights = task.weights()
+        if weights is not None and not has_fit_parameter(estimator, "sample_weight"):
+            raise DataError(
+                f"{self.id}: cannot use the weights of the task '{task.id}'; train on task.with_roles(weight=None) instead."
+            )
+        return weights
+
+    def _matrix(self, task: Task, estimator: Any, features: Mapping[str, str], levels: Mapping[str, list[Any]]) -> Array:
+        """The features as float64, categories as codes; what the estimator cannot handle is refused by name."""
+        self._check_features(features, levels)
+        others = [name for name in features if name not in levels]
+        x = np.empty((task.nrow, len(features)))
+        x[:, [name not in levels for name in features]] = task.matrix("float64", others)
+        for j, name in enumerate(features):
+            if name in levels:
+                codes = task.codes(name, levels[name]).astype(np.float64)
+                x[:, j] = np.where(codes < 0, np.nan, codes)
+        holes = [name for j, name in enumerate(features) if np.isnan(x[:, j]).any()]
+        if holes and not _allows_missing(estimator):
+            raise DataError(
+                f"{self.id}: {listing(holes)} {'has' if len(holes) == 1 else 'have'} missing values; impute them first, "
+                'as in po("imputemedian") >> ...'
+            )
+        return x
+
+    def _check_features(self, features: Mapping[str, str], levels: Mapping[str, list[Any]]) -> None:
+        if not features:
+            raise DataError(f"{self.id}: the task has no features.")
+        if levels and not self._takes_categories():
+            raise DataError(f'{self.id}: {listing(levels)} must be numbers; encode categories first, as in po("encode") >> ...')
+        other = [f"'{name}' ({kind})" for name, kind in features.items() if kind in ("datetime", "tensor")]
+        if other:
+            raise DataError(f"{self.id}: takes numeric and boolean features, got {', '.join(other[:8])}.")
+
+    def _guard(self, what: str, action: Any) -> Any:
+        """scikit-learn's own errors, told as ours."""
+        try:
+            return action()
+        except PipeOpsError:
+            raise
+        except Exception as error:
+            kind = ConfigError if type(error).__name__ == "InvalidParameterError" else TrainingError
+            raise kind(f"{self.id}: scikit-learn could not {what}: {error}") from error
+
+    # ---------------------------------------------------------------- predicting
+
+    def _predict(self, task: Task, model: SklearnModel) -> Any:
+        kinds = task.feature_types
+        changed = [f"'{n}' is {kinds[n]}, was {kind}" for n, kind in model.features.items() if kinds.get(n, kind) != kind]
+        if changed:
+            raise DataError(f"{self.id}: the features are not those of training: {', '.join(changed[:8])}.")
+        x = self._matrix(task, model.estimator, model.features, model.levels)
+        if model.class_names is None:
+            response = self._guard("predict", lambda: model.estimator.predict(x)) if len(x) else np.empty(0)
+            return number_prediction(task, np.asarray(response, dtype=np.float64).reshape(len(x)), self._errors(x, model))
+        if self.predict_type == "prob":
+            return class_prediction(task, model.class_names, prob=self._probabilities(x, model, model.class_names))
+        labels = self._guard("predict", lambda: model.estimator.predict(x)) if len(x) else np.empty(0)
+        place = {label: code for code, label in enumerate(model.class_names)}
+        codes = np.fromiter((place[label] for label in labels.tolist()), dtype=np.int64, count=len(x))
+        return class_prediction(task, model.class_names, codes=codes)
+
+    def _probabilities(self, x: Array, model: SklearnModel, class_names: list[Any]) -> Array:
+        """One column for each class of the task, 0 for those that training did not see."""
+        if not hasattr(model.estimator, "predict_proba"):
+            raise NotTrainedError(f'{self.id}: was trained without probabilities; train it again with predict_type "prob".')
+        prob = np.zeros((len(x), len(class_names)))
+        if len(x):
+            seen = [class_names.index(label) for label in model.estimator.classes_.tolist()]
+            prob[:, seen] = self._guard("predict", lambda: model.estimator.predict_proba(x))
+        return prob
+
+    def _errors(self, x: Array, model: SklearnModel) -> Array | None:
+        """Standard errors of the predicted means of a linear model."""
+        if self.predict_type != "se":
+            return None
+        if model.covariance is None:
+            raise NotTrainedError(f'{self.id}: was trained without standard errors; train it again with predict_type "se".')
+        x = _design(model.estimator, x)
+        return np.sqrt(np.einsum("ij,jk,ik->i", x, model.covariance, x))
+
+
+def _allows_missing(estimator: Any) -> bool:
+    from sklearn.utils import get_tags
+
+    return get_tags(estimator).input_tags.allow_nan
+
+
+def _labels(class_names: list[Any]) -> Array:
+    """Class labels as an array of their own type."""
+    labels = np.asarray(class_names)
+    if labels.tolist() == class_names:
+        return labels
+    labels = np.empty(len(class_names), dtype=object)
+    labels[:] = class_names
+    return labels
+
+
+def _design(estimator: Any, x: Array) -> Array:
+    return np.column_stack([np.ones(len(x)), x]) if estimator.fit_intercept else x
+
+
+def _covariance(estimator: Any, x: Array, y: Array, weights: Array | None) -> Array:
+    """The covariance of the least-squares coefficients."""
+    design, root = _design(estimator, x), np.ones(len(x)) if weights is None else np.sqrt(weights)
+    residual = (y - estimator.predict(x)) * root
+    weighted = design * root[:, None]
+    freedom = len(x) - np.linalg.matrix_rank(weighted)
+    return (
+        np.linalg.pinv(weighted.T @ weighted) * (residual @ residual) / freedom
+        if freedom > 0
+        else np.full((design.shape[1],) * 2, np.nan)
+    )
+
+
+def _to_plain(learner: SklearnLearner) -> dict[str, Any]:
+    names = ("id", "key", "usual", "predict_type", "state", "timings", "fallback", "encapsulate")
+    return {"estimator": estimators.to_plain(learner.estimator), **{name: getattr(learner, name) for name in names}}
+
+
+def _from_plain(plain: dict[str, Any]) -> SklearnLearner:
+    made = {name: plain.pop(name) for name in ("id", "key", "predict_type")}
+    learner = SklearnLearner(estimators.from_plain(plain.pop("estimator")), **made)
+    vars(learner).update(plain)
+    return learner
+
+
+saved_as(SklearnLearner, _to_plain, _from_plain)
+
+
+def as_sklearn_learner(estimator: Any, id: str | None = None) -> Learner | None:
+    """A learner around something with `fit`, `predict` and `get_params`; None for anything else."""
+    if all(hasattr(estimator, name) for name in ("fit", "predict", "get_params")):
+        return SklearnLearner(estimator, id=id)
+    return None

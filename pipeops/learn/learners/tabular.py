@@ -1,0 +1,114 @@
+"""Learners whose hyperparameters are a flat list, and what they share: the response as a labelled table.
+
+`FlatLearner` holds the predict type and shows the hyperparameters. Neighbours: learner and prediction below;
+featureless and sklearn_learner above.
+"""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeops.data import Task
+from pipeops.errors import ConfigError, DataError, UnknownParameterError, listing, suggest
+from pipeops.learn.learner import Learner
+from pipeops.learn.prediction.tables import PredictionClassif, PredictionRegr
+from pipeops.params import Params, Setting
+from pipeops.text import call, source
+
+Array = npt.NDArray[Any]
+
+
+class FlatLearner(Learner):
+    """Base of learners without parts of their own."""
+
+    key: str = ""
+    """The key on the shelf `lrn`, empty for learners made by hand."""
+
+    @abstractmethod
+    def settings(self) -> dict[str, Setting]:
+        """The hyperparameters by name."""
+
+    @abstractmethod
+    def _change(self, name: str, value: Any) -> None:
+        """Set a hyperparameter, whose value has been checked."""
+
+    @property
+    def params(self) -> Params:
+        """The hyperparameters: prints as a table, reads, sets and validates. Setting one forgets what was learnt."""
+        return Params(self.settings, self.set_param, self.id)
+
+    def set_param(self, name: str, value: Any) -> None:
+        """Set a hyperparameter; unknown names and values out of range are refused."""
+        settings = self.settings()
+        if name not in settings:
+            raise UnknownParameterError(f"{self.id}: no hyperparameter '{name}'.{suggest(name, settings)}")
+        problem = settings[name].param.problem(value)
+        if problem:
+            raise ConfigError(f"{self.id}: '{name}' {problem}, got {source(value)}.")
+        self._change(name, value)
+        self.reset()
+
+    @property
+    def predict_type(self) -> str:
+        """What `predict` returns: "response", "prob" (classification) or "se" (regression)."""
+        return self._predict_type
+
+    @predict_type.setter
+    def predict_type(self, value: str) -> None:
+        if value not in self.predict_types:
+            raise ConfigError(f"{self.id}: predict_type must be one of {listing(self.predict_types)}, got {value!r}.")
+        self._predict_type = value
+
+    def __repr__(self) -> str:
+        if not self.key:
+            return super().__repr__()
+        changed = {
+            n: s.value for n, s in self.settings().items() if s.value is not s.param.default and s.value != s.param.default
+        }
+        own = {"id": self.id} if self.id != self.key else {}
+        own |= {"predict_type": self.predict_type} if self.predict_type != "response" else {}
+        return call("lrn", [source(self.key)], {**own, **changed})
+
+
+def frame_library(task: Task) -> str:
+    """The frame library of a task, by name."""
+    return str(task.frame([]).implementation.value)
+
+
+def class_prediction(
+    task: Task, class_names: Sequence[Any], *, codes: Array | None = None, prob: Array | None = None
+) -> PredictionClassif:
+    """The labelled table of a model that knows these classes; `codes` are positions in `class_names`."""
+    return PredictionClassif.from_codes(
+        task.row_ids,
+        truth=truth_codes(task, class_names) if task.has_target else None,
+        response=codes,
+        prob=prob,
+        class_names=list(class_names),
+        weights=task.weights(),
+        backend=frame_library(task),
+    )
+
+
+def number_prediction(task: Task, response: Array, se: Array | None = None) -> PredictionRegr:
+    """The table of a model that predicts numbers."""
+    truth = task.truth() if task.has_target else None
+    return PredictionRegr(
+        row_ids=task.row_ids, truth=truth, response=response, se=se, weights=task.weights(), backend=frame_library(task)
+    )
+
+
+def truth_codes(task: Any, class_names: Sequence[Any]) -> Array:
+    """The truth as positions in the model's classes; labels that the model does not know are refused."""
+    codes, names = task.class_codes(), task.class_names
+    if names == list(class_names):
+        return codes
+    places = np.array([*(class_names.index(name) if name in class_names else -2 for name in names), -1])
+    found = places[codes]
+    if (found == -2).any():
+        unknown = [name for name in names if name not in class_names]
+        raise DataError(f"the task '{task.id}' has classes {listing(unknown)}, the model was trained on {listing(class_names)}.")
+    return found

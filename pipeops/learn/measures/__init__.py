@@ -1,0 +1,1 @@
+"""Measures: what scores a prediction, and the shelves of them."""

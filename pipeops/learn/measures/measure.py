@@ -1,0 +1,335 @@
+"""Measures: what scores a prediction, and what a score means (range, direction, what it needs).
+
+`Measure` is the machinery: it checks the prediction, calls its function and turns undefined cases into NaN with a
+warning that names it. The shelf is a table in `measures_classif`, `measures_regr` and `measures_learner`, one `row` for
+each key. `measure` makes one of a function of one's own; `as_measures` takes keys, measures and functions alike.
+Neighbours: params and shorthand below; prediction_base above. A prediction comes in as an argument, never as an import.
+"""
+
+import inspect
+import math
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, Literal
+
+import attrs
+import narwhals as nw
+import numpy as np
+
+from pipeops.errors import ConfigError, DataError, UnknownParameterError, listing, suggest
+from pipeops.params import UNSET, Param
+from pipeops.saving import saved_as
+from pipeops.shorthand import msr
+from pipeops.text import call, source
+
+PredictType = Literal["response", "prob"]
+Average = Literal["macro", "micro"]
+INF = math.inf
+
+
+class MeasureWarning(UserWarning):
+    """A score is undefined for this prediction and came out as NaN."""
+
+
+def _one_of(*options: str) -> Any:
+    def check(owner: "Measure", attribute: Any, value: Any) -> None:
+        if value not in options:
+            raise ConfigError(f"{owner.key}: '{attribute.name}' must be one of {listing(options)}, got {value!r}.")
+
+    return check
+
+
+def _of_function(fn: Callable[..., float]) -> Any:
+    """What makes two functions the same: a partial one is, with the same function and arguments."""
+    return (fn.func, fn.args, tuple(sorted(fn.keywords.items()))) if isinstance(fn, partial) else fn
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class Measure:
+    """A score with what one must know to read it.
+
+    key: its name in the registry; id: its name in results (the key unless set). fn: `fn(prediction, **params)`, with
+    `task=`, `learner=` and `loss=` too for those in `needs`. range: lowest and highest value. minimize: the direction, None
+    where neither is better. predict_type: "response", "prob", or None when only the learner is looked at. task_type:
+    "classif", "regr" or None for any. average: "macro" scores each fold and takes the mean, "micro" scores the joined
+    predictions. weighted: whether it can use observation weights. use_weights: "use" or "ignore" those of the prediction.
+    undefined: when the score is NaN, in words.
+
+    >>> auc = msr("classif.auc")
+    >>> auc.range, auc.minimize, auc.predict_type
+    ((0, 1), False, 'prob')
+    """
+
+    key: str
+    fn: Callable[..., float] = attrs.field(eq=_of_function)
+    label: str = ""
+    range: tuple[float, float] = (-INF, INF)
+    minimize: bool | None = None
+    predict_type: PredictType | None = "response"
+    task_type: str | None = None
+    two_classes: bool = False
+    weighted: bool = True
+    needs: tuple[str, ...] = ()
+    undefined: str = ""
+    params: Mapping[str, Any] = attrs.field(factory=dict, eq=repr)
+    id: str = attrs.field(default=attrs.Factory(lambda self: self.key, takes_self=True))
+    average: Average = attrs.field(default="macro", validator=_one_of("macro", "micro"))
+    use_weights: Literal["use", "ignore"] = attrs.field(default="use", validator=_one_of("use", "ignore"))
+
+    def score(self, prediction: Any = None, *, task: Any = None, learner: Any = None, loss: float | None = None) -> float:
+        """The score of a prediction; NaN and a `MeasureWarning` where it is undefined.
+
+        Raises `ConfigError` when the prediction is of another kind or lacks what the measure needs, `DataError` when
+        it has no rows or truth or response are missing.
+        """
+        given = {"task": task, "learner": learner, "loss": loss}
+        self._check_given(given)
+        if self.predict_type is not None:
+            prediction = self._checked(prediction)
+        try:
+            value = float(self.fn(prediction, **{name: given[name] for name in self.needs}, **self.params))
+        except Exception as error:
+            error.add_note(f"This happened in measure '{self.id}'.")
+            raise
+        if math.isnan(value):
+            reason = f" ({self.undefined})" if self.undefined else ""
+            warnings.warn(f"{self.id}: undefined for this prediction{reason}, the score is NaN.", MeasureWarning, stacklevel=2)
+        return value
+
+    def aggregate(self, predictions: Sequence[Any], **given: Any) -> float:
+        """One number for several predictions (folds): the mean score (macro) or the score of all rows at once (micro)."""
+        if self.average == "micro" and self.predict_type is not None:
+            return self.score(predictions[0].combine(predictions), **given)
+        return float(np.mean([self.score(p, **given) for p in predictions]))
+
+    def _check_given(self, given: Mapping[str, Any]) -> None:
+        for name, value in self.params.items():
+            if value is UNSET:
+                raise ConfigError(f"{self.id}: set '{name}' before scoring: msr('{self.key}', {name}=...).")
+        for name in self.needs:
+            if given[name] is None:
+                raise ConfigError(f"{self.id}: needs the {name}; call score(..., {name}={name}).")
+
+    def _checked(self, prediction: Any) -> Any:
+        """The prediction, with weights only where they are to be used; refused when this measure cannot score it."""
+        if not hasattr(prediction, "predict_types"):
+            raise ConfigError(f"{self.id}: scores a prediction, got {type(prediction).__name__}.")
+        problem = self._mismatch(prediction)
+        if problem:
+            raise ConfigError(f"{self.id}: {problem}")
+        _check_complete(self, prediction)
+        if prediction.weights is None or self.use_weights == "ignore":
+            return prediction if prediction.weights is None else prediction.with_weights(None)
+        if not self.weighted:
+            raise ConfigError(f"{self.id}: cannot use observation weights; use_weights='ignore' leaves them out.")
+        if not prediction.weights.any():
+            raise DataError(f"{self.id}: all observation weights are 0.")
+        return prediction if prediction.weights.all() else prediction.take(prediction.weights > 0)
+
+    def _mismatch(self, prediction: Any) -> str | None:
+        if self.task_type not in (None, prediction.task_type):
+            return f"scores {self.task_type} predictions, got a {type(prediction).__name__}."
+        if self.predict_type not in prediction.predict_types:
+            return 'needs probabilities, and this prediction has only responses; predict with predict_type="prob".'
+        if self.two_classes and len(prediction.class_names) != 2:
+            return f"is defined for two classes, this prediction has {len(prediction.class_names)}."
+        return None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The arguments that `msr(key, ...)` needs to make this measure again."""
+        usual = {"id": self.key, "average": "macro", "use_weights": "use"}
+        own = {name: value for name, default in usual.items() if (value := getattr(self, name)) != default}
+        return {name: value for name, value in self.params.items() if value is not UNSET} | own
+
+    def __repr__(self) -> str:
+        if isinstance(self.fn, OfTruth):
+            return call("measure", [source(self.key), source(self.fn.fn)], {"minimize": self.minimize, **self.options})
+        return call("msr", [source(self.key)], self.options)
+
+
+def _check_complete(measure: Measure, prediction: Any) -> None:
+    if len(prediction) == 0:
+        raise DataError(f"{measure.id}: the prediction has no rows to score.")
+    for what, count in (("truth", int(prediction.truth_is_missing.sum())), ("response", len(prediction.missing))):
+        if count:
+            raise DataError(f"{measure.id}: the {what} of {count} of {len(prediction)} rows is missing; filter them out first.")
+
+
+@attrs.frozen
+class OfTruth:
+    """Calls a user's function on what a prediction shows: the truth, and the response or the probabilities.
+
+    Beside these two the function may name any of `weights`, `class_names`, `positive`, `task` and `learner`.
+    """
+
+    fn: Callable[..., float]
+    predict_type: PredictType
+    extras: tuple[str, ...]
+
+    def __call__(self, prediction: Any, **given: Any) -> float:
+        named = {name: given[name] if name in given else getattr(prediction, name) for name in self.extras}
+        return self.fn(prediction.truth, getattr(prediction, self.predict_type), **named)
+
+
+OPTIONS = ("id", "average", "use_weights")
+EXTRAS = ("weights", "class_names", "positive", "task", "learner")
+
+
+def measure(
+    key: str,
+    fn: Callable[..., float],
+    *,
+    minimize: bool | None,
+    predict_type: PredictType = "response",
+    task_type: str | None = None,
+    range: tuple[float, float] = (-INF, INF),
+    label: str = "",
+    average: Average = "macro",
+) -> Measure:
+    """A measure from a function of one's own.
+
+    fn: called as `fn(truth, response)` or, with `predict_type="prob"`, as `fn(truth, prob)`: exactly what
+    `prediction.truth`, `.response` and `.prob` are, so labels, and an array (n, k) with columns in `class_names` order,
+    the positive class first. It may also name `weights`, `class_names`, `positive`, `task` or `learner`.
+    minimize: whether lower is better.
+
+    >>> from pipeops.learn.prediction.tables import PredictionRegr
+    >>> worst = measure("worst", lambda truth, response: abs(truth - response).max(), minimize=True)
+    >>> PredictionRegr(truth=[1.0, 2.0], response=[1.0, 5.0]).score(worst)
+    3.0
+    """
+    if not callable(fn):
+        raise ConfigError(f"measure '{key}': needs a function (truth, response), got {fn!r}.")
+    if predict_type not in ("response", "prob"):
+        raise ConfigError(f"measure '{key}': predict_type must be 'response' or 'prob', got {predict_type!r}.")
+    extras = _extras(fn)
+    return Measure(
+        key=key,
+        fn=OfTruth(fn, predict_type, extras),
+        label=label or key,
+        range=range,
+        minimize=minimize,
+        predict_type=predict_type,
+        task_type="classif" if predict_type == "prob" else task_type,
+        weighted="weights" in extras,
+        needs=tuple(name for name in ("task", "learner") if name in extras),
+        average=average,
+    )
+
+
+def _to_plain(one: Measure) -> dict[str, Any]:
+    if not isinstance(one.fn, OfTruth):
+        return {"key": one.key, "options": one.options}
+    names = ("key", "minimize", "predict_type", "task_type", "range", "label", "average")
+    return {"fn": one.fn.fn, **{name: getattr(one, name) for name in names}}
+
+
+saved_as(Measure, _to_plain, lambda plain: measure(**plain) if "fn" in plain else msr(plain["key"], **plain["options"]))
+
+
+def _extras(fn: Callable[..., Any]) -> tuple[str, ...]:
+    """Which of the further arguments a function names."""
+    try:
+        names = inspect.signature(fn).parameters
+    except (TypeError, ValueError):
+        return ()
+    return tuple(name for name in EXTRAS if name in names)
+
+
+def as_measure(thing: Any) -> Measure:
+    """A measure from a key, a measure or a function `(truth, response)`.
+
+    >>> as_measure("classif.acc").label
+    'Classification Accuracy'
+    """
+    if isinstance(thing, Measure):
+        return thing
+    if isinstance(thing, str):
+        return msr(thing)
+    if callable(thing):
+        fn: Callable[..., Any] = thing
+        return measure(getattr(thing, "__name__", type(thing).__name__), fn, minimize=None)
+    raise ConfigError(f"A measure is a key such as 'classif.auc', msr(...), or a function (truth, response), got {thing!r}.")
+
+
+def as_measures(things: Any) -> list[Measure]:
+    """A list of measures from one or several; two with one id are refused.
+
+    >>> [m.key for m in as_measures(["regr.mse", "regr.mae"])]
+    ['regr.mse', 'regr.mae']
+    """
+    several = [as_measure(thing) for thing in (things if isinstance(things, list | tuple) else [things])]
+    ids = [m.id for m in several]
+    for name in ids:
+        if ids.count(name) > 1:
+            raise ConfigError(f"Two measures are called '{name}'; give one another name with id=.")
+    return several
+
+
+def score_groups(prediction: Any, measures: Iterable[Measure], by: Any, **given: Any) -> Any:
+    """A frame with one row for each group, in order of appearance: its label, its size `n`, and its scores."""
+    name, labels = _groups(by)
+    if len(labels) != len(prediction):
+        raise DataError(f"score: 'by' has {len(labels)} rows where the prediction has {len(prediction)}.")
+    positions: dict[Any, list[int]] = {}
+    for i, label in enumerate(labels):
+        positions.setdefault(label, []).append(i)
+    parts = [prediction.take(np.array(where)) for where in positions.values()]
+    columns = {name: list(positions), "n": [len(part) for part in parts]}
+    columns |= {m.id: [m.score(part, **given) for part in parts] for m in measures}
+    return nw.from_dict(columns, backend=prediction.backend).to_native()
+
+
+def _groups(by: Any) -> tuple[str, list[Any]]:
+    """The name and the labels of an array, a series or a frame with one column."""
+    frame = nw.from_native(by, pass_through=True, allow_series=True)
+    if isinstance(frame, nw.DataFrame):
+        if len(frame.columns) != 1:
+            raise DataError(f"score: 'by' must be one column, got {frame.columns}.")
+        return frame.columns[0], frame[frame.columns[0]].to_list()
+    if isinstance(frame, nw.Series):
+        return frame.name or "group", frame.to_list()
+    return "group", np.asarray(by).tolist()
+
+
+def row(
+    key: str,
+    fn: Callable[..., float],
+    label: str,
+    range: tuple[float, float],
+    minimize: bool | None,
+    *,
+    hyper: Mapping[str, Param] | None = None,
+    **facts: Any,
+) -> None:
+    """Register a measure: `msr(key, **hyper)` then makes it. `facts` are further fields of `Measure`."""
+    declared = dict(hyper or {})
+    kind = key.split(".")[0]
+    facts = {"task_type": kind if kind in ("classif", "regr") else None, **facts}
+
+    def make(**options: Any) -> Measure:
+        for name in options:
+            if name not in declared and name not in OPTIONS:
+                raise UnknownParameterError(f"{key}: no hyperparameter '{name}'.{suggest(name, [*declared, *OPTIONS])}")
+        own = {n: _value(key, n, p, options.pop(n, p.default)) for n, p in declared.items()}
+        return Measure(key=key, fn=fn, label=label, range=range, minimize=minimize, params=own, **{**facts, **options})
+
+    make.__module__, make.__qualname__, make.__doc__ = getattr(fn, "func", fn).__module__, key, label
+    make.__signature__ = _signature(declared)  # type: ignore[attr-defined]
+    msr.add(key, make)
+
+
+def _value(key: str, name: str, param: Param, value: Any) -> Any:
+    problem = param.problem(value)
+    if problem:
+        raise ConfigError(f"{key}: '{name}' {problem}, got {value!r}.")
+    return value
+
+
+def _signature(hyper: Mapping[str, Param]) -> inspect.Signature:
+    defaults = {name: inspect.Parameter.empty if p.default is UNSET else p.default for name, p in hyper.items()}
+    defaults |= {"id": None, "average": "macro", "use_weights": "use"}
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Signature([inspect.Parameter(n, keyword, default=d) for n, d in defaults.items()], return_annotation=Measure)

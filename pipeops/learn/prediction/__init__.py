@@ -1,0 +1,1 @@
+"""Predictions: the labelled table, for classes and numbers."""

@@ -1,0 +1,1 @@
+"""Resampling: how a task is cut into training and test rows."""

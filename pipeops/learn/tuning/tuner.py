@@ -1,0 +1,288 @@
+"""Tuning: `auto_tuner` makes a learner that first searches for good hyperparameters and then trains with them.
+
+Being a learner, it can be resampled: then each training set is searched on its own, and the test rows are never seen.
+Optuna (extra `tune`) proposes, `search` does what a trial is. Neighbours: search, search_space and resampling below.
+"""
+
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Self
+
+import attrs
+import numpy as np
+
+from pipeops.data import Task
+from pipeops.errors import ConfigError, TrainingError, listing
+from pipeops.extras import extra
+from pipeops.learn.learner import Learner
+from pipeops.learn.measures.measure import Measure, as_measure
+from pipeops.learn.resampling.base import Resampling
+from pipeops.learn.tuning.search import Search, configured, watched
+from pipeops.learn.tuning.space import Dimension, search_space
+from pipeops.params import Params, Setting
+from pipeops.saving import savable, saved_as
+from pipeops.text import source
+
+SAMPLERS = {"tpe": "TPESampler", "random": "RandomSampler"}
+PRUNERS = {"median": "MedianPruner", "hyperband": "HyperbandPruner", None: "NopPruner"}
+
+
+@savable
+@attrs.frozen(eq=False)
+class Tuned:
+    """What tuning left: the learner trained with the best configuration, that configuration, and all trials by column.
+
+    best: the row of the best trial. seed: what the search was seeded with.
+    """
+
+    learner: Any
+    best_params: dict[str, Any]
+    archive: dict[str, list[Any]]
+    best: int
+    seed: int
+
+
+class AutoTuner(Learner):
+    """A learner that tunes another one on its training rows, and then trains it on all of them; made by `auto_tuner`.
+
+    learner: the untrained one, and after training the one with the best configuration. `params` has the
+    hyperparameters that are not tuned.
+    """
+
+    def __init__(
+        self,
+        learner: Learner,
+        space: Mapping[str, Any],
+        resampling: Resampling,
+        measure: Measure,
+        n_trials: int,
+        seed: int | None,
+        sampler: Any,
+        pruner: Any,
+        id: str,
+    ):
+        super().__init__(id)
+        self._learner, self.space, self.resampling, self.measure = learner.clone(), dict(space), resampling, measure
+        self.n_trials, self.seed, self.sampler, self.pruner = n_trials, seed, sampler, pruner
+
+    @property
+    def learner(self) -> Any:
+        """The tuned learner once trained, before that the one to be tuned."""
+        return self.state.model.learner if self.state is not None else self._learner
+
+    @property
+    def task_type(self) -> str | None:  # type: ignore[override]
+        """That of the learner."""
+        return self._learner.task_type
+
+    @property
+    def predict_types(self) -> tuple[str, ...]:  # type: ignore[override]
+        """Those of the learner."""
+        return self._learner.predict_types
+
+    @property
+    def predict_type(self) -> str:
+        """That of the learner; may be set."""
+        return self.learner.predict_type
+
+    @predict_type.setter
+    def predict_type(self, value: str) -> None:
+        self._learner.predict_type = self.learner.predict_type = value  # type: ignore[misc]
+
+    @property
+    def params(self) -> Params:
+        """The hyperparameters that are not tuned."""
+        return Params(self._settings, self._set_param, self.id)
+
+    def _settings(self) -> dict[str, Setting]:
+        tuned = {d.address for d in self._dimensions()}
+        return {a: s for a, s in self._learner.params.settings().items() if a not in tuned}
+
+    def _set_param(self, address: str, value: Any) -> None:
+        if address in {d.address for d in self._dimensions()}:
+            raise ConfigError(f"{self.id}: '{address}' is tuned; set it in the search space, or tune another learner.")
+        self._learner.params[address] = value
+        self.reset()
+
+    def _dimensions(self) -> list[Dimension]:
+        return search_space(self._learner.params, self.space)
+
+    def clone(self) -> Self:
+        """An untrained copy with the same settings."""
+        new = super().clone()
+        new._learner = self._learner.clone()
+        return new
+
+    def seeded(self, seed: int) -> Self:
+        """Seed the search when it has no seed; every training in it follows."""
+        self.seed = seed if self.seed is None else self.seed
+        return self
+
+    # ---------------------------------------------------------------- training
+
+    def _train(self, task: Task, valid: Task | None) -> Tuned:
+        optuna, space = extra("optuna", "tune", "auto_tuner"), self._dimensions()
+        self._check_validation(space, valid)
+        seed = int(np.random.SeedSequence().generate_state(1)[0]) if self.seed is None else self.seed
+        for_sampler, for_sets, for_learner = (int(s) for s in np.random.SeedSequence(seed).generate_state(3) // 2)
+        sets = attrs.evolve(self.resampling, instance=None).instantiate(task, for_sets)
+        search = Search(self._learner, space, sets, self.measure, task, valid, for_learner)
+        with _quiet(optuna):
+            sampler = _made(optuna.samplers, SAMPLERS, self.sampler, seed=for_sampler)
+            pruner = _made(optuna.pruners, PRUNERS, self.pruner)
+            direction = "minimize" if self.measure.minimize else "maximize"
+            study = optuna.create_study(direction=direction, sampler=sampler, pruner=pruner)
+            study.optimize(search, n_trials=self.n_trials, catch=(TrainingError,))
+        return self._final(search, seed)
+
+    def _final(self, search: Search, seed: int) -> Tuned:
+        """The best configuration, trained on all rows; epochs that were tuned internally need no validation any more."""
+        best = search.best()
+        config = {d.address: search.rows[best][d.address] for d in search.space}
+        learner: Any = configured(self._learner, config)
+        for address in (d.address for d in search.space if d.internal):
+            node, learner.validate = address.rpartition(".")[0], None
+            for name, value in {"patience": 0, "restore_best_weights": False, "measures_valid": ()}.items():
+                learner.params[f"{node}.{name}"] = value
+        valid = None if any(d.internal for d in search.space) else search.valid
+        learner.seeded(search.seed).train(search.task, valid=valid)
+        return Tuned(learner, config, search.archive(), best, seed)
+
+    def _check_validation(self, space: Sequence[Dimension], valid: Task | None) -> None:
+        """Refuse before the search what could only fail after it."""
+        internal, validate = any(d.internal for d in space), getattr(self._learner, "validate", None)
+        if internal and not watched(self._learner):
+            raise ConfigError(
+                f"{self.id}: internal tuning of epochs needs validation scores; set measures_valid in the model node, and "
+                'as_learner(graph, validate="test") or a ratio.'
+            )
+        if validate == "test" and not internal and valid is None:
+            raise ConfigError(
+                f'{self.id}: with validate="test" the final model has nothing to validate on; use a ratio, or tune the epochs '
+                "internally: epochs=to_tune(high=100, internal=True)."
+            )
+
+    def _predict(self, task: Task, model: Tuned) -> Any:
+        return model.learner.predict(task)
+
+    # ---------------------------------------------------------------- results
+
+    @property
+    def best_params(self) -> dict[str, Any]:
+        """The best configuration, by address."""
+        return dict(self.model.best_params)
+
+    @property
+    def archive(self) -> Any:
+        """A polars frame with a row for each trial: state ("complete", "pruned", "failed"), configuration, score, seconds, error.
+
+        Values that are no plain data are shown as their source text.
+        """
+        import polars as pl
+
+        columns = [pl.Series(name, _plain(values)) for name, values in self.model.archive.items()]
+        return pl.DataFrame(columns).with_columns(pl.col("error").cast(pl.String), pl.col(self.measure.id).cast(pl.Float64))
+
+    @property
+    def tuning_result(self) -> Any:
+        """The row of the archive with the best trial."""
+        return self.archive[self.model.best]
+
+
+def _plain(values: list[Any]) -> list[Any]:
+    """A column of one plain type as it is (integers beside numbers as well), any other as source text."""
+    kinds = {type(v) for v in values if v is not None}
+    return values if len(kinds) <= 1 and kinds <= {bool, int, float, str} else [None if v is None else source(v) for v in values]
+
+
+@contextmanager
+def _quiet(optuna: Any) -> Generator[None]:
+    """Optuna's log off for a while: what it would say is in the archive."""
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.CRITICAL)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(before)
+
+
+def _made(module: Any, names: Mapping[Any, str], choice: Any, **arguments: Any) -> Any:
+    """A sampler or pruner by name; an object of Optuna is taken as it is."""
+    return getattr(module, names[choice])(**arguments) if choice is None or isinstance(choice, str) else choice
+
+
+def _named(what: str, names: Mapping[Any, str], choice: Any) -> Any:
+    if (choice is None or isinstance(choice, str)) and choice not in names:
+        raise ConfigError(f"auto_tuner: {what} is one of {listing(names)}, or an object of Optuna, got {choice!r}.")
+    return choice
+
+
+def auto_tuner(
+    learner: Any,
+    search_space: Mapping[str, Any] | None = None,
+    resampling: Any = None,
+    measure: Any = None,
+    n_trials: int | None = None,
+    *,
+    seed: int | None = None,
+    sampler: Any = "tpe",
+    pruner: Any = "median",
+    id: str | None = None,
+) -> AutoTuner:
+    """A learner that tunes `learner` on its training rows and then trains it on all of them with the best configuration.
+
+    search_space: ranges by address, `{"torch_optimizer.lr": to_tune(1e-4, 1e-1, log=True)}`, beside those that stand in
+    the learner as values; a choice of loss or optimizer whose own hyperparameters are tuned too stands here, beside a first
+    one in the learner. resampling: how a configuration is judged, the same sets for all. measure: what is optimised,
+    `classif.ce` or `regr.mse` by default. n_trials: how many configurations are tried; one whose loss becomes NaN counts
+    as failed and is noted in the archive. seed: makes everything reproducible. sampler: "tpe", "random" or an Optuna
+    sampler. pruner: "median", "hyperband", None or an Optuna pruner; it looks at the validation score of each epoch of
+    the first fold where a torch graph has `measures_valid` and `validate`, else at the mean score after each fold.
+    A sampler or pruner of one's own is not saved with the learner.
+
+    >>> from pipeops import auto_tuner, lrn, rsmp, to_tune, tsk
+    >>> learner = lrn("classif.knn", n_neighbors=to_tune(1, 30))
+    >>> tuner = auto_tuner(learner, resampling=rsmp("cv", folds=3), measure="classif.acc", n_trials=5, seed=1)
+    >>> tuner.train(tsk("iris")).predict(tsk("iris")).score("classif.acc") > 0.9
+    True
+    """
+    if not isinstance(learner, Learner):
+        raise ConfigError(f"auto_tuner: takes a learner, got {type(learner).__name__}; make one with as_learner(graph).")
+    if not isinstance(resampling, Resampling):
+        raise ConfigError(f'auto_tuner: needs a resampling, as in rsmp("cv", folds=3), got {resampling!r}.')
+    if not isinstance(n_trials, int) or isinstance(n_trials, bool) or n_trials < 1:
+        raise ConfigError(f"auto_tuner: 'n_trials' must be an integer of at least 1, got {n_trials!r}.")
+    chosen = as_measure(measure if measure is not None else {"regr": "regr.mse"}.get(str(learner.task_type), "classif.ce"))
+    _check_measure(chosen, learner)
+    own = (_named("sampler", SAMPLERS, sampler), _named("pruner", PRUNERS, pruner))
+    tuner = AutoTuner(
+        learner, search_space or {}, resampling, chosen, n_trials, seed, *own, id if id is not None else f"{learner.id}.tuned"
+    )
+    tuner._dimensions()
+    return tuner
+
+
+def _check_measure(measure: Measure, learner: Learner) -> None:
+    if measure.minimize is None:
+        raise ConfigError(f"auto_tuner: neither a high nor a low {measure.id} is better; give a measure with a direction.")
+    if measure.task_type not in (None, learner.task_type or measure.task_type):
+        raise ConfigError(
+            f"auto_tuner: {measure.id} is for {measure.task_type}, the learner {learner.id} is for {learner.task_type}."
+        )
+    if measure.predict_type == "prob" and learner.predict_type != "prob":
+        raise ConfigError(f'auto_tuner: {measure.id} needs probabilities; set predict_type="prob" in {learner.id}.')
+
+
+def _to_plain(tuner: AutoTuner) -> dict[str, Any]:
+    own = {name: value if value is None or isinstance(value, str) else usual for name, value, usual in (
+        ("sampler", tuner.sampler, "tpe"), ("pruner", tuner.pruner, "median"))}  # fmt: skip
+    return {**vars(tuner), **own}
+
+
+def _from_plain(plain: dict[str, Any]) -> AutoTuner:
+    tuner = AutoTuner.__new__(AutoTuner)
+    vars(tuner).update(plain)
+    return tuner
+
+
+saved_as(AutoTuner, _to_plain, _from_plain)

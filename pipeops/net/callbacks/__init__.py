@@ -1,0 +1,1 @@
+"""Callbacks: their context, base and node, and the shelf."""

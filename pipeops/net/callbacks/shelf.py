@@ -1,0 +1,128 @@
+"""The shelf of callbacks: `t_clbk("history")` and its like; and early stopping, which the model node sets up itself.
+
+Add one by a subclass of `Callback`. Neighbours: callback has the machinery and the stages.
+"""
+
+import math
+from typing import Any
+
+import attrs
+import torch
+
+from pipeops.net.callbacks.base import Callback, Context
+from pipeops.params import flag
+from pipeops.shorthand import t_clbk
+
+Rows = dict[int, dict[str, float]]
+
+
+@t_clbk.add("history")
+@attrs.define(eq=False, repr=False, slots=False)
+class History(Callback):
+    """The scores of each evaluated epoch: a column `epoch`, then `train.<measure>` and `valid.<measure>`.
+
+    Epochs count from 1; without measures there are no rows. Every model has one; `learner.history` shows it.
+    batches_without_positives: whether to count, on two classes, the batches of each evaluated epoch that have no positive row,
+    in a column `train.batches_without_positives`.
+
+    >>> from pipeops import t_clbk
+    >>> t_clbk("history").state_dict()
+    {'epoch': []}
+    """
+
+    batches_without_positives: bool = flag(False)
+
+    def __attrs_post_init__(self) -> None:
+        self._train: Rows = {}
+        self._valid: Rows = {}
+
+    def on_before_valid(self, ctx: Context) -> None:
+        row = {f"train.{k}": v for k, v in ctx.last_scores_train.items()}
+        if ctx.batches_without_positives is not None:
+            row["train.batches_without_positives"] = ctx.batches_without_positives
+        if row:
+            self._train[ctx.epoch] = row
+
+    def on_epoch_end(self, ctx: Context) -> None:
+        if ctx.last_scores_valid:
+            self._valid[ctx.epoch] = {f"valid.{k}": v for k, v in ctx.last_scores_valid.items()}
+
+    def state_dict(self) -> dict[str, list[Any]]:
+        """Columns by name."""
+        epochs = [e for e in self._train or self._valid if not self._valid or e in self._valid]
+        rows = [{**self._train.get(e, {}), **self._valid.get(e, {})} for e in epochs]
+        return {"epoch": epochs, **{name: [row[name] for row in rows] for name in (rows[0] if rows else ())}}
+
+
+@t_clbk.add("progress")
+@attrs.define(eq=False, repr=False, slots=False)
+class Progress(Callback):
+    """A tqdm bar over the epochs, with the latest scores; `leave` keeps it on the screen.
+
+    >>> from pipeops import t_clbk
+    >>> t_clbk("progress", leave=False)
+    t_clbk("progress", leave=False)
+    """
+
+    leave: bool = flag(True)
+
+    def on_begin(self, ctx: Context) -> None:
+        from tqdm.auto import tqdm
+
+        self._bar = tqdm(total=ctx.epochs, desc="epochs", leave=self.leave)
+
+    def on_epoch_end(self, ctx: Context) -> None:
+        scores = {f"train.{k}": v for k, v in ctx.last_scores_train.items()}
+        scores |= {f"valid.{k}": v for k, v in ctx.last_scores_valid.items()}
+        self._bar.set_postfix({"loss": ctx.last_loss, **scores}, refresh=False)
+        self._bar.update()
+
+    def on_exit(self, ctx: Context) -> None:
+        bar = self.__dict__.pop("_bar", None)
+        if bar is not None:
+            bar.close()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing to keep."""
+        return {}
+
+
+class EarlyStopping(Callback):
+    """Watches the first validation measure: notes the best epoch, stops after `patience` evaluations without a better one.
+
+    An epoch is better when its score improves on the best one so far by more than `min_delta`; NaN never does.
+    With patience 0 it only watches. `restore` keeps the best epoch's weights and puts them back at the end.
+    """
+
+    def __init__(self, patience: int, min_delta: float, minimize: bool, restore: bool):
+        self.patience, self.min_delta, self.minimize, self.restore = patience, min_delta, minimize, restore
+        self.best_epoch: int | None = None
+        self.best_scores: dict[str, float] = {}
+        self._best = math.nan
+        self._stagnation = 0
+        self._weights: dict[str, torch.Tensor] = {}
+
+    def on_valid_end(self, ctx: Context) -> None:
+        score = next(iter(ctx.last_scores_valid.values()), math.nan)
+        gain = self._best - score if self.minimize else score - self._best
+        if gain > self.min_delta or (math.isnan(self._best) and not math.isnan(score)):
+            self._note(ctx, score)
+            return
+        self._stagnation += 1
+        if 0 < self.patience <= self._stagnation:
+            ctx.terminate = True
+
+    def _note(self, ctx: Context, score: float) -> None:
+        self._best, self._stagnation = score, 0
+        self.best_epoch, self.best_scores = ctx.epoch, dict(ctx.last_scores_valid)
+        if self.restore:
+            self._weights = {name: value.detach().clone() for name, value in ctx.network.state_dict().items()}
+
+    def on_exit(self, ctx: Context) -> None:
+        if self._weights:
+            ctx.network.load_state_dict(self._weights)
+            ctx.last_scores_valid = self.best_scores
+
+    def state_dict(self) -> dict[str, Any]:
+        """The best epoch and its scores."""
+        return {"best_epoch": self.best_epoch, "best_scores": self.best_scores}

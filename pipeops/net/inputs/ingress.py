@@ -1,0 +1,236 @@
+"""Ingress: where columns of a task become tensors and a network begins.
+
+Training makes the first symbol of a network and checks the data, before anything is trained: kinds of columns, missing
+values, no columns at all. Predicting makes the feed that a trained network reads, for the same columns. Several ingresses
+may meet in one network, each behind a po("select"). Neighbours: `descriptor` below; `merge` joins, `model` reads.
+"""
+
+import math
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar
+
+import attrs
+import numpy as np
+import torch
+
+from pipeops.data import Task
+from pipeops.errors import DataError, listing, suggest
+from pipeops.graph.pipeop import Channel, PipeOp, operator
+from pipeops.net.network.descriptor import Feed, ModelDescriptor, Source, Symbol
+from pipeops.net.network.node import check_id
+from pipeops.shorthand import po
+
+NO_NUMBERS = (
+    'make numbers of them first, in the frame or as in po("colapply", affect_columns=["when"], '
+    'applicator=lambda x: x.dt.timestamp()), or leave them out with po("select").'
+)
+
+FLOAT32 = np.finfo(np.float32)
+
+
+@attrs.define(eq=False)
+class NumericSource:
+    """Numeric and boolean columns as float32 `(n, columns)`; missing and infinite values are refused when they are met."""
+
+    task: Task
+    columns: tuple[str, ...]
+    who: str
+    _tensor: torch.Tensor | None = None
+
+    def tensor(self) -> torch.Tensor:
+        """All rows; the same tensor each time."""
+        if self._tensor is None:
+            self._tensor = self._complete(torch.from_numpy(self._matrix()))
+        return self._tensor
+
+    def _matrix(self) -> np.ndarray:
+        with np.errstate(over="ignore"):
+            return self.task.matrix("float32", self.columns)
+
+    def blocks(self, size: int) -> Iterator[tuple[int, int, torch.Tensor]]:
+        """Rows in blocks of `size`, each a view of one buffer that is used again."""
+        blocks = self.task.blocks(self.columns, size)
+        while True:
+            with np.errstate(over="ignore"):
+                found = next(blocks, None)
+            if found is None:
+                return
+            start, stop, block = found
+            yield start, stop, self._complete(torch.from_numpy(block))
+
+    def _complete(self, values: torch.Tensor) -> torch.Tensor:
+        """One sum finds NaN and infinite values; what and where they are is only asked then (finite values may overflow it)."""
+        if not math.isfinite(values.sum().item()) and not bool(values.isfinite().all()):
+            refuse_missing(self.task, self.columns, self.who, "imputemean")
+            counts = dict(zip(self.columns, np.isinf(self._matrix()).sum(axis=0).tolist(), strict=True))
+            raise DataError(
+                f"{self.who}: infinite values in {_counted(counts)} (float32 holds numbers up to {FLOAT32.max:.1e}); replace "
+                "them, or make them missing and impute them."
+            )
+        return values
+
+
+@attrs.define(eq=False)
+class CategoricalSource:
+    """Categorical and boolean columns as int64 codes `(n, columns)`, from 0 in the order of the levels seen in training."""
+
+    task: Task
+    levels: Mapping[str, Sequence[Any]]
+    who: str
+    _tensor: torch.Tensor | None = None
+
+    def tensor(self) -> torch.Tensor:
+        """All rows; the same tensor each time."""
+        if self._tensor is None:
+            codes = np.stack([self.task.codes(c, known) for c, known in self.levels.items()], axis=1)
+            if (codes < 0).any():
+                refuse_missing(self.task, self.levels, self.who, "imputemode")
+                self._refuse_unseen()
+            self._tensor = torch.from_numpy(codes)
+        return self._tensor
+
+    def blocks(self, size: int) -> Iterator[tuple[int, int, torch.Tensor]]:
+        """Rows in blocks of `size`."""
+        codes = self.tensor()
+        for start in range(0, len(codes), size):
+            stop = min(start + size, len(codes))
+            yield start, stop, codes[start:stop]
+
+    def _refuse_unseen(self) -> None:
+        for column, known in self.levels.items():
+            unseen = [level for level in self.task.levels(column) if level not in known]
+            if unseen:
+                raise DataError(
+                    f"{self.who}: '{column}' has levels that were not there in training: {listing(unseen)}; "
+                    f'po("fixfactors", affect_columns=["{column}"]) makes them missing and po("imputemode") fills them in.'
+                )
+
+
+def refuse_missing(task: Task, columns: Sequence[str] | Mapping[str, Any], who: str, imputer: str) -> None:
+    """Refuse missing values in these columns, saying how many and what helps."""
+    counts = {c: n for c, n in task.missings().items() if c in columns}
+    if any(counts.values()):
+        raise DataError(
+            f'{who}: missing values in {_counted(counts)}; impute them first, for example with po("{imputer}"); '
+            'po("missind") keeps where they were.'
+        )
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    """The columns that have some, with how many: `'a' (1), 'b' (3)`."""
+    found = [f"'{c}' ({n})" for c, n in counts.items() if n]
+    return ", ".join(found[:8]) + (f" and {len(found) - 8} more columns" if len(found) > 8 else "")
+
+
+@operator
+class Ingress(PipeOp):
+    """A node that turns the features of a task into the input of a network."""
+
+    inputs: ClassVar[tuple[Channel, ...]] = (Channel("input", "Task", "Task"),)
+    outputs: ClassVar[tuple[Channel, ...]] = (Channel("output", "ModelDescriptor", "Feed"),)
+    kinds: ClassVar[tuple[str, ...]]
+    advice: ClassVar[str]
+
+    def __attrs_post_init__(self) -> None:
+        check_id(self)
+
+    @abstractmethod
+    def source(self, task: Task, state: Mapping[str, Any]) -> Source:
+        """The data of a task for what was seen in training."""
+
+    def learn(self, task: Task) -> dict[str, Any]:
+        """What of the columns must be remembered beside their kinds."""
+        return {}
+
+    def start(self, state: Mapping[str, Any]) -> Symbol:
+        """The first value of the network."""
+        return Symbol(str(self.id), None, (), (None, len(state["layout"])))
+
+    def train(self, inputs: Sequence[Any]) -> tuple[Sequence[Any], Any]:
+        task: Task = inputs[0]
+        self._check_kinds(task)
+        state = {"layout": dict(task.feature_types), **self.learn(task)}
+        source = self.source(task, state)
+        source.tensor()
+        return [ModelDescriptor(self.start(state), Feed({str(self.id): source}, task))], state
+
+    def predict(self, inputs: Sequence[Any], state: Any) -> Sequence[Any]:
+        task: Task = inputs[0]
+        self._check_layout(task.feature_types, state["layout"])
+        return [Feed({str(self.id): self.source(task, state)}, task)]
+
+    def _check_kinds(self, task: Task) -> None:
+        types = task.feature_types
+        if not types:
+            raise DataError(f"{self.id}: the task '{task.id}' has no features left; a network needs at least one column.")
+        strange = [f"'{name}' ({kind})" for name, kind in types.items() if kind not in self.kinds]
+        if strange:
+            rest = f" and {len(strange) - 8} more" if len(strange) > 8 else ""
+            advice = self.advice if {"numeric", "categorical"} & set(types.values()) - set(self.kinds) else NO_NUMBERS
+            raise DataError(f"{self.id}: takes {' and '.join(self.kinds)} columns, got {', '.join(strange[:8])}{rest}; {advice}")
+
+    def _check_layout(self, types: Mapping[str, str], layout: Mapping[str, str]) -> None:
+        if types == layout:
+            return
+        missing = [c for c in layout if c not in types]
+        new = [c for c in types if c not in layout]
+        changed = [f"'{c}' is {types[c]}, was {kind}" for c, kind in layout.items() if types.get(c, kind) != kind]
+        if missing or new or changed:
+            problems = [f"{listing(missing)} missing.{suggest(missing[0], new)}"] if missing else []
+            problems += [f"{listing(new)} not there in training."] if new else []
+            problems += [", ".join(changed[:8]) + "."] if changed else []
+            raise DataError(f"{self.id}: other columns than in training: {' '.join(problems)}")
+
+
+@po.add("torch_ingress_num")
+@operator
+class TorchIngressNumeric(Ingress):
+    """Numeric columns as the input of a network: float32 `(batch, columns)`; booleans are 0 and 1.
+
+    Refuses other kinds of columns, missing and infinite values and a task without features.
+
+    >>> from pipeops import po, tsk
+    >>> po("torch_ingress_num").train([tsk("iris")])[0][0].symbol.shape
+    (None, 4)
+    """
+
+    kinds: ClassVar[tuple[str, ...]] = ("numeric", "boolean")
+    advice: ClassVar[str] = (
+        'po("encode") before it makes numbers of categories, or send them through po("torch_ingress_categ"), '
+        'or leave them out with po("select").'
+    )
+
+    def source(self, task: Task, state: Mapping[str, Any]) -> Source:
+        return NumericSource(task, tuple(state["layout"]), str(self.id))
+
+
+@po.add("torch_ingress_categ")
+@operator
+class TorchIngressCategorical(Ingress):
+    """Categorical and boolean columns as the input of a network: int64 codes `(batch, columns)` from 0, in level order.
+
+    Refuses other kinds of columns, missing values, a task without features, and at predict levels unseen in training.
+
+    >>> from pipeops import as_task_classif, po
+    >>> task = as_task_classif({"color": ["red", "blue", "red"], "y": ["a", "b", "b"]}, target="y")
+    >>> po("torch_ingress_categ").train([task])[0][0].feed.sources["torch_ingress_categ"].tensor().tolist()
+    [[1], [0], [1]]
+    """
+
+    kinds: ClassVar[tuple[str, ...]] = ("categorical", "boolean")
+    advice: ClassVar[str] = (
+        'send numeric columns through po("torch_ingress_num"), side by side, each behind a po("select") of its columns.'
+    )
+
+    def learn(self, task: Task) -> dict[str, Any]:
+        refuse_missing(task, task.feature_names, str(self.id), "imputemode")
+        types = task.feature_types
+        return {"levels": {c: [False, True] if types[c] == "boolean" else task.levels(c) for c in types}}
+
+    def start(self, state: Mapping[str, Any]) -> Symbol:
+        levels = tuple(len(known) for known in state["levels"].values())
+        return Symbol(str(self.id), None, (), (None, len(levels)), torch.int64, levels)
+
+    def source(self, task: Task, state: Mapping[str, Any]) -> Source:
+        return CategoricalSource(task, state["levels"], str(self.id))

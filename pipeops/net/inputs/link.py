@@ -1,0 +1,118 @@
+"""The contract between a task and a network: the shape of the output, the target that the loss sees, and the way back.
+
+Two classes: one logit, of the positive class, against float32 `(batch, 1)` with 1 for positive. More: k logits against
+int64 `(batch,)`, positions in level order. Regression: one number against float32 `(batch, 1)`. The link follows from the
+task, never from the loss. Neighbours: tasks and predictions below; model and trainer above.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+from pipeops.data import Task
+from pipeops.errors import DataError, listing
+from pipeops.learn.prediction.tables import PredictionClassif, PredictionRegr
+
+
+class Link(Protocol):
+    """What a model knows of its task."""
+
+    width: int
+    """Columns of the output."""
+
+    def needs(self) -> str:
+        """The output that the task needs, in words."""
+        ...
+
+    def target(self, task: Task) -> torch.Tensor:
+        """What the loss sees, on the CPU."""
+        ...
+
+    def predict(self, output: torch.Tensor, task: Task, with_prob: bool) -> Any:
+        """The labelled table from outputs `(n, width)` for the rows of a task."""
+        ...
+
+
+class ClassLink:
+    """Classes in level order, the positive one of two first."""
+
+    def __init__(self, class_names: Sequence[Any]):
+        self.class_names = list(class_names)
+        self.width = 1 if len(self.class_names) == 2 else len(self.class_names)
+
+    def needs(self) -> str:
+        if self.width == 1:
+            return f"two classes need (batch, 1), the logit of the positive class {self.class_names[0]!r}"
+        return f"{self.width} classes need (batch, {self.width}), one logit for each"
+
+    def target(self, task: Task) -> torch.Tensor:
+        codes = self._codes(task)
+        if self.width == 1:
+            return torch.from_numpy((codes == 0).astype(np.float32)).unsqueeze(1)
+        return torch.tensor(codes)
+
+    def _codes(self, task: Task) -> np.ndarray:
+        """Positions in this link's classes, -1 for what is not known."""
+        codes: np.ndarray = task.class_codes()  # type: ignore[attr-defined]
+        names = list(task.class_names)  # type: ignore[attr-defined]
+        if names == self.class_names or not task.has_target:
+            return codes
+        unknown = [name for name in names if name not in self.class_names]
+        present = [name for name in unknown if (codes == names.index(name)).any()]
+        if present:
+            raise DataError(
+                f"the task '{task.id}' has classes {listing(present)}, the model was trained on {listing(self.class_names)}."
+            )
+        places = [-1 if name in unknown else self.class_names.index(name) for name in names]
+        return np.array([*places, -1])[codes]
+
+    def predict(self, output: torch.Tensor, task: Task, with_prob: bool) -> PredictionClassif:
+        prob = self._prob(output)
+        response = None if with_prob else (prob[:, 0] < 0.5).astype(np.int64) if self.width == 1 else prob.argmax(axis=1)
+        return PredictionClassif.from_codes(
+            task.row_ids,
+            truth=self._codes(task) if task.has_target else None,
+            response=response,
+            prob=prob if with_prob else None,
+            class_names=self.class_names,
+            weights=task.weights(),
+            backend=backend(task),
+        )
+
+    def _prob(self, output: torch.Tensor) -> np.ndarray:
+        """`(n, k)` float64, computed in the output's own precision."""
+        if self.width > 1:
+            return torch.softmax(output, dim=1).numpy().astype(np.float64)
+        prob = np.empty((len(output), 2))
+        prob[:, 0] = torch.sigmoid(output[:, 0]).numpy()
+        np.subtract(1, prob[:, 0], out=prob[:, 1])
+        return prob
+
+
+class NumberLink:
+    """A number as it is."""
+
+    width = 1
+
+    def needs(self) -> str:
+        return "a regression needs (batch, 1), the predicted number"
+
+    def target(self, task: Task) -> torch.Tensor:
+        return torch.tensor(task.truth(), dtype=torch.float32).unsqueeze(1)
+
+    def predict(self, output: torch.Tensor, task: Task, with_prob: bool) -> PredictionRegr:
+        response = output[:, 0].numpy().astype(np.float64)
+        truth = task.truth() if task.has_target else None
+        return PredictionRegr(row_ids=task.row_ids, truth=truth, response=response, weights=task.weights(), backend=backend(task))
+
+
+def link_for(class_names: Sequence[Any] | None) -> Link:
+    """The link of a task with these classes; None for a regression."""
+    return NumberLink() if class_names is None else ClassLink(class_names)
+
+
+def backend(task: Task) -> str:
+    """The frame library of a task, by name."""
+    return str(task.frame([]).implementation.value)

@@ -1,0 +1,103 @@
+"""What every layer must satisfy, as functions that raise `AssertionError` and say what is wrong.
+
+`check_layer(key)` runs them all; `pipeops.testing` calls it for everything registered, plugins included.
+Neighbours: `layer` below.
+"""
+
+import inspect
+from typing import Any
+
+import torch
+
+from pipeops.net.layers.layer import Layer
+from pipeops.net.layers.signature import visible
+from pipeops.net.network.descriptor import Shape, Symbol
+from pipeops.net.network.shape import text, traced
+from pipeops.params import UNSET, hyperparameters
+from pipeops.shorthand import nn
+
+SHAPES: dict[int, Shape] = {2: (None, 6), 3: (None, 4, 8), 4: (None, 4, 8, 8), 5: (None, 4, 8, 8, 8)}
+LEVELS = (3, 2, 4, 2, 2, 5)
+BATCHES = (2, 3, 7)
+
+
+def example(key: str) -> tuple[Layer, Symbol]:
+    """A node with the row's example hyperparameters, and a value that it takes."""
+    node = nn(key, **nn[key].row.example)
+    row = node.row
+    shape = SHAPES[row.rank[0]] if row.rank else (None, 4)
+    coded = row.takes == torch.int64
+    return node, Symbol("input", None, (), shape, row.takes or torch.float32, LEVELS if coded else None)
+
+
+def values(symbol: Symbol, batch: int) -> torch.Tensor:
+    """Random values of the symbol's shape and type."""
+    sizes = [batch if s is None else s for s in symbol.shape]
+    if symbol.levels is not None:
+        return torch.stack([torch.randint(n, (batch,)) for n in symbol.levels], dim=1)
+    return torch.randn(sizes, dtype=symbol.dtype)
+
+
+def check_signature(key: str) -> None:
+    """Every argument of the module is a hyperparameter with the module's default, or inferred."""
+    cls: type[Layer] = nn[key]
+    own = hyperparameters(cls)
+    for name, parameter in visible(cls.row.wraps).items():
+        assert name in own or name in cls.row.sizes, f"{key}: the module's argument '{name}' is neither set nor inferred"
+        if name in own and name not in cls.row.fields:
+            default = UNSET if parameter.default is inspect.Parameter.empty else parameter.default
+            assert own[name].default is default or own[name].default == default, f"{key}: default of '{name}'"
+
+
+def check_shape(key: str) -> None:
+    """The said shape and type are the real ones, for three batch sizes."""
+    node, symbol = example(key)
+    said = node.extend([symbol], None)
+    assert said.spec is not None
+    module = said.spec.build()
+    for batch in BATCHES:
+        real = module(values(symbol, batch))
+        wanted = tuple(batch if s is None else s for s in said.shape)
+        assert tuple(real.shape) == wanted, f"{key}: said {text(said.shape)}, gave {tuple(real.shape)} for a batch of {batch}"
+        assert real.dtype == said.dtype, f"{key}: said {said.dtype}, gave {real.dtype}"
+
+
+def check_rule(key: str) -> None:
+    """The row's shape rule agrees with running the module on the meta device."""
+    node, symbol = example(key)
+    if node.row.rule is None:
+        return
+    arguments = node.arguments(symbol)
+    said = node.row.rule(symbol.shape, arguments, key)
+    seen, _ = traced(lambda: node.row.wraps(**arguments), [(symbol.shape, symbol.dtype)], key)
+    assert said == seen, f"{key}: its rule says {text(said)}, the meta device {text(seen)}"
+
+
+def check_gradient(key: str) -> None:
+    """A gradient reaches the input, or the weights where the input is codes."""
+    node, symbol = example(key)
+    spec = node.extend([symbol], None).spec
+    assert spec is not None
+    module, given = spec.build(), values(symbol, 5)
+    leaves = [given.requires_grad_()] if given.is_floating_point() else list(module.parameters())
+    result = module(given)
+    (result * torch.randn_like(result)).sum().backward()
+    assert any(leaf.grad is not None and bool(leaf.grad.any()) for leaf in leaves), f"{key}: no gradient reaches what comes in"
+
+
+def check_repr(key: str) -> None:
+    """`repr` can be pasted back."""
+    node, _ = example(key)
+    pasted: Any = eval(repr(node), {"nn": nn, "torch": torch})
+    assert repr(pasted) == repr(node), f"{key}: {node!r}"
+
+
+def check_layer(key: str) -> None:
+    """All checks for one key of `nn` whose node was made by `layer`.
+
+    >>> check_layer("linear")
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        for check in (check_signature, check_shape, check_rule, check_gradient, check_repr):
+            check(key)

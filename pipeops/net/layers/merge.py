@@ -1,0 +1,80 @@
+"""Merges: nodes that make one value of any number of incoming ones. Neighbours: `node` and `shape` below."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from pipeops.data import Task
+from pipeops.errors import DataError
+from pipeops.graph.pipeop import Channel, operator
+from pipeops.net.layers.modules.merges import Concatenation, Product, Sum
+from pipeops.net.network.descriptor import Shape, Symbol
+from pipeops.net.network.node import NetworkNode
+from pipeops.net.network.shape import broadcast, concatenated
+from pipeops.params import integer
+from pipeops.shorthand import nn
+
+
+@operator
+class Merge(NetworkNode):
+    """A node with any number of inputs, whose rows must be the same."""
+
+    inputs: ClassVar[tuple[Channel, ...]] = (Channel("...", "ModelDescriptor", "Feed", many=True),)
+
+    def merged(self, shapes: Sequence[Shape]) -> Shape:
+        """The shape of the result."""
+        return broadcast(shapes, self.id)
+
+    def extend(self, inputs: Sequence[Symbol], task: Task | None) -> Symbol:
+        shape = self.merged([s.shape for s in inputs])
+        dtypes = {s.dtype for s in inputs}
+        if len(dtypes) > 1:
+            raise DataError(
+                f"{self.id}: its inputs are of different types ({', '.join(sorted(str(d) for d in dtypes))}); "
+                'nn("embedding", embedding_dim=...) makes real numbers of category codes.'
+            )
+        arguments = {name: setting.value for name, setting in self.params().items()}
+        return self.symbol(inputs, arguments, shape, dtypes.pop())
+
+
+@nn.add("merge_sum")
+@operator
+class MergeSum(Merge):
+    """Sum of all inputs: `n x (batch, ...) -> (batch, ...)`; sizes are equal or 1.
+
+    >>> from pipeops import nn
+    >>> nn("merge_sum").shape_out((None, 4), (None, 1))
+    (None, 4)
+    """
+
+    torch_module = Sum
+
+
+@nn.add("merge_prod")
+@operator
+class MergeProd(Merge):
+    """Product of all inputs: `n x (batch, ...) -> (batch, ...)`; sizes are equal or 1.
+
+    >>> from pipeops import nn
+    >>> nn("merge_prod").shape_out((None, 4), (None, 4), (None, 4))
+    (None, 4)
+    """
+
+    torch_module = Product
+
+
+@nn.add("merge_cat")
+@operator
+class MergeCat(Merge):
+    """Inputs one after another along `dim`: `(batch, a), (batch, b) -> (batch, a + b)`; all other sizes are equal.
+
+    >>> from pipeops import nn
+    >>> nn("merge_cat").shape_out((None, 4), (None, 3))
+    (None, 7)
+    """
+
+    torch_module = Concatenation
+
+    dim: int = integer(default=-1)
+
+    def merged(self, shapes: Sequence[Shape]) -> Shape:
+        return concatenated(shapes, self.dim, self.id)

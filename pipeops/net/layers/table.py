@@ -1,0 +1,238 @@
+"""The table of layers: one row for each torch module with one input and one output. Add a layer by adding a row.
+
+`layer.py` says how rows work and `shape.py` what the words for shapes mean; a row without one runs on the meta device.
+Hyperparameters come from the module's own signature. torch.nn modules with several inputs or outputs (recurrent ones,
+bilinear, unpooling, losses) are no rows.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import torch
+from torch import nn as torch_nn
+
+from pipeops.errors import DataError
+from pipeops.net.layers.layer import Inferred, channels, fixed, last, layer, levels, trailing
+from pipeops.net.layers.modules.embedding import CategoricalEmbedding
+from pipeops.net.layers.modules.gated import GEGLU, ReGLU
+from pipeops.net.layers.modules.shapes import Reshape, Squeeze, Unsqueeze
+from pipeops.net.network.descriptor import Shape, Symbol
+from pipeops.net.network.shape import position, text
+from pipeops.params import anything, integer
+
+BOUNDS: Mapping[str, tuple[float | None, float | None]] = {
+    "p": (0, 1),
+    "dropout": (0, 1),
+    "nhead": (1, None),
+    "dim_feedforward": (1, None),
+    "layer_norm_eps": (0, None),
+    "eps": (0, None),
+    "momentum": (0, None),
+    "out_features": (1, None),
+    "out_channels": (1, None),
+    "groups": (1, None),
+    "num_groups": (1, None),
+    "num_parameters": (1, None),
+    "embedding_dim": (1, None),
+    "upscale_factor": (1, None),
+    "downscale_factor": (1, None),
+    "divisor_override": (1, None),
+}
+
+KERNEL = {"kernel_size": 3}
+row = partial(layer, bounds=BOUNDS, takes=torch.float32)
+same = partial(row, shape="same")
+
+
+def _parametric(shape: Shape, arguments: Mapping[str, Any], who: str) -> Shape:
+    """The same shape comes out."""
+    number = arguments["num_parameters"]
+    if number not in (1, shape[1] if len(shape) > 1 else 1):
+        raise DataError(f"{who}: 'num_parameters' is 1 or the size of dimension 1, got {number} for {text(shape)}.")
+    return shape
+
+
+def _ones(symbol: Symbol, given: Mapping[str, Any], who: str) -> tuple[int, ...]:
+    """The dimensions in `dim` whose size is known to be 1."""
+    dim, shape = given["dim"], symbol.shape
+    at = {position(d, len(shape), shape, who) for d in (dim if isinstance(dim, tuple | list) else (dim,))}
+    return tuple(sorted(d for d in at if shape[d] == 1))
+
+
+# Linear layers and embeddings
+row("linear", torch_nn.Linear, in_features=last, shape="features", label="Linear layer", example={"out_features": 4})
+row(
+    "embedding",
+    CategoricalEmbedding,
+    num_embeddings=levels,
+    shape="embedded",
+    takes=torch.int64,
+    rank=2,
+    label="Embedding of category codes",
+    example={"embedding_dim": 4},
+)
+same(
+    "transformer_encoder_layer",
+    torch_nn.TransformerEncoderLayer,
+    d_model=last,
+    batch_first=fixed(True),
+    activation=anything("relu"),
+    rank=3,
+    label="Transformer encoder layer",
+    example={"nhead": 2},
+)
+layer("identity", torch_nn.Identity, shape="same", label="Identity")
+
+# Activations
+same("relu", torch_nn.ReLU, label="Rectified linear unit")
+same("relu6", torch_nn.ReLU6, label="ReLU cut at 6")
+same("rrelu", torch_nn.RReLU, label="Randomized leaky ReLU")
+same("leaky_relu", torch_nn.LeakyReLU, label="Leaky ReLU")
+row("prelu", torch_nn.PReLU, shape=_parametric, label="Parametric ReLU")
+same("elu", torch_nn.ELU, label="Exponential linear unit")
+same("celu", torch_nn.CELU, label="Continuously differentiable ELU")
+same("selu", torch_nn.SELU, label="Scaled ELU")
+same("gelu", torch_nn.GELU, label="Gaussian error linear unit")
+same("silu", torch_nn.SiLU, label="Sigmoid linear unit (swish)")
+same("mish", torch_nn.Mish, label="Mish")
+same("sigmoid", torch_nn.Sigmoid, label="Sigmoid")
+same("log_sigmoid", torch_nn.LogSigmoid, label="Logarithm of the sigmoid")
+same("hardsigmoid", torch_nn.Hardsigmoid, label="Piecewise linear sigmoid")
+same("hardswish", torch_nn.Hardswish, label="Piecewise swish")
+same("hardtanh", torch_nn.Hardtanh, label="Piecewise linear tanh")
+same("hardshrink", torch_nn.Hardshrink, label="Hard shrinkage")
+same("softshrink", torch_nn.Softshrink, label="Soft shrinkage", bounds={"lambd": (0, None)})
+same("softplus", torch_nn.Softplus, label="Softplus")
+same("softsign", torch_nn.Softsign, label="Softsign")
+same("tanh", torch_nn.Tanh, label="Hyperbolic tangent")
+same("tanhshrink", torch_nn.Tanhshrink, label="x - tanh(x)")
+same("threshold", torch_nn.Threshold, label="Threshold", example={"threshold": 0.1, "value": 0.0})
+same("softmax", torch_nn.Softmax, dim=integer(), label="Softmax along a dimension", example={"dim": -1})
+same("log_softmax", torch_nn.LogSoftmax, dim=integer(), label="Logarithm of the softmax", example={"dim": -1})
+same("softmin", torch_nn.Softmin, dim=integer(), label="Softmin along a dimension", example={"dim": -1})
+same("softmax2d", torch_nn.Softmax2d, rank=4, label="Softmax over the channels of images")
+row("glu", torch_nn.GLU, shape="halved", label="Gated linear unit")
+row("reglu", ReGLU, shape="halved", label="ReLU-gated unit")
+row("geglu", GEGLU, shape="halved", label="GELU-gated unit")
+
+# Dropout
+same("dropout", torch_nn.Dropout, label="Dropout")
+same("alpha_dropout", torch_nn.AlphaDropout, label="Dropout that keeps mean and variance")
+same("feature_alpha_dropout", torch_nn.FeatureAlphaDropout, rank=(3, 4, 5), label="Alpha dropout of whole channels")
+same("dropout1d", torch_nn.Dropout1d, rank=3, label="Dropout of whole channels of series")
+same("dropout2d", torch_nn.Dropout2d, rank=4, label="Dropout of whole channels of images")
+same("dropout3d", torch_nn.Dropout3d, rank=5, label="Dropout of whole channels of volumes")
+
+# Norms
+same("batch_norm1d", torch_nn.BatchNorm1d, num_features=channels, rank=(2, 3), label="Batch normalization")
+same("batch_norm2d", torch_nn.BatchNorm2d, num_features=channels, rank=4, label="Batch normalization of images")
+same("batch_norm3d", torch_nn.BatchNorm3d, num_features=channels, rank=5, label="Batch normalization of volumes")
+same("instance_norm1d", torch_nn.InstanceNorm1d, num_features=channels, rank=3, label="Instance normalization of series")
+same("instance_norm2d", torch_nn.InstanceNorm2d, num_features=channels, rank=4, label="Instance normalization of images")
+same("instance_norm3d", torch_nn.InstanceNorm3d, num_features=channels, rank=5, label="Instance normalization of volumes")
+same(
+    "layer_norm", torch_nn.LayerNorm, normalized_shape=trailing, dims=integer(1), label="Layer normalization", example={"dims": 1}
+)
+same("rms_norm", torch_nn.RMSNorm, normalized_shape=trailing, dims=integer(1), label="RMS normalization", example={"dims": 1})
+same(
+    "group_norm",
+    torch_nn.GroupNorm,
+    num_channels=channels,
+    rank=(2, 3, 4, 5),
+    label="Group normalization",
+    example={"num_groups": 2},
+)
+same(
+    "local_response_norm",
+    torch_nn.LocalResponseNorm,
+    size=integer(1),
+    rank=(3, 4, 5),
+    label="Local response normalization",
+    example={"size": 2},
+)
+same(
+    "cross_map_lrn2d",
+    torch_nn.CrossMapLRN2d,
+    size=integer(1),
+    rank=4,
+    label="Local response normalization across channels",
+    example={"size": 2},
+)
+
+# Convolutions
+CONV = {"out_channels": 4, "kernel_size": 3}
+row("conv1d", torch_nn.Conv1d, in_channels=channels, rank=3, label="1D convolution", example=CONV)
+row("conv2d", torch_nn.Conv2d, in_channels=channels, rank=4, label="2D convolution", example=CONV)
+row("conv3d", torch_nn.Conv3d, in_channels=channels, rank=5, label="3D convolution", example=CONV)
+row("conv_transpose1d", torch_nn.ConvTranspose1d, in_channels=channels, rank=3, label="1D transposed convolution", example=CONV)
+row("conv_transpose2d", torch_nn.ConvTranspose2d, in_channels=channels, rank=4, label="2D transposed convolution", example=CONV)
+row("conv_transpose3d", torch_nn.ConvTranspose3d, in_channels=channels, rank=5, label="3D transposed convolution", example=CONV)
+row("unfold", torch_nn.Unfold, rank=4, label="Patches of images as columns", example=KERNEL)
+row("fold", torch_nn.Fold, rank=3, label="Images from patches", example={"output_size": (3, 5), "kernel_size": 2})
+
+# Pooling
+row("max_pool1d", torch_nn.MaxPool1d, rank=3, label="1D max pooling", example=KERNEL)
+row("max_pool2d", torch_nn.MaxPool2d, rank=4, label="2D max pooling", example=KERNEL)
+row("max_pool3d", torch_nn.MaxPool3d, rank=5, label="3D max pooling", example=KERNEL)
+row("avg_pool1d", torch_nn.AvgPool1d, rank=3, label="1D average pooling", example=KERNEL)
+row("avg_pool2d", torch_nn.AvgPool2d, rank=4, label="2D average pooling", example=KERNEL)
+row("avg_pool3d", torch_nn.AvgPool3d, rank=5, label="3D average pooling", example=KERNEL)
+row("lp_pool1d", torch_nn.LPPool1d, rank=3, label="1D power-average pooling", example={"norm_type": 2.0, "kernel_size": 3})
+row("lp_pool2d", torch_nn.LPPool2d, rank=4, label="2D power-average pooling", example={"norm_type": 2.0, "kernel_size": 3})
+row("lp_pool3d", torch_nn.LPPool3d, rank=5, label="3D power-average pooling", example={"norm_type": 2.0, "kernel_size": 3})
+row("adaptive_avg_pool1d", torch_nn.AdaptiveAvgPool1d, rank=3, label="1D average pooling to a size", example={"output_size": 2})
+row("adaptive_avg_pool2d", torch_nn.AdaptiveAvgPool2d, rank=4, label="2D average pooling to a size", example={"output_size": 2})
+row("adaptive_avg_pool3d", torch_nn.AdaptiveAvgPool3d, rank=5, label="3D average pooling to a size", example={"output_size": 2})
+row("adaptive_max_pool1d", torch_nn.AdaptiveMaxPool1d, rank=3, label="1D max pooling to a size", example={"output_size": 2})
+row("adaptive_max_pool2d", torch_nn.AdaptiveMaxPool2d, rank=4, label="2D max pooling to a size", example={"output_size": 2})
+row("adaptive_max_pool3d", torch_nn.AdaptiveMaxPool3d, rank=5, label="3D max pooling to a size", example={"output_size": 2})
+FRACTION = {"kernel_size": 2, "output_size": 3}
+row("fractional_max_pool2d", torch_nn.FractionalMaxPool2d, rank=4, label="2D max pooling in random regions", example=FRACTION)
+row("fractional_max_pool3d", torch_nn.FractionalMaxPool3d, rank=5, label="3D max pooling in random regions", example=FRACTION)
+
+# Padding
+PAD = {"padding": 1}
+FILL = {"padding": 1, "value": 0.5}
+row("zero_pad1d", torch_nn.ZeroPad1d, rank=3, label="1D padding with zeros", example=PAD)
+row("zero_pad2d", torch_nn.ZeroPad2d, rank=4, label="2D padding with zeros", example=PAD)
+row("zero_pad3d", torch_nn.ZeroPad3d, rank=5, label="3D padding with zeros", example=PAD)
+row("constant_pad1d", torch_nn.ConstantPad1d, rank=3, label="1D padding with a value", example=FILL)
+row("constant_pad2d", torch_nn.ConstantPad2d, rank=4, label="2D padding with a value", example=FILL)
+row("constant_pad3d", torch_nn.ConstantPad3d, rank=5, label="3D padding with a value", example=FILL)
+row("reflection_pad1d", torch_nn.ReflectionPad1d, rank=3, label="1D padding by reflection", example=PAD)
+row("reflection_pad2d", torch_nn.ReflectionPad2d, rank=4, label="2D padding by reflection", example=PAD)
+row("reflection_pad3d", torch_nn.ReflectionPad3d, rank=5, label="3D padding by reflection", example=PAD)
+row("replication_pad1d", torch_nn.ReplicationPad1d, rank=3, label="1D padding with the edge", example=PAD)
+row("replication_pad2d", torch_nn.ReplicationPad2d, rank=4, label="2D padding with the edge", example=PAD)
+row("replication_pad3d", torch_nn.ReplicationPad3d, rank=5, label="3D padding with the edge", example=PAD)
+row("circular_pad1d", torch_nn.CircularPad1d, rank=3, label="1D circular padding", example=PAD)
+row("circular_pad2d", torch_nn.CircularPad2d, rank=4, label="2D circular padding", example=PAD)
+row("circular_pad3d", torch_nn.CircularPad3d, rank=5, label="3D circular padding", example=PAD)
+
+# Changes of shape
+layer("flatten", torch_nn.Flatten, shape="flattened", label="Several dimensions as one")
+layer("unflatten", torch_nn.Unflatten, label="One dimension as several", example={"dim": 1, "unflattened_size": (2, 2)})
+layer("reshape", Reshape, shape="reshaped", label="Another shape for the same values", example={"shape": (-1, 2, 2)})
+layer(
+    "squeeze",
+    Squeeze,
+    dims=Inferred("the dimensions in `dim` of size 1", _ones),
+    dim=anything(),
+    shape="squeezed",
+    label="Without dimensions of size 1",
+    example={"dim": -1},
+)
+layer("unsqueeze", Unsqueeze, shape="unsqueezed", label="With a dimension of size 1", example={"dim": 1})
+row("pixel_shuffle", torch_nn.PixelShuffle, rank=4, label="Channels into pixels", example={"upscale_factor": 2})
+row("pixel_unshuffle", torch_nn.PixelUnshuffle, rank=4, label="Pixels into channels", example={"downscale_factor": 2})
+same("channel_shuffle", torch_nn.ChannelShuffle, rank=(3, 4, 5), label="Channels of groups interleaved", example={"groups": 2})
+row("upsample", torch_nn.Upsample, rank=(3, 4, 5), label="Upsampling", example={"scale_factor": 2.0})
+row(
+    "upsampling_nearest2d",
+    torch_nn.UpsamplingNearest2d,
+    rank=4,
+    label="Nearest-neighbor upsampling",
+    example={"scale_factor": 2.0},
+)
+row("upsampling_bilinear2d", torch_nn.UpsamplingBilinear2d, rank=4, label="Bilinear upsampling", example={"scale_factor": 2.0})

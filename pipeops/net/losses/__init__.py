@@ -1,0 +1,1 @@
+"""Losses: the node, the shelf, and those of our own."""

@@ -1,0 +1,1 @@
+"""Optimizers: the node, the shelf, fused steps, and the exact line search."""

@@ -1,0 +1,104 @@
+"""The optimizer of a network: what `po("torch_optimizer")` takes, and the node.
+
+An optimizer is a spec with hyperparameters that makes a `Stepper` for a network's parameters. The shelf is `optimizers`;
+any class of `torch.optim` is wrapped by `as_optimizer`. Neighbours: wrapped and fused below; trainer above.
+"""
+
+import functools
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import attrs
+import torch
+
+from pipeops.errors import ConfigError, listing
+from pipeops.graph.pipeop import operator
+from pipeops.net.optimizers.fused import ObjectStepper, Stepper
+from pipeops.net.wrapped import Configure, Item, Wrapped, own_names, undecided
+from pipeops.params import anything
+from pipeops.saving import savable
+from pipeops.shorthand import po, t_opt
+
+C = TypeVar("C", bound=type)
+
+
+class TorchOptimizer(Item, ABC):
+    """An optimizer to be made. A subclass is made with `@optimizer`, has hyperparameters as fields and answers `stepper`."""
+
+    @abstractmethod
+    def stepper(self, network: torch.nn.Module) -> Stepper:
+        """What updates the parameters of this network."""
+
+
+def optimizer(cls: C) -> C:
+    """Class decorator for optimizers: an immutable attrs class whose annotated fields are its hyperparameters."""
+    return attrs.frozen(eq=False, repr=False, kw_only=True)(cls)
+
+
+@savable
+class CustomOptimizer(Wrapped, TorchOptimizer):
+    """Any class of `torch.optim`, or one's own of that kind."""
+
+    hidden = frozenset({"params"})
+
+    def stepper(self, network: torch.nn.Module) -> Stepper:
+        """A stepper around an instance of the class."""
+        return ObjectStepper(made(self, self.make, network.parameters(), dict(self.arguments)))
+
+
+def made(who: Any, make: Any, params: Any, arguments: dict[str, Any]) -> "torch.optim.Optimizer":
+    """The torch optimizer; what it refuses is a `ConfigError`."""
+    try:
+        return make(params, **arguments)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{who!r}: torch refuses these settings: {error}") from error
+
+
+def as_optimizer(thing: Any, arguments: dict[str, Any]) -> TorchOptimizer:
+    """An optimizer from a key, a `TorchOptimizer` or a class of `torch.optim`, with arguments filled in."""
+    if isinstance(thing, str):
+        return t_opt(thing, **arguments)
+    if isinstance(thing, TorchOptimizer):
+        return functools.reduce(lambda item, pair: item.with_param(*pair), arguments.items(), thing)
+    if not (isinstance(thing, type) and issubclass(thing, torch.optim.Optimizer)):
+        raise ConfigError(
+            f"torch_optimizer: 'optimizer' must be a key ({listing(t_opt)}), t_opt(...) or a class of torch.optim (an instance "
+            f"would need the parameters, which do not exist yet), got {thing!r}."
+        )
+    closure = inspect.signature(thing.step).parameters.get("closure")
+    if closure is not None and closure.default is inspect.Parameter.empty:
+        raise ConfigError(
+            f"torch_optimizer: {thing.__name__} evaluates the loss several times a step, which this loop does not do."
+        )
+    return CustomOptimizer(thing, arguments)
+
+
+@po.add("torch_optimizer")
+@operator
+class SetOptimizer(Configure):
+    """The optimizer that the network is trained with; its arguments are hyperparameters of this node.
+
+    optimizer: a key of `t_opt` (default "adam"), `t_opt(...)`, or a class of `torch.optim`.
+
+    >>> from pipeops import po
+    >>> po("torch_optimizer", optimizer="sgd", lr=0.1)
+    po("torch_optimizer", optimizer="sgd", lr=0.1)
+    """
+
+    nested = "optimizer"
+    optimizer: Any = anything("adam")
+
+    def __init__(self, optimizer: Any = "adam", *, id: str | None = None, **arguments: Any):
+        if undecided(optimizer) and arguments:
+            raise ConfigError(
+                f"torch_optimizer: {listing(arguments)} without an optimizer; say which with optimizer= (a choice to be tuned "
+                "goes into the search_space of auto_tuner)."
+            )
+        item = optimizer if undecided(optimizer) else own_names(SetOptimizer, as_optimizer(optimizer, arguments))
+        self.__attrs_init__(optimizer=item, **({} if id is None else {"id": id}))  # type: ignore[attr-defined]
+
+    def train(self, inputs: Sequence[Any]) -> tuple[Sequence[Any], Any]:
+        """The descriptor with the optimizer."""
+        return [self.set_once(inputs[0])], {}

@@ -1,0 +1,169 @@
+"""The shelf of optimizers: `t_opt("adam")` and its like, one class for each, with torch's names and defaults.
+
+Adam, AdamW and SGD take the fused kernels where they can. `param_groups`, a function from the named parameters to torch's
+parameter groups, takes the general way, as the others do. Neighbours: optimizer has the machinery, fused the kernels.
+"""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import torch
+
+from pipeops.errors import ConfigError
+from pipeops.net.optimizers.base import TorchOptimizer, made, optimizer
+from pipeops.net.optimizers.fused import FusedAdam, FusedSGD, ObjectStepper, Stepper, fusable
+from pipeops.params import Token, anything, flag, real
+from pipeops.shorthand import t_opt
+
+
+class Registered(TorchOptimizer):
+    """What the shelf's classes share: the settings as torch takes them, and the choice between the two ways."""
+
+    torch_class: ClassVar[Callable[..., Any]]
+    param_groups: Any
+
+    def settings(self) -> dict[str, Any]:
+        """The arguments of the torch class."""
+        return {name: s.value for name, s in self.params().items() if name != "param_groups"}
+
+    def fused(self, params: list[torch.nn.Parameter]) -> Stepper | None:
+        """A fused stepper, for optimizers that have one."""
+        return None
+
+    def stepper(self, network: torch.nn.Module) -> Stepper:
+        """Fused where that is possible, else around the torch object."""
+        params = list(network.parameters())
+        quick = self.fused(params) if self.param_groups is None and fusable(network) else None
+        if quick is not None:
+            return quick
+        groups = params if self.param_groups is None else self.param_groups(dict(network.named_parameters()))
+        return ObjectStepper(made(self, type(self).torch_class, groups, self.settings()))
+
+
+def _check_betas(owner: Any, attribute: Any, value: Any) -> None:
+    pair = isinstance(value, tuple | list) and len(value) == 2 and all(isinstance(b, float | int) and 0 <= b < 1 for b in value)
+    if not pair and not isinstance(value, Token):
+        raise ConfigError(f"{type(owner).key}: 'betas' must be two numbers from 0, below 1, got {value!r}.")
+
+
+def _betas() -> Any:
+    field = anything((0.9, 0.999))
+    field.validator(_check_betas)
+    return field
+
+
+@t_opt.add("adam")
+@optimizer
+class Adam(Registered):
+    """Adam: adaptive moment estimation (Kingma & Ba 2015).
+
+    >>> from pipeops import t_opt
+    >>> t_opt("adam", lr=0.01)
+    t_opt("adam", lr=0.01)
+    """
+
+    torch_class = torch.optim.Adam
+    lr: float = real(0, default=0.001)
+    betas: Any = _betas()
+    eps: float = real(0, default=1e-8)
+    weight_decay: float = real(0, default=0.0)
+    amsgrad: bool = flag(False)
+    maximize: bool = flag(False)
+    param_groups: Any = anything(None)
+
+    def fused(self, params: list[torch.nn.Parameter]) -> Stepper:
+        """One kernel call a step."""
+        return FusedAdam(params, self.settings(), decoupled=False)
+
+
+@t_opt.add("adamw")
+@optimizer
+class AdamW(Registered):
+    """AdamW: Adam with weight decay apart from the gradient (Loshchilov & Hutter 2019).
+
+    >>> from pipeops import t_opt
+    >>> t_opt("adamw", weight_decay=0.1)
+    t_opt("adamw", weight_decay=0.1)
+    """
+
+    torch_class = torch.optim.AdamW
+    lr: float = real(0, default=0.001)
+    betas: Any = _betas()
+    eps: float = real(0, default=1e-8)
+    weight_decay: float = real(0, default=0.01)
+    amsgrad: bool = flag(False)
+    maximize: bool = flag(False)
+    param_groups: Any = anything(None)
+
+    def fused(self, params: list[torch.nn.Parameter]) -> Stepper:
+        """One kernel call a step."""
+        return FusedAdam(params, self.settings(), decoupled=True)
+
+
+@t_opt.add("sgd")
+@optimizer
+class SGD(Registered):
+    """Stochastic gradient descent, with momentum if wanted (Sutskever et al. 2013).
+
+    >>> from pipeops import t_opt
+    >>> t_opt("sgd", lr=0.1, momentum=0.9)
+    t_opt("sgd", lr=0.1, momentum=0.9)
+    """
+
+    torch_class = torch.optim.SGD
+    lr: float = real(0, default=0.001)
+    momentum: float = real(0, default=0.0)
+    dampening: float = real(0, default=0.0)
+    weight_decay: float = real(0, default=0.0)
+    nesterov: bool = flag(False)
+    maximize: bool = flag(False)
+    param_groups: Any = anything(None)
+
+    def __attrs_post_init__(self) -> None:
+        if self.nesterov is True and (self.momentum == 0 or self.dampening != 0):
+            raise ConfigError("sgd: 'nesterov' needs a momentum above 0 and no dampening.")
+
+    def fused(self, params: list[torch.nn.Parameter]) -> Stepper:
+        """One kernel call a step."""
+        return FusedSGD(params, self.settings())
+
+
+@t_opt.add("rmsprop")
+@optimizer
+class RMSprop(Registered):
+    """RMSprop (Tieleman & Hinton 2012).
+
+    >>> from pipeops import t_opt
+    >>> t_opt("rmsprop", alpha=0.9)
+    t_opt("rmsprop", alpha=0.9)
+    """
+
+    torch_class = torch.optim.RMSprop
+    lr: float = real(0, default=0.01)
+    alpha: float = real(0, 1, default=0.99)
+    eps: float = real(0, default=1e-8)
+    weight_decay: float = real(0, default=0.0)
+    momentum: float = real(0, default=0.0)
+    centered: bool = flag(False)
+    maximize: bool = flag(False)
+    param_groups: Any = anything(None)
+
+
+@t_opt.add("adagrad")
+@optimizer
+class Adagrad(Registered):
+    """Adagrad: adaptive gradient descent (Duchi et al. 2011).
+
+    >>> from pipeops import t_opt
+    >>> t_opt("adagrad", lr=0.1)
+    t_opt("adagrad", lr=0.1)
+    """
+
+    torch_class = torch.optim.Adagrad
+    lr: float = real(0, default=0.01)
+    lr_decay: float = real(0, default=0.0)
+    weight_decay: float = real(0, default=0.0)
+    initial_accumulator_value: float = real(0, default=0.0)
+    eps: float = real(0, default=1e-10)
+    maximize: bool = flag(False)
+    param_groups: Any = anything(None)

@@ -1,0 +1,52 @@
+"""What training a network leaves behind, and how it is saved: as a blueprint and weights, without pickle.
+
+Neighbours: network compiles the blueprint; model makes states and predicts from them.
+"""
+
+from typing import Any
+
+import attrs
+import torch
+
+from pipeops.net.network.compile import compile_network, from_topology, topology
+from pipeops.net.network.descriptor import Symbol
+from pipeops.saving import saved_as
+
+
+@attrs.frozen(eq=False)
+class TorchState:
+    """A trained network. `symbol` is its blueprint, `inputs` the ingresses in the order of its arguments.
+
+    class_names: None for a regression. epochs: how many were run. history: columns by name. best_epoch: from 1, by the
+    first validation measure. internal_valid_scores: of the weights that are here. callbacks: what they kept, by id.
+    stacked: how many networks were trained together, this one included.
+    """
+
+    network: torch.nn.Module
+    symbol: Symbol
+    inputs: tuple[str, ...]
+    class_names: list[Any] | None
+    seed: int
+    epochs: int
+    history: dict[str, list[Any]]
+    best_epoch: int | None
+    internal_valid_scores: dict[str, float]
+    callbacks: dict[str, dict[str, Any]]
+    stacked: int = 1
+
+
+def _to_plain(state: TorchState) -> dict[str, Any]:
+    plain = {a.name: getattr(state, a.name) for a in attrs.fields(TorchState)}
+    return plain | {"network": dict(state.network.state_dict()), "symbol": topology(state.symbol)}
+
+
+def _from_plain(plain: dict[str, Any]) -> TorchState:
+    symbol = from_topology(plain["symbol"])
+    with torch.random.fork_rng(devices=[]):
+        network = compile_network(symbol)
+    network.load_state_dict(plain["network"])
+    made: dict[str, Any] = {"network": network.eval(), "symbol": symbol}
+    return TorchState(**{**plain, **made})
+
+
+saved_as(TorchState, _to_plain, _from_plain)

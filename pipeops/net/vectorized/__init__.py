@@ -1,0 +1,1 @@
+"""Training several networks as one."""
