@@ -271,7 +271,7 @@ LOSSES = {
 @pytest.mark.parametrize("name", LOSSES)
 def test_a_stacked_loss_is_each_loss(name, monkeypatch):
     kind, settings, way = LOSSES[name]
-    from pipeops.net import stacked
+    from pipeops.net.vectorized import together as stacked
 
     ways = []
     monkeypatch.setattr(stacked, "passes", lambda jobs, passes=stacked.passes: ways.append(passes(jobs)) or ways[-1])
@@ -511,7 +511,7 @@ def test_a_callback_that_fails_stops_its_run_only():
 
 
 def test_an_error_of_the_stack_is_made_good(monkeypatch):
-    from pipeops.net import stacked
+    from pipeops.net.vectorized import together as stacked
 
     step, calls = stacked.Stack._step, []
 
