@@ -11,7 +11,8 @@ import torch
 import pipeops.net.layers.table  # noqa: F401 - registers the rows
 from pipeops import nn
 from pipeops.errors import DataError
-from pipeops.net import Symbol, contract, last, layer
+from pipeops.net import Symbol, last, layer
+from pipeops.net.layers import contract
 from pipeops.net.layers.layer import Layer
 from pipeops.net.network.shape import traced
 from pipeops.params import hyperparameters
