@@ -6,7 +6,9 @@ from pipeops.learn.benchmark.run import benchmark, resample
 from pipeops.learn.learner import Learner, load_learner
 from pipeops.learn.measures.measure import measure
 from pipeops.learn.plots.overlays import prc_overlay, roc_overlay
-from pipeops.learn.prediction.tables import Prediction, PredictionClassif, PredictionRegr
+from pipeops.learn.prediction.base import Prediction
+from pipeops.learn.prediction.classif import PredictionClassif
+from pipeops.learn.prediction.regr import PredictionRegr
 from pipeops.learn.resampling.splits import partition
 from pipeops.learn.tuning.space import to_tune
 from pipeops.learn.tuning.tuner import AutoTuner, auto_tuner

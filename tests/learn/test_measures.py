@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from pipeops.errors import ConfigError, DataError
 from pipeops.learn.measures.measure import Measure, MeasureWarning, as_measure, as_measures, measure
-from pipeops.learn.prediction.tables import PredictionClassif, PredictionRegr
+from pipeops.learn.prediction.classif import PredictionClassif
+from pipeops.learn.prediction.regr import PredictionRegr
 from pipeops.saving import Decoder, Encoder
 from pipeops.shorthand import msr, msrs
 

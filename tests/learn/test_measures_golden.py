@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from pipeops.learn.measures.measure import MeasureWarning
-from pipeops.learn.prediction.tables import PredictionClassif, PredictionRegr
+from pipeops.learn.prediction.classif import PredictionClassif
+from pipeops.learn.prediction.regr import PredictionRegr
 from pipeops.shorthand import msr
 
 ELSEWHERE_DEFINED = {"classif.prauc"}

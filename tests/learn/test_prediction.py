@@ -13,7 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeops.errors import DataError
-from pipeops.learn.prediction.tables import Prediction, PredictionClassif, PredictionRegr
+from pipeops.learn.prediction.base import Prediction
+from pipeops.learn.prediction.classif import PredictionClassif
+from pipeops.learn.prediction.regr import PredictionRegr
 
 TRUTH = ["pos", "pos", "neg", "pos", "neg", "neg", "pos", "neg"]
 PROB = [0.9, 0.6, 0.4, 0.3, 0.2, 0.7, 0.8, 0.1]

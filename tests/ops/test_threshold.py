@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pipeops import PredictionClassif, as_learner, as_task_classif, load_learner, measure, nn, po
 from pipeops.errors import CompositionError, ConfigError, DataError
-from pipeops.learn.prediction.tables import PredictionRegr
+from pipeops.learn.prediction.regr import PredictionRegr
 
 
 def two(prob, truth=None):

@@ -16,7 +16,9 @@ import numpy as np
 from pipeops.data import Task
 from pipeops.errors import NotTrainedError
 from pipeops.learn.learner import Learner
-from pipeops.learn.prediction.tables import Prediction, PredictionClassif, PredictionRegr
+from pipeops.learn.prediction.base import Prediction
+from pipeops.learn.prediction.classif import PredictionClassif
+from pipeops.learn.prediction.regr import PredictionRegr
 from pipeops.learn.resampling.splits import IntArray
 from pipeops.saving import savable, saved_as
 

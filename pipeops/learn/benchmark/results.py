@@ -19,7 +19,7 @@ from pipeops.learn.benchmark.jobs import Outcome, Trained
 from pipeops.learn.learner import Learner
 from pipeops.learn.measures.measure import Measure, as_measures
 from pipeops.learn.plots.overlays import plot_scores
-from pipeops.learn.prediction.tables import Prediction
+from pipeops.learn.prediction.base import Prediction
 from pipeops.saving import Encoder, read, savable, write
 from pipeops.text import table
 

@@ -14,7 +14,8 @@ import numpy.typing as npt
 from pipeops.data import Task
 from pipeops.errors import ConfigError, DataError, UnknownParameterError, listing, suggest
 from pipeops.learn.learner import Learner
-from pipeops.learn.prediction.tables import PredictionClassif, PredictionRegr
+from pipeops.learn.prediction.classif import PredictionClassif
+from pipeops.learn.prediction.regr import PredictionRegr
 from pipeops.params import Params, Setting
 from pipeops.text import call, source
 

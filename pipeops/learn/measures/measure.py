@@ -1,24 +1,24 @@
 """Measures: what scores a prediction, and what a score means (range, direction, what it needs).
 
-`Measure` is the machinery: it checks the prediction, calls its function and turns undefined cases into NaN with a
-warning that names it. The shelf is a table in `measures_classif`, `measures_regr` and `measures_learner`, one `row` for
-each key. `measure` makes one of a function of one's own; `as_measures` takes keys, measures and functions alike.
-Neighbours: params and shorthand below; prediction_base above. A prediction comes in as an argument, never as an import.
+`Measure` is the machine: it checks the prediction, calls its function and turns undefined cases into NaN with a warning
+that names it. `measure` makes one of a function of one's own; `as_measures` takes keys, measures and functions alike. The
+shelves (`shelf_classif` and its like) have one row for each key.
+Neighbours: params and shorthand below; measure_rows, grouping and predictions above. A prediction comes in as an argument,
+never as an import.
 """
 
 import inspect
 import math
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal
 
 import attrs
-import narwhals as nw
 import numpy as np
 
-from pipeops.errors import ConfigError, DataError, UnknownParameterError, listing, suggest
-from pipeops.params import UNSET, Param
+from pipeops.errors import ConfigError, DataError, listing
+from pipeops.params import UNSET
 from pipeops.saving import saved_as
 from pipeops.shorthand import msr
 from pipeops.text import call, source
@@ -195,7 +195,7 @@ def measure(
     the positive class first. It may also name `weights`, `class_names`, `positive`, `task` or `learner`.
     minimize: whether lower is better.
 
-    >>> from pipeops.learn.prediction.tables import PredictionRegr
+    >>> from pipeops.learn.prediction.regr import PredictionRegr
     >>> worst = measure("worst", lambda truth, response: abs(truth - response).max(), minimize=True)
     >>> PredictionRegr(truth=[1.0, 2.0], response=[1.0, 5.0]).score(worst)
     3.0
@@ -266,70 +266,3 @@ def as_measures(things: Any) -> list[Measure]:
         if ids.count(name) > 1:
             raise ConfigError(f"Two measures are called '{name}'; give one another name with id=.")
     return several
-
-
-def score_groups(prediction: Any, measures: Iterable[Measure], by: Any, **given: Any) -> Any:
-    """A frame with one row for each group, in order of appearance: its label, its size `n`, and its scores."""
-    name, labels = _groups(by)
-    if len(labels) != len(prediction):
-        raise DataError(f"score: 'by' has {len(labels)} rows where the prediction has {len(prediction)}.")
-    positions: dict[Any, list[int]] = {}
-    for i, label in enumerate(labels):
-        positions.setdefault(label, []).append(i)
-    parts = [prediction.take(np.array(where)) for where in positions.values()]
-    columns = {name: list(positions), "n": [len(part) for part in parts]}
-    columns |= {m.id: [m.score(part, **given) for part in parts] for m in measures}
-    return nw.from_dict(columns, backend=prediction.backend).to_native()
-
-
-def _groups(by: Any) -> tuple[str, list[Any]]:
-    """The name and the labels of an array, a series or a frame with one column."""
-    frame = nw.from_native(by, pass_through=True, allow_series=True)
-    if isinstance(frame, nw.DataFrame):
-        if len(frame.columns) != 1:
-            raise DataError(f"score: 'by' must be one column, got {frame.columns}.")
-        return frame.columns[0], frame[frame.columns[0]].to_list()
-    if isinstance(frame, nw.Series):
-        return frame.name or "group", frame.to_list()
-    return "group", np.asarray(by).tolist()
-
-
-def row(
-    key: str,
-    fn: Callable[..., float],
-    label: str,
-    range: tuple[float, float],
-    minimize: bool | None,
-    *,
-    hyper: Mapping[str, Param] | None = None,
-    **facts: Any,
-) -> None:
-    """Register a measure: `msr(key, **hyper)` then makes it. `facts` are further fields of `Measure`."""
-    declared = dict(hyper or {})
-    kind = key.split(".")[0]
-    facts = {"task_type": kind if kind in ("classif", "regr") else None, **facts}
-
-    def make(**options: Any) -> Measure:
-        for name in options:
-            if name not in declared and name not in OPTIONS:
-                raise UnknownParameterError(f"{key}: no hyperparameter '{name}'.{suggest(name, [*declared, *OPTIONS])}")
-        own = {n: _value(key, n, p, options.pop(n, p.default)) for n, p in declared.items()}
-        return Measure(key=key, fn=fn, label=label, range=range, minimize=minimize, params=own, **{**facts, **options})
-
-    make.__module__, make.__qualname__, make.__doc__ = getattr(fn, "func", fn).__module__, key, label
-    make.__signature__ = _signature(declared)  # type: ignore[attr-defined]
-    msr.add(key, make)
-
-
-def _value(key: str, name: str, param: Param, value: Any) -> Any:
-    problem = param.problem(value)
-    if problem:
-        raise ConfigError(f"{key}: '{name}' {problem}, got {value!r}.")
-    return value
-
-
-def _signature(hyper: Mapping[str, Param]) -> inspect.Signature:
-    defaults = {name: inspect.Parameter.empty if p.default is UNSET else p.default for name, p in hyper.items()}
-    defaults |= {"id": None, "average": "macro", "use_weights": "use"}
-    keyword = inspect.Parameter.KEYWORD_ONLY
-    return inspect.Signature([inspect.Parameter(n, keyword, default=d) for n, d in defaults.items()], return_annotation=Measure)

@@ -1,6 +1,6 @@
 """The shelf of measures that rank by probability: areas under curves, of two and of many classes, and the AUM.
 
-Neighbours: measures (the machinery) below; measures_classif holds the other classification measures.
+Neighbours: measure (the machine) below; shelf_classif holds the other classification measures.
 """
 
 from functools import partial
@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeops.learn.measures.measure import INF, row
+from pipeops.learn.measures.measure import INF
+from pipeops.learn.measures.measure_rows import row
 from pipeops.params import Param
 
 EPS = 1e-15

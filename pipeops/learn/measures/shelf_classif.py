@@ -3,7 +3,7 @@
 A function takes the prediction and reads `truth_codes` and `response_codes` (0 is the first, positive class), `prob`
 and `weights`. Shares and rates come from the table of counts, the rest from scikit-learn where it has them. What is undefined is
 NaN, as in mlr3; the row says when.
-Neighbours: measures (the machinery) below; measures_auc holds those that rank by probability.
+Neighbours: measure (the machine) below; shelf_auc holds those that rank by probability.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from pipeops.errors import ConfigError, listing
-from pipeops.learn.measures.measure import INF, row
+from pipeops.learn.measures.measure import INF
+from pipeops.learn.measures.measure_rows import row
 from pipeops.params import UNSET, Param
 
 EPS = 1e-15

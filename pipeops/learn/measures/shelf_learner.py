@@ -2,14 +2,15 @@
 
 `loss` is that of a network, for its measures_train and measures_valid only. The others read `learner.timings`,
 `internal_valid_scores`, `selected_features()` and `oob_error`; what a learner does not have is NaN.
-Neighbours: measures (the machinery) below.
+Neighbours: measure (the machine) below.
 """
 
 from functools import partial
 from typing import Any
 
 from pipeops.errors import DataError
-from pipeops.learn.measures.measure import INF, row
+from pipeops.learn.measures.measure import INF
+from pipeops.learn.measures.measure_rows import row
 from pipeops.params import Param
 
 NAN = float("nan")

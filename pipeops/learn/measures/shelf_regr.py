@@ -1,7 +1,7 @@
 """The shelf of regression measures: a table over scikit-learn and SciPy, one row for each key.
 
 A function takes the truth, the response and the observation weights (None: all equal).
-Neighbours: measures (the machinery) below.
+Neighbours: measure (the machine) below.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeops.learn.measures.measure import INF, row
+from pipeops.learn.measures.measure import INF
+from pipeops.learn.measures.measure_rows import row
 from pipeops.params import Param
 
 Array = np.ndarray

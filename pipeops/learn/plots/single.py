@@ -1,7 +1,7 @@
 """Pictures of one prediction: `prediction.plot("roc")` and its like. All take `ax` and return it.
 
 Add one by a function `(prediction, ax, **options)` and a row in `KINDS`. Neighbours: figures, measures and curves below; the
-method is in prediction_base.
+method is in prediction/base.
 """
 
 import warnings

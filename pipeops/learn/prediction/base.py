@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeops.errors import DataError
-from pipeops.learn.measures.measure import as_measures, score_groups
+from pipeops.learn.measures.grouping import score_groups
+from pipeops.learn.measures.measure import as_measures
 from pipeops.learn.plots.single import plot_prediction
 from pipeops.learn.prediction.labelled import preview
 
@@ -100,7 +101,7 @@ class Prediction(ABC):
     def combine(predictions: Iterable["Prediction"], keep_duplicates: bool = True) -> "Prediction":
         """All rows of several predictions, one after another; without duplicates the last of equal row ids stays.
 
-        >>> from pipeops.learn.prediction.tables import PredictionRegr
+        >>> from pipeops.learn.prediction.regr import PredictionRegr
         >>> a, b = (PredictionRegr(row_ids=[i], truth=[1.0], response=[2.0]) for i in (0, 1))
         >>> len(Prediction.combine([a, b]))
         2
@@ -122,7 +123,7 @@ class Prediction(ABC):
         (`classif.ce`, `regr.mse`). weights: one for each row, in place of the prediction's own. by: one group label
         for each row (an array, series or one-column frame); gives a frame with a row for each group.
 
-        >>> from pipeops.learn.prediction.tables import PredictionRegr
+        >>> from pipeops.learn.prediction.regr import PredictionRegr
         >>> PredictionRegr(truth=[1.0, 2.0], response=[1.0, 4.0]).score("regr.mae")
         1.0
         """
@@ -142,7 +143,7 @@ class Prediction(ABC):
         ax: the axes to draw on, those of a new figure by default.
 
         >>> from matplotlib.figure import Figure
-        >>> from pipeops.learn.prediction.tables import PredictionRegr
+        >>> from pipeops.learn.prediction.regr import PredictionRegr
         >>> PredictionRegr(truth=[1.0, 2.0], response=[1.0, 4.0]).plot("scatter", Figure().subplots()).get_xlabel()
         'truth'
         """

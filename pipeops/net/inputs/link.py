@@ -13,7 +13,8 @@ import torch
 
 from pipeops.data import Task
 from pipeops.errors import DataError, listing
-from pipeops.learn.prediction.tables import PredictionClassif, PredictionRegr
+from pipeops.learn.prediction.classif import PredictionClassif
+from pipeops.learn.prediction.regr import PredictionRegr
 
 
 class Link(Protocol):

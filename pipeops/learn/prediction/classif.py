@@ -1,9 +1,8 @@
-"""Predictions: the labelled table that every learner returns.
+"""PredictionClassif: predicted classes, and one probability column for each class in `class_names` order.
 
-A prediction holds row ids, the truth where it is known, the response and, for classification, one probability column
-for each class, in `class_names` order (the first class is the positive one). Labels stay integer codes until someone
-asks for them. Nothing here changes in place: `set_threshold`, `filter` and `combine` return new predictions.
-Neighbours: prediction_base, labels (codes and labels) and confusion below; learners and graphs above.
+The first class is the positive one. Labels stay integer codes until someone asks for them. Nothing here changes in place:
+`set_threshold`, `filter` and `combine` return new predictions.
+Neighbours: base, labels (codes and labels) and confusion below, regr beside it; learners and graphs above.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,8 +18,6 @@ from pipeops.learn.prediction.base import Array, Prediction
 from pipeops.learn.prediction.confusion import Confusion
 from pipeops.learn.prediction.labelled import numbers
 from pipeops.learn.prediction.labels import encode, levels, plain, probabilities
-
-__all__ = ["Prediction", "PredictionClassif", "PredictionRegr"]
 
 
 class PredictionClassif(Prediction):
@@ -225,87 +222,3 @@ class PredictionClassif(Prediction):
         }
         prob = {} if self._prob is None else {f"prob.{c}": numbers(self._prob[rows, j]) for j, c in enumerate(self.class_names)}
         return columns | prob
-
-
-class PredictionRegr(Prediction):
-    """Predicted numbers.
-
-    row_ids: any ids, 0..n-1 when left out. truth, response: numbers (NaN or None where missing; truth may be left out).
-    se: standard errors, where the learner gives them. weights: one for each observation, for measures.
-
-    >>> print(PredictionRegr(truth=[1.0, 2.0], response=[1.25, 2.0]))
-    <PredictionRegr> for 2 observations:
-     row_ids truth response
-           0     1     1.25
-           1     2     2.00
-    """
-
-    task_type = "regr"
-    default_measure = "regr.mse"
-
-    def __init__(
-        self,
-        *,
-        row_ids: Any = None,
-        truth: Any = None,
-        response: Any,
-        se: Any = None,
-        weights: Any = None,
-        backend: Any = "polars",
-    ):
-        self._response = _floats(response, "response")
-        self._own(row_ids, len(self._response), weights, backend)
-        self._truth = None if truth is None else _floats(truth, "truth")
-        self.se = None if se is None else _floats(se, "se")
-        self._check_length("truth", self._truth)
-        self._check_length("response", self._response)
-        self._check_length("se", self.se)
-
-    @cached_property
-    def truth(self) -> Array:
-        """The observed values; NaN where missing."""
-        return np.full(len(self), np.nan) if self._truth is None else self._truth
-
-    @cached_property
-    def response(self) -> Array:
-        """The predicted values."""
-        return self._response
-
-    @property
-    def predict_types(self) -> list[str]:
-        return ["response"] if self.se is None else ["response", "se"]
-
-    @property
-    def missing(self) -> Array:
-        return self.row_ids[np.isnan(self._response)]
-
-    @property
-    def truth_is_missing(self) -> Array:
-        return np.isnan(self.truth)
-
-    def _parts(self) -> dict[str, Any]:
-        named = {"row_ids": self.row_ids, "truth": self._truth, "response": self._response}
-        return {**named, "se": self.se, "weights": self.weights}
-
-    def _with(self, parts: dict[str, Any]) -> Self:
-        return type(self)(**parts, backend=self.backend)
-
-    def _frame_columns(self) -> dict[str, Any]:
-        columns = {"row_ids": self.row_ids, "truth": self.truth, "response": self.response}
-        return columns if self.se is None else columns | {"se": self.se}
-
-    def _text_columns(self, rows: Array) -> dict[str, list[str]]:
-        return {name: numbers(values[rows]) for name, values in self._frame_columns().items()}
-
-
-def _floats(values: Any, name: str) -> Array:
-    try:
-        array = np.asarray(values)
-        array = array if array.dtype.kind == "f" else np.array(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise DataError(f"PredictionRegr: '{name}' must be numbers, got {values!r:.80}.") from error
-    if array.ndim == 2 and array.shape[1] == 1:
-        array = array[:, 0]
-    if array.ndim != 1:
-        raise DataError(f"PredictionRegr: '{name}' must be one number for each row, got an array of shape {array.shape}.")
-    return array
