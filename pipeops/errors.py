@@ -47,6 +47,14 @@ class FormatError(PipeOpsError, ValueError):
     """A file that is not what `save` wrote, or that needs a class which is not registered."""
 
 
+class WriteError(PipeOpsError, OSError):
+    """A file that could not be written: the disk is full, a limit of size, no permission. `errno` is the system's."""
+
+    def __init__(self, message: str, errno: int | None = None):
+        super().__init__(message)
+        self.errno = errno
+
+
 class MissingPackageError(PipeOpsError, ImportError):
     """An optional package that a part of the library needs and that is not installed."""
 

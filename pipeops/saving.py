@@ -21,6 +21,7 @@ import attrs
 import numpy as np
 
 from pipeops.errors import FormatError, PipeOpsError
+from pipeops.files import write_bytes
 from pipeops.params import UNSET, Configurable
 from pipeops.registry import Registry
 from pipeops.text import address
@@ -287,7 +288,7 @@ def write(path: str | Path, kind: str, value: Any) -> None:
     content = {"format": FORMAT, "kind": kind, "versions": versions(), "value": encoder.encode(value)}
     spec = json.dumps(content, allow_nan=False)
     raw = save(encoder.arrays, metadata={"pipeops": spec, "sha256": _digest(spec, encoder.arrays)})
-    Path(path).write_bytes(raw)
+    write_bytes(path, raw)
 
 
 def read(path: str | Path, kind: str, trust: Iterable[Any] | Callable[..., Any] = ()) -> Any:

@@ -14,6 +14,7 @@ BUILT_IN = {
     "NotTrainedError": RuntimeError,
     "TrainingError": RuntimeError,
     "FormatError": ValueError,
+    "WriteError": OSError,
     "MissingPackageError": ImportError,
 }
 

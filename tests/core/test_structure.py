@@ -13,8 +13,11 @@ import pytest
 import pipeops
 
 ROOT = Path(pipeops.__file__).parent
-FLOORS = ["errors", "text", "params", "registry", "saving", "keys", "extras", "shorthand", "data", "learn", "graph", "ops", "net"]
-GROUND = {"errors", "text", "params", "registry", "saving", "keys", "extras", "shorthand"}
+FLOORS = [
+    "errors", "text", "params", "registry", "files", "saving", "keys", "extras", "shorthand",
+    "data", "learn", "graph", "ops", "net",
+]  # fmt: skip
+GROUND = {"errors", "text", "params", "registry", "files", "saving", "keys", "extras", "shorthand"}
 ABOVE = {"stubs", "testing"}
 HEAVY = ("torch", "sklearn", "polars", "pandas", "pyarrow", "matplotlib", "scipy", "joblib", "optuna", "tqdm", "safetensors")
 NET_ONLY = ("torch",)
