@@ -32,8 +32,8 @@ def learner(epochs: int) -> object:
     )
 
 
-def ours(epochs: int, stacked: bool) -> Callable[[], object]:
-    return lambda: resample(TASK, learner(epochs), SPLITS, seed=1, stacked=stacked, progress=False)
+def ours(epochs: int, vectorized: bool) -> Callable[[], object]:
+    return lambda: resample(TASK, learner(epochs), SPLITS, seed=1, vectorized=vectorized, progress=False)
 
 
 def skorchs(epochs: int) -> Callable[[], object]:

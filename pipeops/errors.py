@@ -59,6 +59,11 @@ class MissingPackageError(PipeOpsError, ImportError):
     """An optional package that a part of the library needs and that is not installed."""
 
 
+def refused(error: BaseException) -> bool:
+    """Whether something was refused, in contrast to having been begun and failed; what was there before then stays."""
+    return isinstance(error, PipeOpsError) and not isinstance(error, TrainingError)
+
+
 def suggest(name: str, known: Iterable[str], what: str = "known") -> str:
     """`" Did you mean 'scale'?"`, or the list of `known` ones when it is short, or nothing.
 

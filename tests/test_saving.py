@@ -256,7 +256,7 @@ def test_what_a_network_learner_knows_comes_back(tmp_path):
         torch.equal(a, b) for a, b in zip(back.network.state_dict().values(), learner.network.state_dict().values(), strict=True)
     )
     assert back.network.code == learner.network.code
-    assert back.graph.state["scale"]["learnt"] == learner.graph.state["scale"]["learnt"]
+    assert back.model["scale"]["learnt"] == learner.model["scale"]["learnt"]
     back.train(mixed())
     assert np.array_equal(back.predict(mixed()).prob, learner.predict(mixed()).prob), "training again gives the same"
 

@@ -1,7 +1,8 @@
 """How values move through a graph: which slot feeds which node, values in by name, values out by name.
 
 A *lane* is one pass of values, `{node id: outputs}`, with the open inputs in slot `""`; training has a second lane for
-validation data. Neighbours: `graph.py` calls this and keeps the states.
+validation data. Training is a run that yields a fit for each node. Neighbours: `learn/fits.py` drives runs; `graph.py` calls
+this and keeps the states.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,7 +10,8 @@ from typing import Any, NamedTuple
 
 from pipeops.errors import CompositionError, ConfigError, DataError, UnknownKeyError, listing, suggest
 from pipeops.graph.ends import Edge, End
-from pipeops.graph.pipeop import Channel, PipeOp, attempt
+from pipeops.graph.pipeop import Channel, PipeOp
+from pipeops.learn.fits import Fit, Run
 
 Lane = dict[str, Sequence[Any]]
 Source = tuple[str, int]
@@ -84,44 +86,38 @@ def _within(gives: str, takes: str) -> bool:
     return takes == "*" or gives.startswith(takes)
 
 
-def train_step(step: Step, lane: Lane, valid: Lane | None) -> Any:
-    """Train one node: its outputs go into the lanes, its state comes back."""
-    given, beside = _given(step, lane, valid)
-    wanted = {} if beside is None or not step.node.takes_valid else {"valid": beside}
-    return _keep(step, step.node.train(given, **wanted), lane, valid, beside)
+def training(steps: Sequence[Step], lane: Lane, beside: Lane | None) -> Run[dict[str, Any]]:
+    """Train every node in order: the run that returns their states, and leaves the outputs in the lanes."""
+    state: dict[str, Any] = {}
+    for step in steps:
+        try:
+            given, aside = step.given(lane, "train"), None if beside is None else step.given(beside, "predict")
+            answer = yield Fit(step.node, given, aside if step.node.takes_valid else None)
+            state[step.id] = _kept(step, answer, lane, beside, aside)
+        except Exception as error:
+            error.add_note(f"in node '{step.id}', training")
+            raise
+    return state
 
 
-def train_steps(steps: Sequence[Step], lanes: Sequence[Lane], valids: Sequence[Lane | None]) -> list[Any]:
-    """Train the same node of several graphs together: its state in each, or the exception that stopped it there."""
-    given = [attempt(_given, *each) for each in zip(steps, lanes, valids, strict=True)]
-    found: list[Any] = list(given)
-    ready = [i for i, g in enumerate(given) if not isinstance(g, Exception)]
-    inputs, besides = [[found[i][k] for i in ready] for k in (0, 1)]
-    nodes = [steps[i].node for i in ready]
-    wanted = besides if steps[0].node.takes_valid else [None] * len(ready)
-    for i, result, beside in zip(ready, type(steps[0].node).train_many(nodes, inputs, wanted), besides, strict=True):
-        failed = isinstance(result, Exception)
-        found[i] = result if failed else attempt(_keep, steps[i], result, lanes[i], valids[i], beside)
-    return found
-
-
-def _given(step: Step, lane: Lane, valid: Lane | None) -> tuple[list[Any], list[Any] | None]:
-    return step.given(lane, "train"), None if valid is None else step.given(valid, "predict")
-
-
-def _keep(step: Step, result: Any, lane: Lane, valid: Lane | None, beside: list[Any] | None) -> Any:
+def _kept(step: Step, answer: Any, lane: Lane, beside: Lane | None, aside: list[Any] | None) -> Any:
     """Put what training answered into the lanes; the state."""
-    if not isinstance(result, tuple) or len(result) != 2:
-        raise CompositionError(f"{step.id}: train must return (outputs, state), got {type(result).__name__}.")
-    step.keep(lane, result[0])
-    if valid is not None and beside is not None:
-        step.keep(valid, step.node.predict(beside, result[1]) if step.used else [None] * step.width)
-    return result[1]
+    if not isinstance(answer, tuple) or len(answer) != 2:
+        raise CompositionError(f"{step.id}: train must return (outputs, state), got {type(answer).__name__}.")
+    step.keep(lane, answer[0])
+    if beside is not None and aside is not None:
+        step.keep(beside, step.node.predict(aside, answer[1]) if step.used else [None] * step.width)
+    return answer[1]
 
 
-def predict_step(step: Step, lane: Lane, state: Any) -> None:
-    """Apply one trained node: its outputs go into the lane."""
-    step.keep(lane, step.node.predict(step.given(lane, "predict"), state))
+def predicting(steps: Sequence[Step], lane: Lane, state: Mapping[str, Any]) -> None:
+    """Apply every trained node in order; the outputs are left in the lane."""
+    for step in steps:
+        try:
+            step.keep(lane, step.node.predict(step.given(lane, "predict"), state[step.id]))
+        except Exception as error:
+            error.add_note(f"in node '{step.id}', predicting")
+            raise
 
 
 def feed(given: Any, inputs: list[End], phase: str) -> Lane:

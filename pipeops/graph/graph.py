@@ -2,13 +2,13 @@
 
 Nodes and edges are kept in the order in which they came, which `>>` makes topological, so joining looks only at the
 channels that meet and running is one pass. networkx gives the general view (`to_networkx`): it checks and re-orders
-when edges are added by hand. Neighbours: pipeop.py, ends.py (joining) and run.py (running) below; graph_learner.py makes a
+when edges are added by hand. Neighbours: pipeop.py, ends.py (joining) and driver.py (running) below; graph_learner.py makes a
 learner of a graph.
 """
 
 from collections.abc import Container, Iterable, Iterator, Mapping
 from itertools import islice
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from pipeops.errors import (
     CompositionError,
@@ -17,16 +17,25 @@ from pipeops.errors import (
     UnknownKeyError,
     UnknownParameterError,
     listing,
+    refused,
     suggest,
 )
-from pipeops.graph.driver import Lane, Step, feed, plan, predict_step, train_step, unwrap
+from pipeops.graph.driver import Step, feed, plan, predicting, training, unwrap
 from pipeops.graph.ends import Edge, End, channel, check_types, pair, pick
 from pipeops.graph.learner_node import LearnerOp
 from pipeops.graph.pipeop import AutoId, Channel, PipeOp
+from pipeops.learn.fits import Run, outcome
 from pipeops.learn.learner import Learner
 from pipeops.params import Params, Setting, same
 from pipeops.saving import savable
 from pipeops.text import table
+
+
+class Trained(NamedTuple):
+    """What training a graph made: a state for each node, and the output (a dictionary by name where there are several)."""
+
+    state: dict[str, Any]
+    output: Any
 
 
 @savable
@@ -321,33 +330,32 @@ class Graph:
         inputs: one value (it goes to every input) or a dictionary by input name (`"scale.input"`, or `"scale"`).
         valid: validation data of the same form; every fitted node applies its *predict* to it, none is fitted on it.
         """
-        self.state, state = {}, dict[str, Any]()
-        lane, beside = self._lanes(inputs, valid)
-        for step in self._plan():
-            try:
-                state[step.id] = train_step(step, lane, beside)
-            except Exception as error:
-                error.add_note(f"in node '{step.id}', training")
-                raise
-        self.state = state
-        return unwrap(lane, self._nodes, self._outputs)
+        try:
+            trained = outcome(self.training(inputs, valid))
+        except Exception as error:
+            self.state = self.state if refused(error) else {}
+            raise
+        self.state = trained.state
+        return trained.output
 
-    def _lanes(self, inputs: Any, valid: Any) -> tuple[Lane, Lane | None]:
-        """The open inputs, and those of the validation data."""
+    def training(self, inputs: Any, valid: Any = None) -> Run[Trained]:
+        """Training as a run that yields a fit for each node (see `learn/fits.py`); this graph stays as it is."""
         self.params.refuse_tokens()
-        return feed(inputs, self._inputs, "train"), None if valid is None else feed(valid, self._inputs, "predict")
+        lane = feed(inputs, self._inputs, "train")
+        beside = None if valid is None else feed(valid, self._inputs, "predict")
+        state = yield from training(self._plan(), lane, beside)
+        return Trained(state, unwrap(lane, self._nodes, self._outputs))
 
     def predict(self, inputs: Any) -> Any:
         """Apply every trained node in order and return the outputs as `train` does."""
-        if not self.is_trained:
+        return self.predict_with(self.state, inputs)
+
+    def predict_with(self, state: Mapping[str, Any], inputs: Any) -> Any:
+        """Predict with these states, one for each node; this graph stays as it is."""
+        if not self._nodes or len(state) != len(self._nodes):
             raise NotTrainedError(f"graph: train it before predicting ({listing(self.ids())}).")
         lane = feed(inputs, self._inputs, "predict")
-        for step in self._plan():
-            try:
-                predict_step(step, lane, self.state[step.id])
-            except Exception as error:
-                error.add_note(f"in node '{step.id}', predicting")
-                raise
+        predicting(self._plan(), lane, state)
         return unwrap(lane, self._nodes, self._outputs)
 
     def _plan(self) -> list[Step]:

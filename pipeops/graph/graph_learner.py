@@ -3,8 +3,7 @@
 Neighbours: graph.py runs the nodes; the learner's base is `learn/learner.py`.
 """
 
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,8 +12,8 @@ from pipeops.data import Task
 from pipeops.errors import CompositionError, ConfigError, DataError, NotTrainedError
 from pipeops.graph.ends import hint
 from pipeops.graph.graph import Graph
-from pipeops.graph.lockstep import lockstep, same_nodes
-from pipeops.graph.pipeop import PipeOp, attempt
+from pipeops.graph.pipeop import PipeOp
+from pipeops.learn.fits import Run
 from pipeops.learn.learner import Learner
 from pipeops.learn.learners.sklearn_learner import as_sklearn_learner
 from pipeops.learn.plots.overlays import plot_history
@@ -23,11 +22,6 @@ from pipeops.params import Params
 from pipeops.saving import savable
 
 Validate = float | str | Task | None
-Job = tuple["GraphLearner", Task, Task | None]
-CELLS = 1 << 26
-"""How many values of tasks are prepared before training, at most, where learners are trained together."""
-TOGETHER = 64
-"""How many learners are trained together, at most; more would hardly be faster, and an interrupt costs all of them."""
 
 
 @savable
@@ -88,34 +82,17 @@ class GraphLearner(Learner):
         predicting = [node for node in self.graph.nodes.values() if "predict_type" in node.params()]
         return predicting[-1] if predicting else self.graph[self.graph.outputs[0].node]
 
-    def _train(self, task: Task, valid: Task | None) -> Any:
-        task, valid = self._split(task, valid)
-        self.graph.train(task, valid=valid)
-        return self.graph.state
+    def _train(self, task: Task, valid: Task | None) -> Run[dict[str, Any]]:
+        trained = yield from self.graph.training(*self._split(task, valid))
+        return trained.state
 
     @property
-    def stacks(self) -> bool:  # type: ignore[override]
+    def vectorizes(self) -> bool:  # type: ignore[override]
         """Whether a node of the graph can train several of its kind at once."""
-        return any(node.stacks for node in self.graph.nodes.values())
-
-    @classmethod
-    def train_many(cls, learners: Iterable[Any], tasks: Iterable[Task], valids: Iterable[Task | None]) -> Iterator[Any]:
-        """In lockstep, where they are the same graph up to hyperparameters, in groups whose data is not too large."""
-        for part in _together(zip(learners, tasks, valids, strict=True)):
-            if len(part) == 1 or not part[0][0].stacks:
-                yield from super().train_many(*map(list, zip(*part, strict=True)))
-            else:
-                yield from _in_lockstep(part)
+        return any(type(node).train_many is not None for node in self.graph.nodes.values())
 
     def _predict(self, task: Task, model: Any) -> Any:
-        self.graph.state = model
-        return self.graph.predict(task)
-
-    def _prepare(self, task: Task, valid: Task | None) -> tuple[Task, Task | None]:
-        """Training and validation data of a checked run."""
-        self._check(task)
-        self.state = None
-        return self._split(task, valid)
+        return self.graph.predict_with(model, task)
 
     def _split(self, task: Task, valid: Task | None) -> tuple[Task, Task | None]:
         if isinstance(self.validate, str):
@@ -133,11 +110,6 @@ class GraphLearner(Learner):
         """The seed of the training run, also for the validation split; drawn when there is none."""
         seeds = [s.value for a, s in self.graph._settings().items() if a.endswith(".seed") and s.value is not None]
         return seeds[0] if seeds else int(np.random.SeedSequence().generate_state(1)[0])
-
-    def reset(self) -> "GraphLearner":
-        """Forget what was learnt."""
-        self.graph.state = {}
-        return super().reset()
 
     @property
     def network(self) -> Any:
@@ -182,36 +154,7 @@ class GraphLearner(Learner):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-
-
-def _together(jobs: Iterable[Job]) -> Iterator[list[Job]]:
-    """Neighbouring jobs with the same graph, as many as are held in memory at once."""
-    part, cells = list[Job](), 0
-    for job in jobs:
-        own = sum(t.nrow * len(t.feature_names) for t in job[1:] if t is not None)
-        if part and (cells + own > CELLS or len(part) == TOGETHER or not same_nodes(part[0][0].graph, job[0].graph)):
-            yield part
-            part, cells = [], 0
-        part.append(job)
-        cells += own
-    if part:
-        yield part
-
-
-def _in_lockstep(jobs: Sequence[Job]) -> list[Any]:
-    """The learners, trained, or what stopped them."""
-    start = time.perf_counter()
-    prepared = [attempt(learner._prepare, task, valid) for learner, task, valid in jobs]
-    ready = [i for i, lanes in enumerate(prepared) if not isinstance(lanes, Exception)]
-    lanes: list[Any] = [prepared[i] for i in ready]
-    errors = lockstep([jobs[i][0].graph for i in ready], [lane[0] for lane in lanes], [lane[1] for lane in lanes])
-    stopped = {i: p for i, p in enumerate(prepared) if isinstance(p, Exception)}
-    stopped |= {i: error for i, error in zip(ready, errors, strict=True) if error is not None}
-    seconds = (time.perf_counter() - start) / len(jobs)
-    return [
-        stopped[i] if i in stopped else learner._keep(learner.graph.state, task, seconds)
-        for i, (learner, task, _) in enumerate(jobs)
-    ]
+        self.graph.state = {}  # version 0.1.0 kept what was learnt in both places
 
 
 def _valid_choice(validate: Validate) -> Validate:

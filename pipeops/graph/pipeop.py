@@ -77,8 +77,9 @@ class PipeOp(Configurable, ABC):
     """Whether the outputs have the type that came in (nop, copy)."""
     takes_valid: ClassVar[bool] = False
     """Whether `train` wants the validation inputs too, as `train(inputs, valid=...)`."""
-    stacks: ClassVar[bool] = False
-    """Whether `train_many` does better than one after another."""
+    train_many: ClassVar[Callable[..., Any] | None] = None
+    """A class that trains several of its nodes better than one after another has a class method `train_many(nodes, inputs,
+    valids)` here: a list of what `train` answers for each, or the exception that stopped it; valids may be None."""
     keeps_state: ClassVar[frozenset[str]] = frozenset({"predict_type"})
     """Hyperparameters that only matter when predicting: setting one keeps what was learnt."""
     example: ClassVar[Mapping[str, Any] | Callable[[], Mapping[str, Any]]] = {}
@@ -89,17 +90,6 @@ class PipeOp(Configurable, ABC):
     @abstractmethod
     def train(self, inputs: Sequence[Any]) -> tuple[Sequence[Any], Any]:
         """Learn from the inputs: `(outputs, state)`."""
-
-    @classmethod
-    def train_many(
-        cls, nodes: Sequence[Any], inputs: Sequence[Sequence[Any]], valids: Sequence[Sequence[Any] | None]
-    ) -> list[tuple[Sequence[Any], Any] | Exception]:
-        """What `train` answers for each of several nodes of this class, or the exception that stopped it.
-
-        valids: the validation inputs, or None where there are none or the class does not take them. Here one after another.
-        """
-        wanted = [{} if valid is None else {"valid": valid} for valid in valids]
-        return [attempt(n.train, given, **more) for n, given, more in zip(nodes, inputs, wanted, strict=True)]
 
     @abstractmethod
     def predict(self, inputs: Sequence[Any], state: Any) -> Sequence[Any]:
@@ -132,15 +122,6 @@ class PipeOp(Configurable, ABC):
 
 
 C = TypeVar("C", bound=type)
-R = TypeVar("R")
-
-
-def attempt(call: Callable[..., R], *args: Any, **options: Any) -> R | Exception:
-    """What a call answers, or the exception that it raises."""
-    try:
-        return call(*args, **options)
-    except Exception as error:
-        return error
 
 
 def operator(cls: C) -> C:

@@ -9,7 +9,7 @@ import copy
 import re
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -17,7 +17,8 @@ import attrs
 
 from pipeops.data import Task
 from pipeops.data.prototype import prototype
-from pipeops.errors import DataError, NotTrainedError
+from pipeops.errors import DataError, NotTrainedError, refused
+from pipeops.learn.fits import Run, outcome
 from pipeops.learn.prediction.base import Prediction
 from pipeops.params import Params
 from pipeops.saving import read, savable, write
@@ -49,8 +50,8 @@ class Learner(ABC):
     predict_types: tuple[str, ...] = ("response",)
     fallback: "Learner | None" = None
     encapsulate: Literal["none", "try"] = "none"
-    stacks: bool = False
-    """Whether `train_many` gains from getting many tasks at once."""
+    vectorizes: bool = False
+    """Whether its runs gain from being driven together."""
 
     def __init__(self, id: str):
         self.id = id
@@ -69,7 +70,7 @@ class Learner(ABC):
 
     @abstractmethod
     def _train(self, task: Task, valid: Task | None) -> Any:
-        """The model."""
+        """The model, or a run that returns it."""
 
     @abstractmethod
     def _predict(self, task: Task, model: Any) -> Prediction:
@@ -86,22 +87,27 @@ class Learner(ABC):
         return self._trained().model
 
     def train(self, task: Task, rows: Any = None, *, valid: Task | None = None) -> Self:
-        """Train on a task, or on some of its rows (ids, or a mask); what was learnt before is forgotten.
+        """Train on a task, or on some of its rows (ids, or a mask); replaces what was learnt, and keeps it when refused.
 
         valid: data to validate on during training, for learners that do; never fitted on.
         """
         self._check(task)
-        self.params.refuse_tokens()
-        task = task if rows is None else task.filter(rows)
-        self.state = None
-        start = time.perf_counter()
-        model = self._train(task, valid)
-        return self._keep(model, task, time.perf_counter() - start)
+        return outcome(self.training(task if rows is None else task.filter(rows), valid))
 
-    def _keep(self, model: Any, task: Task, seconds: float) -> Self:
-        """Become trained."""
-        self.timings = {"train": seconds}
-        self.state = LearnerState(model, prototype(task), seconds)
+    def training(self, task: Task, valid: Task | None = None) -> Run[Self]:
+        """Training as a run (see `fits.py`) that returns the learner itself; until then it stays as it was."""
+        start = time.perf_counter()
+        try:
+            self._check(task)
+            self.params.refuse_tokens()
+            model = self._train(task, valid)
+            if isinstance(model, Generator):
+                model = yield from model
+        except Exception as error:
+            self.state = self.state if refused(error) else None
+            raise
+        seconds = time.perf_counter() - start
+        self.state, self.timings = LearnerState(model, prototype(task), seconds), {"train": seconds}
         return self
 
     def predict(self, task: Task, rows: Any = None) -> Any:
@@ -110,26 +116,12 @@ class Learner(ABC):
         self._check(task)
         start = time.perf_counter()
         prediction = self._predict(task if rows is None else task.filter(rows), state.model)
-        self.timings["predict"] = time.perf_counter() - start
+        self.timings = {**self.timings, "predict": time.perf_counter() - start}
         return prediction
 
     def predict_newdata(self, frame: Any) -> Any:
         """Predict on a frame with the task's feature columns; the target column may be absent."""
         return self.predict(self._trained().prototype.newdata(frame))
-
-    @classmethod
-    def train_many(
-        cls, learners: Iterable[Any], tasks: Iterable[Task], valids: Iterable[Task | None]
-    ) -> "Iterator[Self | Exception]":
-        """Train learners of this class in place, each on its task: the learner itself, or the exception that stopped it.
-
-        valids: validation data, or None. Here one after another; a class that `stacks` trains them together where it can.
-        """
-        for learner, task, valid in zip(learners, tasks, valids, strict=True):
-            try:
-                yield learner.train(task, valid=valid)
-            except Exception as error:
-                yield error
 
     def seeded(self, seed: int) -> Self:
         """Set every hyperparameter called `seed` or `random_state` that is None; returns the learner itself."""

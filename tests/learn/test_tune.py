@@ -433,7 +433,7 @@ def test_epochs_are_tuned_internally_by_the_mean_of_the_best_ones(blobs, monkeyp
     final = made.learner
     assert final.validate is None
     assert final.params["torch_model_classif.patience"] == 0
-    assert final.graph.state["torch_model_classif"].epochs == expected
+    assert final.model["torch_model_classif"].epochs == expected
     assert learner.validate == "test"
 
 

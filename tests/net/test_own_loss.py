@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from pipeops import as_learner, as_task_classif, as_task_regr, auto_tuner, msr, nn, po, rsmp, t_clbk, to_tune
 from pipeops.errors import ConfigError, DataError, TrainingError
+from pipeops.learn.fits import drive
 from pipeops.net import torch_callback
 
 rng = np.random.default_rng(3)
@@ -117,7 +118,7 @@ def test_loss_in_the_history(loss, stacked):
     settings = {"measures_train": ["loss"], "measures_valid": ["loss", "classif.ce"], "shuffle": False}
     learner = as_learner(graph(loss, **settings), validate="predefined")
     if stacked:
-        learner, _ = learner.train_many([learner.clone(), learner.clone()], [TASK, TASK], [TASK, TASK])
+        learner, _ = drive(learner.clone().training(TASK, TASK) for _ in range(2))
         assert learner.model["torch_model_classif"].stacked == 2
     else:
         learner.train(TASK, valid=TASK)
@@ -196,7 +197,7 @@ def test_batches_without_positives(settings, stacked):
     assert alone.history.columns == ["epoch", "train.classif.ce", "train.batches_without_positives"]
     learner = as_learner(graph(callbacks=[history], **settings))
     if stacked:
-        learner, other = learner.train_many([learner.clone(), learner.clone()], [TASK, TASK], [None, None])
+        learner, other = drive(learner.clone().training(TASK) for _ in range(2))
         assert other.model["torch_model_classif"].stacked == 2
     else:
         learner.train(TASK)

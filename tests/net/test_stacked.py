@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from pipeops import as_learner, as_task_classif, as_task_regr, nn, po
 from pipeops.data.selectors import selector_type
-from pipeops.graph.graph_learner import GraphLearner
-from pipeops.learn.learner import Learner
+from pipeops.learn.fits import drive
 from pipeops.net import StratifiedBatches, WeightedBatches, last, layer, torch_callback
 
 N = 46
@@ -67,11 +66,12 @@ def state(trained):
     return next(s for name, s in trained.model.items() if name.startswith("torch_model"))
 
 
-def train(learners, tasks, valids=None, cls=GraphLearner):
+def train(learners, tasks, valids=None, alone=False):
     valids = valids or [None] * len(tasks)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        return list(cls.train_many.__func__(GraphLearner, learners, tasks, valids))
+        runs = [one.training(t, v) for one, t, v in zip(learners, tasks, valids, strict=True)]
+        return [made for run in runs for made in drive([run])] if alone else drive(runs)
 
 
 def equal(one, other, whole):
@@ -100,7 +100,7 @@ def check(learners, kind="two", together=3, valid=False, tasks=None):
     if not isinstance(learners, list):
         learners = [learners.clone().seeded(10 + i) for i in range(len(tasks))]
     valids = tests if valid else None
-    alone = train([one.clone() for one in learners], tasks, valids, cls=Learner)
+    alone = train([one.clone() for one in learners], tasks, valids, alone=True)
     made = train([one.clone() for one in learners], tasks, valids)
     for one, other in zip(alone, made, strict=True):
         assert isinstance(one, Exception) == isinstance(other, Exception), (one, other)
@@ -458,7 +458,7 @@ def test_callbacks_at_epochs_see_their_own_run():
 
     trains, _ = folds(task())
     seen, expected = [], []
-    train([learner(callbacks=callbacks(expected), seed=i) for i in range(3)], trains, cls=Learner)
+    train([learner(callbacks=callbacks(expected), seed=i) for i in range(3)], trains, alone=True)
     made = train([learner(callbacks=callbacks(seen), seed=i) for i in range(3)], trains)
     assert state(made[0]).stacked == 3
     assert sorted(seen) == sorted(expected)

@@ -5,8 +5,8 @@ import polars as pl
 import pytest
 
 from pipeops import as_learner, as_task_classif, benchmark, benchmark_grid, load_learner, lrn, nn, po, resample, rsmp
-from pipeops.graph import graph_learner
 from pipeops.graph.graph_learner import GraphLearner
+from pipeops.learn.benchmark import run as runs
 from pipeops.learn.benchmark.run import Job, _groups
 
 rng = np.random.default_rng(0)
@@ -40,7 +40,7 @@ def stacked(result):
 
 def run(learners, way, **settings):
     grid = benchmark_grid(TASK, learners, rsmp("cv", folds=3))
-    return benchmark(grid, seed=1, store_models=True, progress=False, stacked=way, **settings)
+    return benchmark(grid, seed=1, store_models=True, progress=False, vectorized=way, **settings)
 
 
 def same(one, other):
@@ -49,15 +49,14 @@ def same(one, other):
     np.testing.assert_allclose(a["classif.logloss"], b["classif.logloss"], rtol=1e-5)
 
 
-def test_rows_of_a_grid_train_together_where_only_numbers_differ():
+def test_the_folds_of_a_row_train_together():
     def learners():
         return [learner("slow"), learner("fast", lr=0.1), lrn("classif.log_reg", predict_type="prob"), learner("wide", width=9)]
 
-    alone, together, automatic = (run(learners(), way) for way in (False, True, None))
+    alone, together = (run(learners(), way) for way in (False, True))
     assert stacked(alone) == [1] * 9
-    assert stacked(together) == stacked(automatic) == [6] * 6 + [3] * 3
+    assert stacked(together) == [3] * 9
     same(alone, together)
-    same(alone, automatic)
 
 
 def test_test_rows_validate_each_fold():
@@ -88,21 +87,39 @@ def test_one_that_diverges_is_noted_and_the_others_are_as_they_were():
         np.testing.assert_allclose(a.outcome.prediction.prob, b.outcome.prediction.prob, atol=1e-6)
 
 
-def test_workers_share_the_jobs_unless_told_otherwise():
-    jobs = [Job(row, i, 0) for row in benchmark_grid(TASK, [learner("a"), learner("b")], rsmp("cv", folds=3)) for i in range(3)]
-    jobs += [Job(row, i, 0) for row in benchmark_grid(TASK, lrn("classif.featureless"), rsmp("cv", folds=3)) for i in range(2)]
-    assert _groups(jobs, range(8), None, 1) == [[0, 1, 2, 3, 4, 5], [6], [7]]
-    assert _groups(jobs, range(8), None, 4) == [[0, 1], [2, 3], [4, 5], [6], [7]]
-    assert _groups(jobs, range(8), True, 4) == [[0, 1, 2, 3, 4, 5], [6], [7]]
-    assert _groups(jobs, [0, 3, 7], None, 1) == [[0, 3], [7]]
-    assert _groups(jobs, range(3), False, 1) == [[0], [1], [2]]
+def test_what_trains_together_follows_from_a_row_alone():
+    folds = rsmp("cv", folds=3).instantiate(TASK, 1)
+    jobs = [Job(row, i, 0) for row in benchmark_grid(TASK, [learner("a"), learner("b")], folds) for i in range(3)]
+    jobs += [Job(row, i, 0) for row in benchmark_grid(TASK, lrn("classif.featureless"), folds) for i in range(2)]
+    assert _groups(jobs, True) == [[0, 1, 2], [3, 4, 5], [6], [7]]
+    assert _groups(jobs, False) == [[k] for k in range(8)]
+
+
+def bits(result, id):
+    """Everything that decides the numbers of a learner in a benchmark."""
+    return [
+        (r.outcome.prediction.prob.tobytes(), r.outcome.learner.network.head.weight.detach().numpy().tobytes())
+        for r in result.records
+        if r.learner_id == id
+    ]
+
+
+@pytest.mark.parametrize("settings", [{"n_jobs": 2}, {}])
+def test_neither_other_rows_nor_workers_nor_what_was_done_before_change_a_number(tmp_path, settings):
+    one = run([learner("a", epochs=20)], True)
+    beside = run([learner("b", lr=0.1), learner("a", epochs=20), learner("c")], True, **settings)
+    assert bits(beside, "a") == bits(one, "a")
+    run([learner("a", epochs=20)], True, path=tmp_path)
+    done = [file for file in tmp_path.rglob("*") if file.is_file() and "benchmark" not in file.name]
+    done[0].unlink()
+    assert bits(run([learner("a", epochs=20)], True, path=tmp_path), "a") == bits(one, "a")
 
 
 def test_large_tasks_are_prepared_in_parts(monkeypatch):
-    monkeypatch.setattr(graph_learner, "TOGETHER", 2)
-    assert stacked(run([learner("a")], None)) == [2, 2, 1]
-    monkeypatch.setattr(graph_learner, "CELLS", 10)
-    assert stacked(run([learner("a")], None)) == [1, 1, 1]
+    monkeypatch.setattr(runs, "TOGETHER", 2)
+    assert stacked(run([learner("a")], True)) == [2, 2, 1]
+    monkeypatch.setattr(runs, "CELLS", 10)
+    assert stacked(run([learner("a")], True)) == [1, 1, 1]
 
 
 def test_time_is_shared():

@@ -20,7 +20,7 @@ def run(loss, optimizer, stacked):
         >> po("torch_optimizer", optimizer=optimizer, lr=0.02)
         >> po("torch_model_classif", epochs=6, batch_size=32, predict_type="prob")
     )
-    result = resample(TASK, as_learner(graph), rsmp("cv", folds=4), seed=1, store_models=True, stacked=stacked)
+    result = resample(TASK, as_learner(graph), rsmp("cv", folds=4), seed=1, store_models=True, vectorized=stacked)
     together = [learner.model["torch_model_classif"].stacked for learner in result.learners()]
     return together, result.predictions()["prob.1"].to_numpy()
 

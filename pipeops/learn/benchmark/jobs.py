@@ -1,11 +1,12 @@
 """Jobs: one training and one prediction each, and what they leave.
 
-`run_group` runs jobs on one task with learners of one class; it hands them to `train_many` together, so that a class that
-can train several at once may. A failure is raised, or noted where the learner says so. Neighbours: learner and
+`run_group` runs jobs on one task together: one driver answers all of their fits (`learn/fits.py`), so that nodes that train
+several at once may. A failure is raised, or noted where the learner says so. Neighbours: learner and
 resampling below; run (which jobs there are, and where they run) and results above.
 """
 
 import sys
+import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 
 from pipeops.data import Task
 from pipeops.errors import NotTrainedError
+from pipeops.learn.fits import drive
 from pipeops.learn.learner import Learner
 from pipeops.learn.prediction.base import Prediction
 from pipeops.learn.prediction.classif import PredictionClassif
@@ -72,13 +74,17 @@ class Trained:
 
 
 def run_group(task: Task, learners: Sequence[Learner], several: Sequence[Sets], store_models: bool) -> Iterator[Outcome]:
-    """The outcomes of jobs on one task, with learners of one class, in order."""
+    """The outcomes of jobs on one task, in order."""
     tests = [task.filter(sets.test) for sets in several]
     trains = [task.filter(sets.train) for sets in several]
     valids = [t if getattr(one, "validate", None) == "test" else None for one, t in zip(learners, tests, strict=True)]
-    own = (learner.clone().seeded(sets.seed) for learner, sets in zip(learners, several, strict=True))
-    made = type(learners[0]).train_many(own, trains, valids)
+    own = [learner.clone().seeded(sets.seed) for learner, sets in zip(learners, several, strict=True)]
+    start = time.perf_counter()
+    made = drive(one.training(train, valid) for one, train, valid in zip(own, trains, valids, strict=True))
+    share = (time.perf_counter() - start) / len(made)
     for learner, sets, train, test, trained in zip(learners, several, trains, tests, made, strict=True):
+        if isinstance(trained, Learner) and len(made) > 1:
+            trained.timings = {"train": share}
         yield _outcome(learner, trained, train, test, sets.seed, store_models)
 
 

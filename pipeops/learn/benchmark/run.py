@@ -6,7 +6,7 @@ workers. Neighbours: grid, jobs and store below, results beside it.
 
 import hashlib
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,11 @@ from pipeops.learn.benchmark.results import BenchmarkResult, BenchmarkWarning, R
 from pipeops.learn.benchmark.store import Store
 from pipeops.learn.learner import Learner
 from pipeops.learn.resampling.base import Resampling
+
+CELLS = 1 << 26
+"""How many values of a task are prepared before training, at most, where learners are trained together."""
+TOGETHER = 64
+"""How many learners are trained together, at most; more would hardly be faster, and an interrupt costs all of them."""
 
 
 @attrs.frozen(eq=False)
@@ -45,7 +50,7 @@ def benchmark(
     progress: bool | None = None,
     path: str | Path | None = None,
     measures: Any = None,
-    stacked: bool | None = None,
+    vectorized: bool = True,
 ) -> BenchmarkResult:
     """Resample every row of a grid.
 
@@ -53,9 +58,9 @@ def benchmark(
     (-1 for all cores); None is 1, or what `joblib.parallel_config` says, so that Dask or Ray can run the grid.
     store_models: keep the trained learners. progress: a bar; None shows it on a terminal. path: a folder that keeps each
     finished job, so that the same call goes on after an interruption. measures: what `score` and `aggregate` take when
-    they are given none. stacked: train the networks of a task together where their blueprints allow it, to the same numbers
-    but for rounding; None divides them among the workers, True does not, False trains one by one. An interrupt (Ctrl-C)
-    returns what is done, with a `BenchmarkWarning`.
+    they are given none. vectorized: train the networks of a row's folds together where that is possible, on one worker, to the
+    numbers that each would get alone but for rounding; False trains one by one, on all workers. The numbers of a row depend
+    on nothing else in the grid. An interrupt (Ctrl-C) returns what is done, with a `BenchmarkWarning`.
 
     >>> from pipeops import benchmark, benchmark_grid, lrn, rsmp, tsk
     >>> grid = benchmark_grid(tsk("iris"), [lrn("classif.featureless"), lrn("classif.lda")], rsmp("cv", folds=3))
@@ -69,7 +74,7 @@ def benchmark(
     if store:
         store.keep_seed(seed)
     jobs = _jobs(grid, seed)
-    outcomes = _run(jobs, n_jobs, store_models, progress, store, stacked)
+    outcomes = _run(jobs, n_jobs, store_models, progress, store, vectorized)
     records = [_record(job, outcomes[i]) for i, job in enumerate(jobs) if i in outcomes]
     tasks = {row.task.id: row.task for row in grid}
     return BenchmarkResult(records, tasks, seed=seed, measures=measures)
@@ -146,13 +151,15 @@ def _run(
     store_models: bool,
     progress: bool | None,
     store: Store | None,
-    stacked: bool | None,
+    vectorized: bool,
 ) -> dict[int, Outcome]:
     """The outcomes by position, as far as an interrupt let them come."""
     from tqdm import tqdm
 
-    outcomes = _finished_before(jobs, store)
-    groups = _groups(jobs, [i for i in range(len(jobs)) if i not in outcomes], stacked, _workers(n_jobs))
+    found = _finished_before(jobs, store)
+    groups = [group for group in _groups(jobs, vectorized) if any(i not in found for i in group)]
+    again = {i for group in groups for i in group}
+    outcomes = {i: outcome for i, outcome in found.items() if i not in again}
     hide = None if progress is None else not progress
     with tqdm(total=len(jobs), initial=len(outcomes), disable=hide, desc="benchmark", unit="job") as bar:
         try:
@@ -176,16 +183,30 @@ def _finished_before(jobs: Sequence[Job], store: Store | None) -> dict[int, Outc
     return {i: outcome for i, outcome in found if outcome is not None and outcome.failure is None}
 
 
-def _groups(jobs: Sequence[Job], positions: Iterable[int], stacked: bool | None, workers: int) -> list[list[int]]:
-    """Positions of the jobs that are handed over together: of a task, with learners of a class that stacks; else each alone."""
-    groups: dict[Any, list[int]] = {}
-    for i in positions:
-        row = jobs[i].row
-        together = row.learner.stacks and stacked is not False
-        groups.setdefault((row.task.id, type(row.learner)) if together else i, []).append(i)
-    parts = 1 if stacked else workers
-    sizes = {key: -(-len(group) // parts) for key, group in groups.items()}
-    return [group[k : k + sizes[key]] for key, group in groups.items() for k in range(0, len(group), sizes[key])]
+def _groups(jobs: Sequence[Job], vectorized: bool) -> list[list[int]]:
+    """Positions of the jobs that are run together: iterations of one row of the grid, as many as are held in memory at once.
+
+    Which they are follows from the row alone, so that its numbers depend neither on other rows nor on the number of workers;
+    and a group that was interrupted is run again as a whole.
+    """
+    groups: list[list[int]] = []
+    row, cells = None, 0
+    for i, job in enumerate(jobs):
+        own = _cells(job)
+        joins = vectorized and job.row is row and job.row.learner.vectorizes and len(groups[-1]) < TOGETHER
+        if joins and cells + own <= CELLS:
+            groups[-1].append(i)
+            cells += own
+        else:
+            groups.append([i])
+            row, cells = job.row, own
+    return groups
+
+
+def _cells(job: Job) -> int:
+    """How many values of the task a job holds while it trains."""
+    task, _, resampling = job.row
+    return len(task.feature_names) * (len(resampling.train_set(job.iteration)) + len(resampling.test_set(job.iteration)))
 
 
 def _outcomes(

@@ -15,7 +15,8 @@ import torch
 
 from pipeops.data import Task
 from pipeops.errors import ConfigError, DataError
-from pipeops.graph.pipeop import Channel, PipeOp, attempt, operator
+from pipeops.graph.pipeop import Channel, PipeOp, operator
+from pipeops.learn.fits import attempt
 from pipeops.net.callbacks.base import RESERVED, Callback, Context, copies
 from pipeops.net.callbacks.shelf import EarlyStopping, History
 from pipeops.net.inputs.batches import Batches, CutOrder, Epochs, draws_rows
@@ -42,7 +43,6 @@ class TorchModel(PipeOp):
 
     task_type: ClassVar[str]
     takes_valid: ClassVar[bool] = True
-    stacks: ClassVar[bool] = True
     keeps_state: ClassVar[frozenset[str]] = frozenset({"predict_type", "batch_size_predict", "device", "num_threads"})
     example: ClassVar[Mapping[str, Any]] = {"epochs": 2, "batch_size": 4, "seed": 0}
 
