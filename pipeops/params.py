@@ -1,9 +1,9 @@
 """Hyperparameters: attrs fields that know their kind, range and default, and `Params`, the live view over nested ones.
 
 A class gets a hyperparameter by a field, `p: float = real(0, 1, default=0.5)`; it is validated when an instance is made.
-`Configurable` gives such a class `params()` and `with_param(address, value)`; an address is a dotted path, and a field
-whose value has hyperparameters of its own passes the rest of the address on. Graphs and learners wrap the same two
-questions in a `Params` mapping. Neighbours: errors below; registry, graph, ops and net above.
+`Parameterized` is whatever has some, its own ones and those of its parts; every address is a dotted path through parts,
+and `params` is the view over it, on nodes, losses, graphs and learners alike. `Configurable` is one that never changes:
+`with_param(address, value)` answers a changed copy. Neighbours: errors below; registry, graph, ops and net above.
 """
 
 import enum
@@ -12,7 +12,7 @@ import math
 import numbers
 import operator
 from collections.abc import Callable, ItemsView, Iterator, Mapping, MutableMapping, Sequence
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, Literal, Self, final
 
 import attrs
 
@@ -177,26 +177,82 @@ class Setting:
     value: Any
 
 
-class Configurable:
-    """A frozen attrs class whose hyperparameters are its fields: `params()` reads them, `with_param` makes a changed copy."""
+class Parameterized:
+    """Whatever has hyperparameters: some of its own, and those of its parts. `params` is the view over all of them.
 
-    nested: ClassVar[str | None] = None
-    """The field whose own hyperparameters appear beside these ones (a loss in its node), without a prefix."""
+    An address is a dotted path: the name of a part, and the address within it; a part named "" stands beside the own ones.
+    """
 
-    def params(self) -> dict[str, Setting]:
-        """Every hyperparameter by name (or dotted address, for one that belongs to a held object)."""
-        own = {name: Setting(param, getattr(self, name)) for name, param in hyperparameters(type(self)).items()}
-        inner = getattr(self, self.nested, None) if self.nested else None
-        return own | inner.params() if isinstance(inner, Configurable) else own
+    def own_params(self) -> Mapping[str, Setting]:
+        """Its own hyperparameters by name."""
+        return {}
 
+    def parts(self) -> "Mapping[str, Parameterized]":
+        """What it holds that has hyperparameters of its own, by name."""
+        return {}
+
+
+def settings_of(thing: Parameterized) -> dict[str, Setting]:
+    """Every hyperparameter of a thing and its parts, by address."""
+    found = dict(thing.own_params())
+    for name, part in thing.parts().items():
+        inner = settings_of(part)
+        found |= {f"{name}.{address}": setting for address, setting in inner.items()} if name else inner
+    return found
+
+
+def setting_of(thing: Parameterized, address: str) -> Setting | None:
+    """One hyperparameter by address, in one descent; None where there is none."""
+    own = thing.own_params().get(address)
+    if own is not None:
+        return own
+    return next((found for _, part, rest in _places(thing, address) if (found := setting_of(part, rest))), None)
+
+
+def _places(thing: Parameterized, address: str) -> Iterator[tuple[str, Parameterized, str]]:
+    """The parts that an address may lead into: name, part, and the rest of the address."""
+    parts = thing.parts()
+    name, _, rest = address.partition(".")
+    if rest and name in parts:
+        yield name, parts[name], rest
+    elif "" in parts:
+        yield "", parts[""], address
+
+
+class Configurable(Parameterized):
+    """A frozen attrs class whose hyperparameters are its fields: `params` reads them, `with_param` makes a changed copy.
+
+    A class with parts says so in `parts` and takes a changed one in `with_part`.
+    """
+
+    def own_params(self) -> Mapping[str, Setting]:
+        """The fields that are hyperparameters."""
+        return {name: Setting(param, getattr(self, name)) for name, param in hyperparameters(type(self)).items()}
+
+    @final
+    @property
+    def params(self) -> "Params":
+        """Every hyperparameter by name (or dotted address, for one that belongs to a part), to read."""
+        return Params(self, who(self))
+
+    @final
     def with_param(self, address: str, value: Any) -> Self:
         """A copy with one hyperparameter changed; unknown addresses are refused with a near one."""
-        if address in hyperparameters(type(self)):
-            return attrs.evolve(self, **{address: value})  # pyright: ignore[reportArgumentType]
-        inner = getattr(self, self.nested, None) if self.nested else None
-        if isinstance(inner, Configurable) and address in inner.params():
-            return attrs.evolve(self, **{self.nested: inner.with_param(address, value)})  # pyright: ignore
-        raise UnknownParameterError(f"{who(self)}: no hyperparameter '{address}'.{suggest(address, self.params())}")
+        if address not in self.own_params():
+            for name, part, rest in _places(self, address):
+                if name or setting_of(part, rest):
+                    return self.with_part(name, part.with_param(rest, value))  # type: ignore[attr-defined]
+        return self.with_own(address, value)
+
+    def with_own(self, name: str, value: Any) -> Self:
+        """A copy with one hyperparameter of its own changed."""
+        if name not in self.own_params():
+            raise UnknownParameterError(f"{who(self)}: no hyperparameter '{name}'.{suggest(name, settings_of(self))}")
+        return attrs.evolve(self, **{name: value})  # pyright: ignore[reportArgumentType]
+
+    def with_part(self, name: str, part: Any) -> Self:
+        """A copy with one of its parts exchanged."""
+        raise NotImplementedError(f"{type(self).__name__} names parts and does not say how one is exchanged (with_part).")
 
     def changed(self) -> dict[str, Any]:
         """The constructor arguments that differ from their defaults, for `repr` and saving."""
@@ -232,30 +288,44 @@ def check_names(owner: str, holder: Callable[..., Any], given: Mapping[str, Any]
 
 
 class Params(MutableMapping[str, Any]):
-    """A live, printable view over the hyperparameters of a graph or learner, by dotted address.
+    """A live, printable view over the hyperparameters of a graph, a learner, a node or a part of one, by dotted address.
 
-    Reading gives the present value, assigning validates and changes it. It stores nothing itself.
+    Reading gives the present value; assigning validates and changes it, where the thing may change. It stores nothing.
     """
 
-    def __init__(self, read: Callable[[], dict[str, Setting]], write: Callable[[str, Any], object], owner: str):
-        self._read, self._write, self._owner = read, write, owner
+    def __init__(self, thing: Parameterized, owner: str, write: Callable[[str, Any], object] | None = None):
+        self._thing, self._owner, self._write = thing, owner, write
 
     def __getitem__(self, address: str) -> Any:
-        settings = self._read()
-        if address not in settings:
-            raise UnknownParameterError(f"{self._owner}: no hyperparameter '{address}'.{suggest(address, settings)}")
-        return settings[address].value
+        return self.setting(address).value
+
+    def __contains__(self, address: object) -> bool:
+        return isinstance(address, str) and setting_of(self._thing, address) is not None
 
     def __setitem__(self, address: str, value: Any) -> None:
+        if self._write is None:
+            raise ConfigError(
+                f"{self._owner}: never changes; with_param({source(address)}, ...) answers a changed copy, and the params of the "
+                "graph or learner that holds it can be set."
+            )
         self._write(address, value)
+
+    def setting(self, address: str) -> Setting:
+        """Value, kind and range of one hyperparameter."""
+        found = setting_of(self._thing, address)
+        if found is None:
+            raise UnknownParameterError(
+                f"{self._owner}: no hyperparameter '{address}'.{suggest(str(address), settings_of(self._thing))}"
+            )
+        return found
 
     def settings(self) -> dict[str, Setting]:
         """Value, kind and range of every hyperparameter, by address."""
-        return self._read()
+        return settings_of(self._thing)
 
     def refuse_tokens(self) -> None:
         """Raise `ConfigError` when a hyperparameter is still to be tuned."""
-        for address, setting in self._read().items():
+        for address, setting in self.settings().items():
             if isinstance(setting.value, Token):
                 raise ConfigError(
                     f"{self._owner}: '{address}' is still to be tuned ({setting.value!r}): use auto_tuner(...), or set a value."
@@ -265,15 +335,15 @@ class Params(MutableMapping[str, Any]):
         raise ConfigError(f"{self._owner}: a hyperparameter cannot be removed; set '{address}' to another value.")
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._read())
+        return iter(self.settings())
 
     def items(self) -> ItemsView[str, Any]:
         """All addresses and values, read at once."""
-        return {address: setting.value for address, setting in self._read().items()}.items()
+        return {address: setting.value for address, setting in self.settings().items()}.items()
 
     def __len__(self) -> int:
-        return len(self._read())
+        return len(self.settings())
 
     def __repr__(self) -> str:
-        rows = [(a, s.param.kind, s.param.range, source(s.param.default), source(s.value)) for a, s in self._read().items()]
+        rows = [(a, s.param.kind, s.param.range, source(s.param.default), source(s.value)) for a, s in self.settings().items()]
         return table(("id", "kind", "range", "default", "value"), rows)

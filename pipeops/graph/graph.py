@@ -26,7 +26,7 @@ from pipeops.graph.learner_node import LearnerOp
 from pipeops.graph.pipeop import AutoId, Channel, PipeOp
 from pipeops.learn.fits import Run, outcome
 from pipeops.learn.learner import Learner
-from pipeops.params import Params, Setting, same
+from pipeops.params import Parameterized, Params, same, settings_of
 from pipeops.saving import savable
 from pipeops.text import table
 
@@ -39,7 +39,7 @@ class Trained(NamedTuple):
 
 
 @savable
-class Graph:
+class Graph(Parameterized):
     """A directed acyclic graph of PipeOps.
 
     Composed by `a >> b`, `[a, b] >> c`, `chain([...])` and `gunion([...])`, or by hand with `add_pipeop` and `add_edge`.
@@ -289,21 +289,22 @@ class Graph:
 
         Setting drops the states, unless the value is the present one or only matters when predicting.
         """
-        return Params(self._settings, self._set_param, "graph")
+        return Params(self, "graph", self._set_param)
 
-    def _settings(self) -> dict[str, Setting]:
-        return {f"{i}.{name}": s for i, node in self._nodes.items() for name, s in node.params().items()}
+    def parts(self) -> Mapping[str, PipeOp]:
+        """The nodes by id."""
+        return self._nodes
 
     def _set_param(self, address: str, value: Any) -> bool:
         """Set a hyperparameter; whether what was learnt is kept."""
         id, _, name = address.partition(".")
         if id not in self._nodes or not name:
-            raise UnknownParameterError(f"graph: no hyperparameter '{address}'.{suggest(address, self._settings())}")
+            raise UnknownParameterError(f"graph: no hyperparameter '{address}'.{suggest(address, settings_of(self))}")
         old, new = self._nodes[id], self._nodes[id].with_param(name, value)
         if (old.inputs, old.outputs) != (new.inputs, new.outputs):
             raise ConfigError(f"{id}: '{name}' decides which channels the node has, and they are joined; compose the graph anew.")
         self._nodes[id] = new
-        kept = name in new.keeps_state or same(old.params()[name].value, new.params()[name].value)
+        kept = name in new.keeps_state or same(old.params[name], new.params[name])
         if not kept:
             self.state = {}
         return kept

@@ -18,7 +18,6 @@ from pipeops.learn.learner import Learner
 from pipeops.learn.learners.sklearn_learner import as_sklearn_learner
 from pipeops.learn.plots.overlays import plot_history
 from pipeops.learn.resampling.splits import split
-from pipeops.params import Params
 from pipeops.saving import savable
 
 Validate = float | str | Task | None
@@ -45,13 +44,9 @@ class GraphLearner(Learner):
         """ "classif" or "regr", as the graph's output says."""
         return {"PredictionClassif": "classif", "PredictionRegr": "regr"}.get(self.graph.outputs[0].channel.predict)
 
-    @property
-    def params(self) -> Params:
-        """The graph's hyperparameters, by address `id.name`.
-
-        Setting one forgets what was learnt, unless the value is the present one or only matters when predicting.
-        """
-        return Params(self.graph._settings, self._set_param, self.id)
+    def parts(self) -> dict[str, Graph]:
+        """The graph."""
+        return {"": self.graph}
 
     def _set_param(self, address: str, value: Any) -> None:
         if not self.graph._set_param(address, value):
@@ -60,14 +55,13 @@ class GraphLearner(Learner):
     @property
     def predict_types(self) -> tuple[str, ...]:  # type: ignore[override]
         """What the node at the end can predict."""
-        setting = self._last.params().get("predict_type")
-        return setting.param.options if setting else ("response",)
+        params = self._last.params
+        return params.setting("predict_type").param.options if "predict_type" in params else ("response",)
 
     @property
     def predict_type(self) -> str:
         """What the node at the end predicts; may be set, before training or after."""
-        setting = self._last.params().get("predict_type")
-        return setting.value if setting else "response"
+        return self._last.params.get("predict_type", "response")
 
     @predict_type.setter
     def predict_type(self, value: str) -> None:
@@ -79,7 +73,7 @@ class GraphLearner(Learner):
     @property
     def _last(self) -> PipeOp:
         """The node that predicts: the last one with a `predict_type`, else the output's."""
-        predicting = [node for node in self.graph.nodes.values() if "predict_type" in node.params()]
+        predicting = [node for node in self.graph.nodes.values() if "predict_type" in node.params]
         return predicting[-1] if predicting else self.graph[self.graph.outputs[0].node]
 
     def _train(self, task: Task, valid: Task | None) -> Run[dict[str, Any]]:
@@ -108,7 +102,7 @@ class GraphLearner(Learner):
 
     def _seed(self) -> int:
         """The seed of the training run, also for the validation split; drawn when there is none."""
-        seeds = [s.value for a, s in self.graph._settings().items() if a.endswith(".seed") and s.value is not None]
+        seeds = [value for a, value in self.params.items() if a.endswith(".seed") and value is not None]
         return seeds[0] if seeds else int(np.random.SeedSequence().generate_state(1)[0])
 
     @property

@@ -6,7 +6,7 @@ learners into nodes, graph_learner.py makes a learner of the whole graph.
 
 import re
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import attrs
 
@@ -54,19 +54,26 @@ class LearnerOp(PipeOp):
     def outputs(self) -> tuple[Channel, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
         return (Channel("output", "None", f"Prediction{NAMES[self.learner.task_type]}"),)
 
-    def params(self) -> dict[str, Setting]:
-        """The learner's hyperparameters, and its predict type."""
+    def own_params(self) -> dict[str, Setting]:
+        """The learner's predict type."""
         types = Param("choice", options=tuple(self.learner.predict_types), default="response")
-        return {"predict_type": Setting(types, self.learner.predict_type), **self.learner.params.settings()}
+        return {"predict_type": Setting(types, self.learner.predict_type)}
 
-    def with_param(self, address: str, value: Any) -> "LearnerOp":
-        """A copy with a learner whose hyperparameter is changed."""
+    def parts(self) -> dict[str, Learner]:
+        """The learner, whose hyperparameters stand beside the predict type."""
+        return {"": self.learner}
+
+    def with_own(self, name: str, value: Any) -> Self:
+        """A copy with a learner that predicts something else."""
+        if name != "predict_type":
+            return super().with_own(name, value)
         learner = self.learner.clone()
-        if address == "predict_type":
-            learner.predict_type = value  # type: ignore[misc]
-        else:
-            learner.params[address] = value
-        return attrs.evolve(self, learner=learner)
+        learner.predict_type = value  # type: ignore[misc]
+        return self.with_part("", learner)
+
+    def with_part(self, name: str, part: Learner) -> Self:
+        """A copy with another learner."""
+        return attrs.evolve(self, learner=part)
 
     def train(self, inputs: Sequence[Any], valid: Sequence[Any] | None = None) -> tuple[Sequence[Any], Any]:
         """Nothing comes out; the state is the learner's."""

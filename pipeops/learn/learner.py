@@ -11,16 +11,16 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterable
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, final
 
 import attrs
 
 from pipeops.data import Task
 from pipeops.data.prototype import prototype
-from pipeops.errors import DataError, NotTrainedError, refused
+from pipeops.errors import ConfigError, DataError, NotTrainedError, refused
 from pipeops.learn.fits import Run, outcome
 from pipeops.learn.prediction.base import Prediction
-from pipeops.params import Params
+from pipeops.params import Parameterized, Params
 from pipeops.saving import read, savable, write
 
 _SEED = re.compile(r"(^|\.|__)(seed|random_state)$")
@@ -36,7 +36,7 @@ class LearnerState:
     seconds: float
 
 
-class Learner(ABC):
+class Learner(Parameterized, ABC):
     """Something that trains on a task and predicts on one.
 
     id: a name for tables. task_type: "classif" or "regr". predict_type: "response", "prob" or "se".
@@ -58,10 +58,25 @@ class Learner(ABC):
         self.state: LearnerState | None = None
         self.timings: dict[str, float] = {}
 
+    @final
     @property
-    @abstractmethod
     def params(self) -> Params:
-        """The hyperparameters: prints as a table, reads, sets and validates."""
+        """The hyperparameters by address: prints as a table, reads, sets and validates.
+
+        Setting one forgets what was learnt, unless the value is the present one or only matters when predicting.
+        """
+        return Params(self, self.id, self._set_param)
+
+    def with_param(self, address: str, value: Any) -> Self:
+        """An untrained copy with one hyperparameter changed."""
+        learner = self.clone()
+        learner.params[address] = value
+        return learner
+
+    def _set_param(self, address: str, value: Any) -> object:
+        """Change a hyperparameter; one that is unknown or a value that does not fit is refused. Here all are."""
+        self.params.setting(address)
+        raise ConfigError(f"{self.id}: '{address}' cannot be set.")
 
     @property
     @abstractmethod

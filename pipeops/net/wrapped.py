@@ -35,7 +35,7 @@ class Item(Configurable):
 
     def missing(self) -> list[str]:
         """Required hyperparameters that are not set."""
-        return [name for name, setting in self.params().items() if setting.value is UNSET]
+        return [name for name, value in self.params.items() if value is UNSET]
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -71,14 +71,14 @@ class Wrapped(Item):
     def reference(self) -> Any:
         return self.make
 
-    def params(self) -> dict[str, Setting]:
+    def own_params(self) -> dict[str, Setting]:
         """The arguments by name."""
         defaults = dict.fromkeys(self.arguments, UNSET) | (self._signature() or {})
         return {n: Setting(Param("anything", default=d), self.arguments.get(n, d)) for n, d in defaults.items()}
 
-    def with_param(self, address: str, value: Any) -> Self:
+    def with_own(self, name: str, value: Any) -> Self:
         """A copy with one argument changed."""
-        return attrs.evolve(self, arguments={**self.arguments, address: value})
+        return attrs.evolve(self, arguments={**self.arguments, name: value})
 
     def changed(self) -> dict[str, Any]:
         """The arguments that were given."""
@@ -94,23 +94,34 @@ class Configure(PipeOp):
 
     inputs: ClassVar[tuple[Channel, ...]] = (Channel("input", "ModelDescriptor", "Feed"),)
     outputs: ClassVar[tuple[Channel, ...]] = (Channel("output", "ModelDescriptor", "Feed"),)
+    holds: ClassVar[str]
+    """The field with the loss or optimizer."""
 
     def predict(self, inputs: Sequence[Any], state: Any) -> Sequence[Any]:
         """The feed as it came."""
         return inputs
 
-    def with_param(self, address: str, value: Any) -> Self:
+    def parts(self) -> dict[str, Item]:
+        """The loss or optimizer, whose hyperparameters stand beside the node's own."""
+        item = getattr(self, self.holds)
+        return {} if undecided(item) else {"": item}
+
+    def with_part(self, name: str, part: Any) -> Self:
+        """A copy with a changed loss or optimizer."""
+        return attrs.evolve(self, **{self.holds: part})
+
+    def with_own(self, name: str, value: Any) -> Self:
         """A copy with one hyperparameter changed; another loss or optimizer keeps the arguments that it takes too."""
-        new, name = super().with_param(address, value), str(self.nested)
-        old, item = getattr(self, name), getattr(new, name)
-        if address != name or isinstance(value, Item) or undecided(old) or undecided(item):
+        new = super().with_own(name, value)
+        old, item = getattr(self, self.holds), getattr(new, self.holds)
+        if name != self.holds or isinstance(value, Item) or undecided(old) or undecided(item):
             return new
-        shared = {n: v for n, v in old.changed().items() if n in item.params()}
+        shared = {n: v for n, v in old.changed().items() if n in item.params}
         return attrs.evolve(new, **{name: functools.reduce(lambda it, pair: it.with_param(*pair), shared.items(), item)})
 
     def set_once(self, descriptor: ModelDescriptor) -> ModelDescriptor:
         """The descriptor with this node's thing; refused when another node has set it already or it is not complete."""
-        name = str(self.nested)
+        name = self.holds
         item = getattr(self, name)
         if undecided(item):
             raise ConfigError(f"{self.id}: set '{name}' before training.")
@@ -122,7 +133,7 @@ class Configure(PipeOp):
 
     def changed(self) -> dict[str, Any]:
         """The arguments that make this node again, those of what it holds beside its own."""
-        name = str(self.nested)
+        name = self.holds
         held, default = getattr(self, name), hyperparameters(type(self))[name].default
         if undecided(held):
             return {} if held is UNSET else {name: held}
@@ -137,7 +148,7 @@ def undecided(thing: Any) -> bool:
 def own_names(node: type[PipeOp], item: Item) -> Item:
     """The item, unless one of its arguments has the name of one of the node's own."""
     for name in ("id", *hyperparameters(node)):
-        if name in item.params():
+        if name in item.params:
             raise ConfigError(
                 f"{node.__name__}: an argument of {item!r} may not be called '{name}', the node has one of that name."
             )

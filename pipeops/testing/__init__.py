@@ -48,7 +48,7 @@ def contract_checks(thing: Any, tasks: Tasks | None = None) -> list[Check]:
     [None]
     """
     node = isinstance(thing, PipeOp)
-    if "seed" in thing.params() and thing.params()["seed"].value is None:
+    if "seed" in thing.params and thing.params["seed"] is None:
         thing = thing.with_param("seed", 0)
     wanted = [*FOR_ALL, *FOR_NODES] if node else FOR_ALL
     checks = [Check(f.__name__.removeprefix("check_"), thing, tasks or (example_tasks() if node else {}), f) for f in wanted]

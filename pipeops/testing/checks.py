@@ -47,9 +47,9 @@ def check_repr(thing: Any, tasks: Tasks) -> None:
 
 def check_hyperparameters(thing: Any, tasks: Tasks) -> None:
     """Each hyperparameter can be read and set by its address, alone; another one is refused."""
-    before = {name: setting.value for name, setting in thing.params().items()}
+    before = dict(thing.params)
     for name, value in before.items():
-        after = {n: s.value for n, s in thing.with_param(name, value).params().items()}
+        after = dict(thing.with_param(name, value).params)
         assert list(after) == list(before), f"setting '{name}' changes which hyperparameters there are"
         changed = [n for n in before if content(after[n]) != content(before[n])]
         assert not changed, f"setting '{name}' to what it is changes {changed}"
@@ -93,7 +93,7 @@ def check_channels(node: PipeOp, tasks: Tasks) -> None:
 
 def check_unset(node: PipeOp, tasks: Tasks) -> None:
     """A required hyperparameter that is not set is refused in training, by name."""
-    for name, setting in node.params().items():
+    for name, setting in node.params.settings().items():
         if setting.param.default is UNSET:
             check_refused_unset(node, name, tasks)
 
@@ -182,7 +182,7 @@ def check_state_copies(node: PipeOp, tasks: Tasks) -> None:
 
 def _saved(pair: Any) -> Any:
     node = pair[0]
-    own = [type(node), *(s.value for s in node.params().values() if callable(s.value) and hasattr(s.value, "__qualname__"))]
+    own = [type(node), *(value for value in node.params.values() if callable(value) and hasattr(value, "__qualname__"))]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "node")
         saving.write(path, "node", list(pair))

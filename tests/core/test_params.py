@@ -14,6 +14,7 @@ from pipeops.errors import ConfigError, UnknownParameterError
 from pipeops.params import (
     UNSET,
     Configurable,
+    Parameterized,
     Params,
     Token,
     anything,
@@ -35,8 +36,6 @@ class Inner(Configurable):
 
 @configurable
 class Everything(Configurable):
-    nested = "inner"
-
     size: int = integer(1)
     low: int = integer(default=3)
     bounded: int = integer(0, 10, default=5)
@@ -48,6 +47,12 @@ class Everything(Configurable):
     how: Any = choice("mean", "sum", 2, None, default="mean")
     thing: Any = anything([1])
     inner: Any = anything(None)
+
+    def parts(self):
+        return {} if self.inner is None else {"": self.inner}
+
+    def with_part(self, name, part):
+        return attrs.evolve(self, inner=part)
 
 
 TAKEN = [
@@ -164,12 +169,55 @@ def test_with_param_makes_a_copy_and_leaves_the_original():
 
 def test_a_held_objects_hyperparameters_stand_beside_its_own():
     node = Everything(inner=Inner())
-    assert node.params()["rate"].value == 0.5
+    assert node.params["rate"] == 0.5
     changed = node.with_param("rate", 0.75)
     assert (changed.inner.rate, node.inner.rate) == (0.75, 0.5)
     with pytest.raises(ConfigError, match="Inner: 'rate' must be in"):
         node.with_param("rate", 2)
-    assert "rate" not in Everything().params()
+    assert "rate" not in Everything().params
+
+
+def test_the_params_of_what_never_changes_are_to_read():
+    node = Everything(inner=Inner())
+    assert (node.params["size"], node.params["rate"], "siz" in node.params) == (UNSET, 0.5, False)
+    with pytest.raises(ConfigError, match=r'Everything: never changes; with_param\("p", ...\)'):
+        node.params["p"] = 0.5
+
+
+class Row(Parameterized):
+    """A thing with many parts, which counts how often it is asked."""
+
+    asked = 0
+
+    def __init__(self, depth):
+        self.inner = {f"n{i}": Row(depth - 1) for i in range(3)} if depth else {"leaf": Inner()}
+
+    def own_params(self):
+        Row.asked += 1
+        return {}
+
+    def parts(self):
+        return self.inner
+
+
+def test_reading_one_address_of_many_costs_one_descent():
+    view = Params(Row(4), "rows")
+    assert len(view) == 81
+    Row.asked = 0
+    assert view["n0.n1.n2.n0.leaf.rate"] == 0.5
+    assert Row.asked == 5
+    with pytest.raises(UnknownParameterError, match=r"rows: no hyperparameter 'n0.n1.n2.n0.leaf.rat'. Did you mean"):
+        view["n0.n1.n2.n0.leaf.rat"]
+
+
+def test_parts_without_a_way_to_exchange_them_say_so():
+    @configurable
+    class Half(Configurable):
+        def parts(self):
+            return {"inner": Inner()}
+
+    with pytest.raises(NotImplementedError, match="with_part"):
+        Half().with_param("inner.rate", 0.1)
 
 
 def test_unknown_names_are_refused_with_a_near_one():
@@ -185,12 +233,15 @@ def test_changed_names_what_differs_from_its_default():
     assert Everything(thing=[1]).changed() == {"thing": [1]}, "equal but mutable: named, to be safe"
 
 
-class Holder:
+class Holder(Parameterized):
     """Something with a replaceable configuration and a view over it."""
 
     def __init__(self) -> None:
         self.node = Everything(size=1)
-        self.view = Params(lambda: self.node.params(), self.write, "holder")
+        self.view = Params(self, "holder", self.write)
+
+    def parts(self):
+        return {"": self.node}
 
     def write(self, name: str, value: Any) -> None:
         self.node = self.node.with_param(name, value)

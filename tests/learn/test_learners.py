@@ -273,7 +273,7 @@ def test_a_learner_is_a_node(iris):
     assert (po("scale") >> log_reg).params["classif_log_reg.C"] == 7.0
     node = po("learner", log_reg, id="own")
     log_reg.params["C"] = 8.0
-    assert node.params()["C"].value == 7.0
+    assert node.params["C"] == 7.0
     learner = as_learner(graph)
     learner.predict_type = "prob"
     assert learner.train(iris).predict(iris).predict_types == ["response", "prob"]

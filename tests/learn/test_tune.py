@@ -25,7 +25,7 @@ from pipeops import (
 )
 from pipeops.errors import ConfigError, TrainingError, UnknownParameterError
 from pipeops.learn.tuning.space import search_space
-from pipeops.params import Param, Params, Setting
+from pipeops.params import Param, Parameterized, Params, Setting
 
 pytest.importorskip("optuna")
 
@@ -42,12 +42,11 @@ class Parabola(Learner):
         self.kinds = {"x": Param("real", 0, 1), "k": Param("integer", 0, 9), "c": Param("choice", options=("a", "b"))}
         self.values = {"x": 0.0, "k": 0, "c": "a", "seed": None} | values
 
-    @property
-    def params(self):
+    def own_params(self):
         kinds = self.kinds | {"seed": Param("anything", default=None)}
-        return Params(lambda: {n: Setting(kinds[n], v) for n, v in self.values.items()}, self._write, self.id)
+        return {n: Setting(kinds[n], v) for n, v in self.values.items()}
 
-    def _write(self, name, value):
+    def _set_param(self, name, value):
         self.values[name] = value
 
     def clone(self):
@@ -209,8 +208,11 @@ def test_micro_average_scores_all_rows_at_once(line):
 
 
 def dimensions(token, kind, *bounds, **more):
-    params = Params(lambda: {"p": Setting(Param(kind, *bounds, **more), token)}, lambda *_: None, "thing")
-    (found,) = search_space(params, {})
+    class Thing(Parameterized):
+        def own_params(self):
+            return {"p": Setting(Param(kind, *bounds, **more), token)}
+
+    (found,) = search_space(Params(Thing(), "thing"), {})
     return found.kind, found.low, found.high, found.options
 
 

@@ -127,13 +127,13 @@ def test_however_it_is_given_the_loss_is_the_same(name):
 
 def test_arguments_are_hyperparameters():
     node = po("torch_loss", loss=Scaled, factor=2.0)
-    assert {k: s.value for k, s in node.params().items() if k != "loss"} == {"factor": 2.0, "reduction": "mean"}
+    assert {k: v for k, v in node.params.items() if k != "loss"} == {"factor": 2.0, "reduction": "mean"}
     graph = po("torch_ingress_num") >> nn("head") >> po("torch_loss", loss=torch.nn.BCEWithLogitsLoss)
     assert graph.params["torch_loss.reduction"] == "mean"
     graph.params["torch_loss.reduction"] = "sum"
     assert graph.params["torch_loss.reduction"] == "sum"
     assert repr(graph["torch_loss"]) == 'po("torch_loss", loss=torch.nn.BCEWithLogitsLoss, reduction="sum")'
-    assert list(po("torch_loss", loss=scaled).params()) == ["loss", "factor"]
+    assert list(po("torch_loss", loss=scaled).params) == ["loss", "factor"]
     assert repr(po("torch_loss", "mse")) == 'po("torch_loss", loss="mse")'
     assert repr(po("torch_loss", t_loss("huber", delta=2.0))) == 'po("torch_loss", loss="huber", delta=2.0)'
     assert not np.allclose(trained(scaled, factor=5.0), trained(scaled))

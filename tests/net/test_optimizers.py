@@ -201,11 +201,11 @@ def test_bad_input(name):
 def test_node_has_the_arguments_as_hyperparameters():
     node = po("torch_optimizer", lr=0.5)
     assert repr(node) == 'po("torch_optimizer", lr=0.5)'
-    assert node.params()["betas"].value == (0.9, 0.999)
+    assert node.params["betas"] == (0.9, 0.999)
     assert node.with_param("lr", 0.1).optimizer.lr == 0.1
-    assert node.with_param("optimizer", "sgd").params()["momentum"].value == 0
+    assert node.with_param("optimizer", "sgd").params["momentum"] == 0
     custom = po("torch_optimizer", optimizer=torch.optim.NAdam, lr=0.5)
-    assert custom.params()["momentum_decay"].value == 0.004
+    assert custom.params["momentum_decay"] == 0.004
     assert eval(repr(custom), {"po": po, "torch": torch}).optimizer.arguments == {"lr": 0.5}
     with pytest.raises(ConfigError, match="already"):
         (po("torch_ingress_num") >> po("torch_optimizer") >> po("torch_optimizer")).train(
@@ -234,6 +234,6 @@ def test_another_optimizer_keeps_the_arguments_that_it_takes_too():
     node = po("torch_optimizer", optimizer="sgd", lr=0.5, momentum=0.9).with_param("optimizer", "adam")
     assert repr(node) == 'po("torch_optimizer", lr=0.5)'
     made = po("torch_optimizer", optimizer="sgd", lr=0.5).with_param("optimizer", t_opt("adam", lr=0.1))
-    assert made.params()["lr"].value == 0.1
+    assert made.params["lr"] == 0.1
     loss = po("torch_loss", loss="cross_entropy", reduction="sum").with_param("loss", torch.nn.BCEWithLogitsLoss)
-    assert loss.params()["reduction"].value == "sum"
+    assert loss.params["reduction"] == "sum"

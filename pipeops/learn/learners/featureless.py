@@ -44,9 +44,9 @@ class Featureless(FlatLearner):
         self.predict_type = predict_type
         self.values = {name: param.default for name, param in self.declared.items()}
         for name, value in hyperparameters.items():
-            self.set_param(name, value)
+            self.params[name] = value
 
-    def settings(self) -> dict[str, Setting]:
+    def own_params(self) -> dict[str, Setting]:
         return {name: Setting(param, self.values[name]) for name, param in self.declared.items()}
 
     def _change(self, name: str, value: Any) -> None:

@@ -38,7 +38,7 @@ def _constructor(key: str, module: str, name: str, label: str, defaults: dict[st
         learner = SklearnLearner(cls(**usual), id=id, predict_type=predict_type, key=key)
         learner.usual = usual
         for argument, value in arguments.items():
-            learner.set_param(argument, value)
+            learner.params[argument] = value
         return learner
 
     make.__module__, make.__qualname__, make.__doc__ = __name__, key, label

@@ -89,7 +89,7 @@ class SklearnLearner(FlatLearner):
             return ("response", "prob") if scored else ("response",)
         return ("response", "se") if type(self.estimator).__name__ == "LinearRegression" else ("response",)
 
-    def settings(self) -> dict[str, Setting]:
+    def own_params(self) -> dict[str, Setting]:
         return estimators.settings(self.estimator, self.usual)
 
     def _change(self, name: str, value: Any) -> None:
@@ -124,7 +124,7 @@ class SklearnLearner(FlatLearner):
         return SklearnModel(estimator, features, levels, classes, covariance)
 
     def _check_set(self) -> None:
-        unset = [name for name, setting in self.settings().items() if setting.value is UNSET]
+        unset = [name for name, setting in self.own_params().items() if setting.value is UNSET]
         if unset:
             raise ConfigError(f"{self.id}: set {listing(unset)} before training.")
 

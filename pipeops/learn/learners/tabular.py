@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeops.data import Task
-from pipeops.errors import ConfigError, DataError, UnknownParameterError, listing, suggest
+from pipeops.errors import ConfigError, DataError, listing
 from pipeops.learn.learner import Learner
 from pipeops.learn.prediction.classif import PredictionClassif
 from pipeops.learn.prediction.regr import PredictionRegr
-from pipeops.params import Params, Setting
+from pipeops.params import Setting
 from pipeops.text import call, source
 
 Array = npt.NDArray[Any]
@@ -29,27 +29,18 @@ class FlatLearner(Learner):
     """The key on the shelf `lrn`, empty for learners made by hand."""
 
     @abstractmethod
-    def settings(self) -> dict[str, Setting]:
+    def own_params(self) -> dict[str, Setting]:
         """The hyperparameters by name."""
 
     @abstractmethod
     def _change(self, name: str, value: Any) -> None:
         """Set a hyperparameter, whose value has been checked."""
 
-    @property
-    def params(self) -> Params:
-        """The hyperparameters: prints as a table, reads, sets and validates. Setting one forgets what was learnt."""
-        return Params(self.settings, self.set_param, self.id)
-
-    def set_param(self, name: str, value: Any) -> None:
-        """Set a hyperparameter; unknown names and values out of range are refused."""
-        settings = self.settings()
-        if name not in settings:
-            raise UnknownParameterError(f"{self.id}: no hyperparameter '{name}'.{suggest(name, settings)}")
-        problem = settings[name].param.problem(value)
+    def _set_param(self, address: str, value: Any) -> None:
+        problem = self.params.setting(address).param.problem(value)
         if problem:
-            raise ConfigError(f"{self.id}: '{name}' {problem}, got {source(value)}.")
-        self._change(name, value)
+            raise ConfigError(f"{self.id}: '{address}' {problem}, got {source(value)}.")
+        self._change(address, value)
         self.reset()
 
     @property
@@ -67,7 +58,7 @@ class FlatLearner(Learner):
         if not self.key:
             return super().__repr__()
         changed = {
-            n: s.value for n, s in self.settings().items() if s.value is not s.param.default and s.value != s.param.default
+            n: s.value for n, s in self.own_params().items() if s.value is not s.param.default and s.value != s.param.default
         }
         own = {"id": self.id} if self.id != self.key else {}
         own |= {"predict_type": self.predict_type} if self.predict_type != "response" else {}

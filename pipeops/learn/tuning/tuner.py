@@ -19,7 +19,7 @@ from pipeops.learn.measures.measure import Measure, as_measure
 from pipeops.learn.resampling.base import Resampling
 from pipeops.learn.tuning.search import Search, configured, watched
 from pipeops.learn.tuning.space import Dimension, search_space
-from pipeops.params import Params, Setting
+from pipeops.params import Setting
 from pipeops.saving import savable, saved_as
 from pipeops.text import source
 
@@ -89,12 +89,8 @@ class AutoTuner(Learner):
     def predict_type(self, value: str) -> None:
         self._learner.predict_type = self.learner.predict_type = value  # type: ignore[misc]
 
-    @property
-    def params(self) -> Params:
+    def own_params(self) -> dict[str, Setting]:
         """The hyperparameters that are not tuned."""
-        return Params(self._settings, self._set_param, self.id)
-
-    def _settings(self) -> dict[str, Setting]:
         tuned = {d.address for d in self._dimensions()}
         return {a: s for a, s in self._learner.params.settings().items() if a not in tuned}
 

@@ -16,10 +16,10 @@ import attrs
 import torch
 
 from pipeops.data import Task
-from pipeops.errors import ConfigError, UnknownKeyError, UnknownParameterError, listing, suggest
+from pipeops.errors import ConfigError, UnknownParameterError, listing, suggest
 from pipeops.graph.pipeop import Channel, PipeOp, operator
 from pipeops.net.optimizers.fused import ObjectStepper, Stepper
-from pipeops.params import Configurable, Setting, anything
+from pipeops.params import Configurable, anything
 from pipeops.shorthand import po, t_clbk
 from pipeops.text import call, source
 
@@ -138,11 +138,7 @@ class Callback(Configurable):
 
     def state_dict(self) -> dict[str, Any]:
         """What to keep after training: by default every public attribute that is no hyperparameter."""
-        return {n: v for n, v in vars(self).items() if not n.startswith("_") and n not in self.params()}
-
-    def params(self) -> dict[str, Setting]:
-        """The hyperparameters by name, for attrs classes."""
-        return super().params() if attrs.has(type(self)) else {}
+        return {n: v for n, v in vars(self).items() if not n.startswith("_") and n not in self.params}
 
     def __repr__(self) -> str:
         cls = type(self)
@@ -270,20 +266,13 @@ class SetCallbacks(PipeOp):
         check_ids(made)
         self.__attrs_init__(callbacks=made, **({} if id is None else {"id": id}))  # type: ignore[attr-defined]
 
-    def params(self) -> dict[str, Setting]:
-        """This node's hyperparameter and those of each callback."""
-        inner = {f"{c.id}.{name}": setting for c in self.callbacks for name, setting in c.params().items()}
-        return super().params() | inner
+    def parts(self) -> dict[str, Callback]:
+        """The callbacks by id."""
+        return {c.id: c for c in self.callbacks}
 
-    def with_param(self, address: str, value: Any) -> Self:
-        """A copy with one hyperparameter changed, the node's own or one of a callback."""
-        owner, _, name = address.partition(".")
-        if not name:
-            return super().with_param(address, value)
-        if owner not in [c.id for c in self.callbacks]:
-            raise UnknownKeyError(f"{self.id}: no hyperparameter '{address}'.{suggest(address, self.params())}")
-        changed = [c.with_param(name, value) if c.id == owner else c for c in self.callbacks]
-        return attrs.evolve(self, callbacks=changed)
+    def with_part(self, name: str, part: Any) -> Self:
+        """A copy with one callback exchanged."""
+        return attrs.evolve(self, callbacks=[part if c.id == name else c for c in self.callbacks])
 
     def train(self, inputs: Sequence[Any]) -> tuple[Sequence[Any], Any]:
         """The descriptor with these callbacks after those it has."""

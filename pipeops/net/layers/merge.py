@@ -32,7 +32,7 @@ class Merge(NetworkNode):
                 f"{self.id}: its inputs are of different types ({', '.join(sorted(str(d) for d in dtypes))}); "
                 'nn("embedding", embedding_dim=...) makes real numbers of category codes.'
             )
-        arguments = {name: setting.value for name, setting in self.params().items()}
+        arguments = dict(self.params)
         return self.symbol(inputs, arguments, shape, dtypes.pop())
 
 

@@ -141,7 +141,7 @@ class SetLoss(Configure):
     po("torch_loss", loss="cross_entropy", reduction="sum")
     """
 
-    nested = "loss"
+    holds = "loss"
     example: ClassVar[Mapping[str, Any]] = {"loss": "cross_entropy"}
 
     loss: Any = anything()

@@ -87,7 +87,7 @@ class SetOptimizer(Configure):
     po("torch_optimizer", optimizer="sgd", lr=0.1)
     """
 
-    nested = "optimizer"
+    holds = "optimizer"
     optimizer: Any = anything("adam")
 
     def __init__(self, optimizer: Any = "adam", *, id: str | None = None, **arguments: Any):

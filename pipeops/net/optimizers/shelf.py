@@ -24,7 +24,7 @@ class Registered(TorchOptimizer):
 
     def settings(self) -> dict[str, Any]:
         """The arguments of the torch class."""
-        return {name: s.value for name, s in self.params().items() if name != "param_groups"}
+        return {name: value for name, value in self.params.items() if name != "param_groups"}
 
     def fused(self, params: list[torch.nn.Parameter]) -> Stepper | None:
         """A fused stepper, for optimizers that have one."""
