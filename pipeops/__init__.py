@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         roc_overlay,
         to_tune,
     )
+    from pipeops.sklearn import PipeOpsClassifier, PipeOpsRegressor, PipeOpsTransformer
     from pipeops.shorthand import lrn, msr, msrs, nn, po, rsmp, t_clbk, t_loss, t_opt, tsk
 
 __version__ = "0.1.0"
@@ -52,6 +53,7 @@ _HOMES = {
         "roc_overlay",
         "to_tune",
     ),
+    "pipeops.sklearn": ("PipeOpsClassifier", "PipeOpsRegressor", "PipeOpsTransformer"),
     "pipeops.shorthand": ("lrn", "msr", "msrs", "nn", "po", "rsmp", "t_clbk", "t_loss", "t_opt", "tsk"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
@@ -62,6 +64,9 @@ __all__ = [
     "GraphLearner",
     "Learner",
     "PipeOp",
+    "PipeOpsClassifier",
+    "PipeOpsRegressor",
+    "PipeOpsTransformer",
     "Prediction",
     "PredictionClassif",
     "PredictionRegr",
