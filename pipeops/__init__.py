@@ -27,8 +27,8 @@ if TYPE_CHECKING:
         roc_overlay,
         to_tune,
     )
-    from pipeops.sklearn import PipeOpsClassifier, PipeOpsRegressor, PipeOpsTransformer
     from pipeops.shorthand import lrn, msr, msrs, nn, po, rsmp, t_clbk, t_loss, t_opt, tsk
+    from pipeops.sklearn import PipeOpsClassifier, PipeOpsRegressor, PipeOpsTransformer
 
 __version__ = "0.1.0"
 

@@ -32,6 +32,7 @@ KEYS: dict[str, dict[str, str]] = {
         "torch_model_classif": "pipeops.net.training.model",
         "torch_model_regr": "pipeops.net.training.model",
         "torch_optimizer": "pipeops.net.optimizers.base",
+        "transformer": "pipeops.ops.transformer",
         "tunethreshold": "pipeops.ops.threshold",
     },
     "nn": {

@@ -51,9 +51,12 @@ class Registry:
     all: ClassVar[dict[str, "Registry"]] = {}
     _plugins_loaded: ClassVar[bool] = False
 
-    def __init__(self, name: str, what: str, modules: Mapping[str, str], numbered: bool = False):
-        """`what` is one entry in words, `modules` where each key lives; `numbered` reads `relu_2` as an id."""
-        self.name, self.what, self.numbered = name, what, numbered
+    def __init__(self, name: str, what: str, modules: Mapping[str, str], numbered: bool = False, convert: str = ""):
+        """`what` is one entry in words, `modules` where each key lives; `numbered` reads `relu_2` as an id.
+
+        convert: "module:function" that makes an entry of what is no key, `po(PCA())`; empty where only keys are taken.
+        """
+        self.name, self.what, self.numbered, self.convert = name, what, numbered, convert
         self._modules, self._holders = modules, dict[str, Any]()
         Registry.all[name] = self
 
@@ -81,7 +84,10 @@ class Registry:
         home, module = self._modules.get(key, ""), holder.module if isinstance(holder, Row) else _origin(holder)[0]
         return "" if module.startswith("pipeops.") else home
 
-    def __call__(self, key: str, /, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, key: Any, /, *args: Any, **kwargs: Any) -> Any:
+        if self.convert and not isinstance(key, str):
+            module, _, function = self.convert.partition(":")
+            return getattr(import_module(module), function)(key, *args, **kwargs)
         key, numbered_id = self._split(key)
         holder = self[key]
         if numbered_id is not None:

@@ -10,7 +10,7 @@ from typing import Any
 from pipeops.keys import KEYS
 from pipeops.registry import Registry
 
-po = Registry("po", "operator", KEYS.get("po", {}), numbered=True)
+po = Registry("po", "operator", KEYS.get("po", {}), numbered=True, convert="pipeops.ops.convert:as_pipeop")
 nn = Registry("nn", "layer", KEYS.get("nn", {}), numbered=True)
 tsk = Registry("tsk", "task", KEYS.get("tsk", {}))
 lrn = Registry("lrn", "learner", KEYS.get("lrn", {}))

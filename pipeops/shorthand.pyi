@@ -74,6 +74,7 @@ from pipeops.ops.scale import ScaleMaxAbs
 from pipeops.ops.scale import ScaleRange
 from pipeops.ops.threshold import Threshold
 from pipeops.ops.threshold import TuneThreshold
+from pipeops.ops.transformer import Transformer
 from pipeops.registry import Registry
 
 class _Po(Registry):
@@ -138,9 +139,11 @@ class _Po(Registry):
     @overload
     def __call__(self, key: Literal["torch_optimizer"], /, optimizer: Any = ..., *, id: Any = ..., **arguments: Any) -> SetOptimizer: ...
     @overload
+    def __call__(self, key: Literal["transformer"], /, transformer: Any, *, id: Any = ..., affect_columns: Any = ..., **arguments: Any) -> Transformer: ...
+    @overload
     def __call__(self, key: Literal["tunethreshold"], /, *, id: str = ..., measure: Any = ..., resolution: int = ...) -> TuneThreshold: ...
     @overload
-    def __call__(self, key: str, /, *args: Any, **kwargs: Any) -> Any: ...
+    def __call__(self, key: Any, /, *args: Any, **kwargs: Any) -> Any: ...
 
 po: _Po
 

@@ -5,15 +5,16 @@ scikit-learn's terms: `classes_` sorted, probabilities in that order, hyperparam
 an address. Neighbours: `as_learner` and tasks below; nothing in the package imports this.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, ClassVar, Self
 
 import narwhals as nw
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, TransformerMixin
+from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d, validate_data
 
 from pipeops.data import Task, as_task_classif, as_task_regr
@@ -62,11 +63,12 @@ class _Estimator(BaseEstimator):
             self._params()[addresses[name]] = value
 
     def _params(self) -> Any:
-        return self.graph.params
+        return (chain([self.graph]) if isinstance(self.graph, PipeOp) else self.graph).params
 
     def _addresses(self) -> dict[str, str]:
         """scikit-learn's name of each hyperparameter, and its address."""
-        return {address.replace(".", "__"): address for address in self._params()} if hasattr(self.graph, "params") else {}
+        known = isinstance(self.graph, Graph | PipeOp | Learner)
+        return {address.replace(".", "__"): address for address in self._params()} if known else {}
 
     # ---------------------------------------------------------------- data
 
@@ -74,16 +76,16 @@ class _Estimator(BaseEstimator):
         """The features as a frame: frames stay what they are, anything else must be a matrix of numbers, NaN for missing."""
         frame = _as_frame(X)
         if frame is None:
-            x = validate_data(self, X, reset=reset, ensure_all_finite="allow-nan", dtype="numeric")
+            x: Any = validate_data(self, X, reset=reset, ensure_all_finite="allow-nan", dtype="numeric")
             return _framed(x, getattr(self, "feature_names_in_", [f"x{j}" for j in range(x.shape[1])]))
         validate_data(self, X, skip_check_array=True, reset=reset)
         if reset or hasattr(self, "feature_names_in_"):
             return frame
         return frame.rename({name: f"x{j}" for j, name in enumerate(frame.columns)})
 
-    def __sklearn_tags__(self) -> Any:  # noqa: PLW3201 - scikit-learn's name
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = _imputes(self.graph)
+        tags.input_tags.allow_nan = _takes_missing(self.graph)
         tags.input_tags.categorical = tags.input_tags.string = True
         return tags
 
@@ -94,14 +96,20 @@ def _framed(x: Any, names: Any) -> nw.DataFrame[Any]:
     return nw.from_native(pl.from_numpy(x, schema=list(names)), eager_only=True)
 
 
-def _imputes(graph: Any) -> bool:
-    """Whether a node of the graph fills missing values, for all that can be seen from outside."""
-    nodes = getattr(getattr(graph, "graph", graph), "nodes", {})
-    return any(str(getattr(node, "key", "")).startswith("impute") for node in nodes.values())
+def _takes_missing(graph: Any) -> bool:
+    """Whether a node fills missing values or models them, for all that can be seen from outside."""
+    inner = getattr(graph, "graph", graph)
+    nodes = inner.nodes.values() if isinstance(inner, Graph) else [inner]
+    return any(str(getattr(node, "key", "")).startswith("impute") or _models_missing(node) for node in nodes)
+
+
+def _models_missing(node: Any) -> bool:
+    estimator = getattr(getattr(node, "learner", node), "estimator", None)
+    return estimator is not None and get_tags(estimator).input_tags.allow_nan
 
 
 @contextmanager
-def _told(estimator: Any, frame: nw.DataFrame[Any], weights: Any = None) -> Iterator[None]:
+def _told(estimator: Any, frame: nw.DataFrame[Any], weights: Any = None) -> Generator[None]:
     """What the graph refuses, told with scikit-learn's own words where missing values or weights are the reason."""
     try:
         yield
@@ -146,7 +154,7 @@ def _with_columns(frame: nw.DataFrame[Any], **columns: Any) -> tuple[nw.DataFram
 def _copied(graph: Any) -> Any:
     """An untrained graph or learner of the same nodes."""
     if isinstance(graph, PipeOp):
-        return chain(graph)
+        return chain([graph])
     return graph.clone() if isinstance(graph, Learner) else graph.copy()
 
 
@@ -179,7 +187,7 @@ class _Predictor(_Estimator):
             raise TypeError(f"{type(self).__name__}.fit: no argument '{unknown[0]}'.{suggest(unknown[0], known)}")
         frame = self._features(X, reset=True)
         if y is None:
-            validate_data(self, X="no_validation", y=y)
+            validate_data(self, X="no_validation", y=y)  # pyright: ignore[reportArgumentType] - refuses it in its own words
         weights = given.get(WEIGHT)
         task, learner = self._task(frame, self._target(y), weights), self._learner()
         valid = self._validation(given)
@@ -231,7 +239,7 @@ class _Predictor(_Estimator):
 
 
 def _weights(weights: Any, rows: int) -> Any:
-    array = column_or_1d(check_array(weights, ensure_2d=False, dtype=np.float64, input_name=WEIGHT))
+    array = column_or_1d(check_array(weights, ensure_2d=False, dtype="float64", input_name=WEIGHT))
     if len(array) != rows:
         raise DataError(f"{WEIGHT} has {len(array)} values for {rows} rows.")
     return array
@@ -323,7 +331,7 @@ class PipeOpsRegressor(RegressorMixin, _Predictor):
         return self._fit(X, y, given)
 
     def _target(self, y: Any) -> Any:
-        return column_or_1d(check_array(y, ensure_2d=False, dtype=np.float64, input_name="y"), warn=True)
+        return column_or_1d(check_array(y, ensure_2d=False, dtype="float64", input_name="y"), warn=True)
 
     def _make(self, frame: Any, target: str) -> Task:
         return as_task_regr(frame, target=target)
@@ -353,12 +361,19 @@ class PipeOpsTransformer(TransformerMixin, _Estimator):
         if self.task_type not in ("classif", "regr"):
             raise ConfigError(f'PipeOpsTransformer: task_type must be "classif" or "regr", got {self.task_type!r}.')
         frame = self._features(X, reset=True)
+        if y is not None:
+            type_of_target(y, raise_unknown=True)
         graph = _copied(self.graph)
         trained = graph.train(self._task(frame, np.arange(len(frame)) % 2 if y is None else column_or_1d(y)))
         if not isinstance(trained, Task):
             raise ConfigError("PipeOpsTransformer: the graph must end in one task; a model makes a PipeOpsClassifier.")
         self.graph_, self._out = graph, list(trained.feature_names)
         return self
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
 
     def _task(self, frame: nw.DataFrame[Any], target: Any) -> Task:
         whole, names = _with_columns(frame, **{TARGET: target})

@@ -96,7 +96,8 @@ def stub_text() -> str:
         own = [key for key in sorted(registry._holders) if _home(registry, key).startswith("pipeops.")]
         lines = [_overload(registry, key, imports) for key in own]
         overload = "    @overload\n" if lines else ""
-        rest = f"{overload}    def __call__(self, key: str, /, *args: Any, **kwargs: Any) -> Any: ..."
+        key = "Any" if registry.convert else "str"
+        rest = f"{overload}    def __call__(self, key: {key}, /, *args: Any, **kwargs: Any) -> Any: ..."
         body.append(f"class _{name.title()}(Registry):\n" + "\n".join([*lines, rest]) + f"\n\n{name}: _{name.title()}\n")
     head = "from collections.abc import Iterable\nfrom typing import Any, Literal, overload\n\n" + "\n".join(sorted(imports))
     return (

@@ -6,7 +6,6 @@ class. Neighbours: `supervised` below; the registry `tsk` is in `shorthand`.
 """
 
 import os
-import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -78,7 +77,7 @@ def _shipped(loader: str, target: str, names: Any = None, labels: bool = True) -
 
     bunch = getattr(datasets, loader)()
     columns = list(names or bunch.feature_names)
-    frame = pl.DataFrame({re.sub("[ /]", "_", str(c)): bunch.data[:, j] for j, c in enumerate(columns)})
+    frame = pl.DataFrame({str(c): bunch.data[:, j] for j, c in enumerate(columns)})
     if not labels:
         return frame.with_columns(pl.Series(target, bunch.target))
     levels = [str(level) for level in bunch.target_names]

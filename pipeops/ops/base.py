@@ -57,7 +57,8 @@ class Preprocess(PipeOp):
 
     def __init_subclass__(cls, **options: Any):
         super().__init_subclass__(**options)
-        for kind in (cls.kinds,) if isinstance(cls.kinds, str) else cls.kinds:
+        stated: Any = () if isinstance(cls.kinds, property) else cls.kinds  # a property answers for each node
+        for kind in (stated,) if isinstance(stated, str) else stated:
             if kind not in KINDS:
                 raise UnknownKeyError(f"{cls.__name__}: there is no kind '{kind}' of columns.{suggest(kind, KINDS, 'kinds')}")
 
