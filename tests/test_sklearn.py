@@ -270,7 +270,7 @@ def test_functions_estimators_learners_and_nodes_are_nodes():
     assert np.allclose(rooted.data()["bmi"].to_numpy(), np.exp(task.data()["bmi"].to_numpy()))
     assert po(np.exp).id == "exp"
     assert po(po("scale"), id="other").id == "other"
-    assert po(lrn("regr.ridge"), alpha=2.0).params()["alpha"].value == 2.0
+    assert po(lrn("regr.ridge"), alpha=2.0).params["alpha"] == 2.0
     assert as_learner(po(DecisionTreeClassifier(max_depth=1))).train(tsk("iris")).is_trained
     with pytest.raises(ConfigError, match="takes a key, a node, a learner"):
         po(3)

@@ -79,15 +79,15 @@ class Transformer(Preprocess):
             return ("categorical",) if self.affect_columns is None else KINDS
         return ("numeric", "boolean") if tags.two_d_array else ("categorical",)
 
-    def params(self) -> dict[str, Setting]:
+    def own_params(self) -> dict[str, Setting]:
         """`affect_columns` and the estimator's arguments."""
-        return super().params() | estimators.settings(self.transformer, {})
+        return {**super().own_params(), **estimators.settings(self.transformer, {})}
 
-    def with_param(self, address: str, value: Any) -> Self:
+    def with_own(self, name: str, value: Any) -> Self:
         """A copy with one hyperparameter changed."""
-        if address in self.transformer.get_params(deep=True):
-            return attrs.evolve(self, transformer=_changed(self.transformer, {address: value}))
-        return super().with_param(address, value)
+        if name in self.transformer.get_params(deep=True):
+            return attrs.evolve(self, transformer=_changed(self.transformer, {name: value}))
+        return super().with_own(name, value)
 
     # ---------------------------------------------------------------- columns
 
