@@ -25,7 +25,7 @@ KEYS: dict[str, dict[str, str]] = {
         "select": "pipeops.ops.features",
         "subsample": "pipeops.ops.rows",
         "threshold": "pipeops.ops.threshold",
-        "torch_callbacks": "pipeops.net.callbacks.base",
+        "torch_callbacks": "pipeops.net.callbacks.attach",
         "torch_ingress_categ": "pipeops.net.inputs.ingress",
         "torch_ingress_num": "pipeops.net.inputs.ingress",
         "torch_loss": "pipeops.net.losses.base",

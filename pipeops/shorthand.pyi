@@ -16,7 +16,7 @@ from pipeops.learn.resampling.shelf import Insample
 from pipeops.learn.resampling.shelf import LOO
 from pipeops.learn.resampling.shelf import RepeatedCV
 from pipeops.learn.resampling.shelf import Subsampling
-from pipeops.net.callbacks.base import SetCallbacks
+from pipeops.net.callbacks.attach import SetCallbacks
 from pipeops.net.callbacks.shelf import History
 from pipeops.net.callbacks.shelf import Progress
 from pipeops.net.inputs.ingress import TorchIngressCategorical

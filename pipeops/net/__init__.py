@@ -1,6 +1,7 @@
 """Networks: layers, ingress, compiling, training. Importing this imports torch."""
 
-from pipeops.net.callbacks.base import Callback, Context, torch_callback
+from pipeops.net.callbacks.base import Callback, torch_callback
+from pipeops.net.callbacks.context import Context
 from pipeops.net.inputs.ingress import TorchIngressCategorical, TorchIngressNumeric
 from pipeops.net.inputs.samplers import BalancedBatches, StratifiedBatches, WeightedBatches
 from pipeops.net.layers.layer import Inferred, channels, fixed, last, layer

@@ -1,1 +1,1 @@
-"""Callbacks: their context, base and node, and the shelf."""
+"""Callbacks: their their context and base, the shelf, and the node that attaches them."""

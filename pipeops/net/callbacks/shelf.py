@@ -1,6 +1,6 @@
 """The shelf of callbacks: `t_clbk("history")` and its like; and early stopping, which the model node sets up itself.
 
-Add one by a subclass of `Callback`. Neighbours: callback has the machinery and the stages.
+Add one by a subclass of `Callback`. Neighbours: base has the machinery and the stages.
 """
 
 import math
@@ -9,11 +9,14 @@ from typing import Any
 import attrs
 import torch
 
-from pipeops.net.callbacks.base import Callback, Context
+from pipeops.net.callbacks.base import Callback
+from pipeops.net.callbacks.context import Context
 from pipeops.params import flag
 from pipeops.shorthand import t_clbk
 
 Rows = dict[int, dict[str, float]]
+RESERVED = "early_stopping"
+"""The id of the callback that the model node sets up itself."""
 
 
 @t_clbk.add("history")

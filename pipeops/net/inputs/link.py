@@ -114,6 +114,16 @@ def link_for(class_names: Sequence[Any] | None) -> Link:
     return NumberLink() if class_names is None else ClassLink(class_names)
 
 
+def classes_of(task: Task) -> list[Any] | None:
+    """The classes of a task; None for a regression."""
+    return list(task.class_names) if task.task_type == "classif" else None  # type: ignore[attr-defined]
+
+
+def link_of(task: Task) -> Link:
+    """The link of a task."""
+    return link_for(classes_of(task))
+
+
 def backend(task: Task) -> str:
     """The frame library of a task, by name."""
     return str(task.frame([]).implementation.value)

@@ -64,6 +64,11 @@ class Symbol:
         return sorted(found.values(), key=lambda s: s.serial)
 
 
+def ingresses(symbol: Symbol) -> tuple[str, ...]:
+    """The ids of the ingresses that a value hangs on, in the order of the network's arguments."""
+    return tuple(s.id for s in symbol.ancestors() if s.spec is None)
+
+
 class Source(Protocol):
     """The data behind one ingress: some columns of a task as a tensor."""
 

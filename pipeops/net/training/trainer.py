@@ -15,7 +15,8 @@ import torch
 
 from pipeops.data import Task
 from pipeops.errors import PipeOpsError, TrainingError
-from pipeops.net.callbacks.base import Callback, Context, stages_of
+from pipeops.net.callbacks.base import Callback, stages_of
+from pipeops.net.callbacks.context import Context
 from pipeops.net.inputs.batches import Batch, Batches, Epochs
 from pipeops.net.inputs.link import Link
 

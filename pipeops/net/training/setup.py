@@ -1,0 +1,120 @@
+"""Setting up a training run from a node and a descriptor, and the state that it leaves.
+
+Neighbours: refusals and the loop below; the model node above.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from pipeops.data import Task
+from pipeops.errors import ConfigError
+from pipeops.net.callbacks.base import Callback, copies
+from pipeops.net.callbacks.context import Context
+from pipeops.net.callbacks.shelf import RESERVED, EarlyStopping, History
+from pipeops.net.inputs.batches import Batches, CutOrder, Epochs
+from pipeops.net.inputs.link import Link, classes_of, link_of
+from pipeops.net.network.compile import compile_network
+from pipeops.net.network.descriptor import Feed, ModelDescriptor, ingresses
+from pipeops.net.training.machine import device_for, seeded, threads
+from pipeops.net.training.refusals import check
+from pipeops.net.training.settings import scorable
+from pipeops.net.training.state import TorchState
+from pipeops.net.training.trainer import Trainer, Validation
+from pipeops.net.vectorized.groups import Job
+from pipeops.params import UNSET
+
+if TYPE_CHECKING:
+    from pipeops.net.training.model import TorchModel
+
+PREDICT_ROWS = 8192
+
+
+def job_for(node: "TorchModel", descriptor: ModelDescriptor, valid: Feed | None) -> Job:
+    """A checked and compiled training run."""
+    check(node, descriptor, valid)
+    seed = int(np.random.SeedSequence().generate_state(1)[0]) if node.seed is None else node.seed
+    device = device_for(node.device, str(node.id))
+    with seeded(seed, device), threads(node.num_threads):
+        return Job(_trainer(node, descriptor, valid, device), descriptor.symbol, seed, node.num_threads)
+
+
+def _trainer(node: "TorchModel", descriptor: ModelDescriptor, valid: Feed | None, device: torch.device) -> Trainer:
+    task, symbol = descriptor.feed.task, descriptor.symbol
+    network, link, inputs = compile_network(symbol).to(device), link_of(task), ingresses(symbol)
+    rows = task.nrow if node.batch_size is UNSET else node.batch_size
+    batches = _batches(descriptor.feed, inputs, link, rows, network, device)
+    ctx = _context(node, descriptor, valid, network, device)
+    ctx.callbacks = _callbacks(node, descriptor, ctx)
+    validation = None
+    if valid is not None:
+        rows = node.batch_size_predict or PREDICT_ROWS
+        validation = Validation(valid.task, _batches(valid, inputs, link, rows, network, device))
+    rows = node.batch_sampler if node.sampler is None else CutOrder(node.sampler, node.batch_size, node.drop_last)
+    epochs = Epochs(batches, task, shuffle=node.shuffle, drop_last=node.drop_last, sampler=rows)
+    positives = batches.tensors[-1][:, 0].cpu() if _counts_batches(ctx, task) else None
+    return Trainer(ctx, epochs, link, list(ctx.callbacks.values()), validation, node.eval_freq, positives)
+
+
+def state_of(job: Job) -> TorchState:
+    ctx = job.trainer.ctx
+    kept = {name: c.state_dict() for name, c in ctx.callbacks.items()}
+    return TorchState(
+        network=ctx.network.to("cpu"),
+        symbol=job.symbol,
+        inputs=ingresses(job.symbol),
+        class_names=classes_of(ctx.task),
+        seed=job.seed,
+        epochs=ctx.epoch,
+        history=kept["history"],
+        best_epoch=kept.get(RESERVED, {}).get("best_epoch"),
+        internal_valid_scores=dict(ctx.last_scores_valid),
+        callbacks=kept,
+        stacked=job.together,
+    )
+
+
+def _context(
+    node: "TorchModel", descriptor: ModelDescriptor, valid: Feed | None, network: torch.nn.Module, device: torch.device
+) -> Context:
+    task = descriptor.feed.task
+    if not any(p.requires_grad for p in network.parameters()):
+        raise ConfigError(f'{node.id}: the network has no parameters to train; add a layer, such as nn("head").')
+    loss = descriptor.loss.build(task)
+    return Context(
+        network=network,
+        loss=loss.to(device) if isinstance(loss, torch.nn.Module) else loss,
+        stepper=descriptor.optimizer.stepper(network),
+        device=device,
+        task=task,
+        task_valid=valid and valid.task,
+        measures_train=scorable(node, "measures_train", task),
+        measures_valid=scorable(node, "measures_valid", task),
+        epochs=node.epochs,
+    )
+
+
+def _callbacks(node: "TorchModel", descriptor: ModelDescriptor, ctx: Context) -> dict[str, Callback]:
+    callbacks = copies(descriptor.callbacks)
+    callbacks.setdefault("history", History())
+    if ctx.measures_valid:
+        watched = ctx.measures_valid[0]
+        if watched.minimize is None and (node.patience or node.restore_best_weights):
+            raise ConfigError(
+                f"{node.id}: neither a high nor a low {watched.id} is better, it cannot be watched; put another first."
+            )
+        stopping = EarlyStopping(node.patience, node.min_delta, watched.minimize is not False, node.restore_best_weights)
+        callbacks[stopping.id] = stopping
+    return callbacks
+
+
+def _counts_batches(ctx: Context, task: Task) -> bool:
+    return bool(getattr(ctx.callbacks["history"], "batches_without_positives", False)) and len(classes_of(task) or ()) == 2
+
+
+def _batches(feed: Feed, inputs: Sequence[str], link: Link, size: int, network: torch.nn.Module, device: torch.device) -> Batches:
+    tensors = [feed.sources[name].tensor().to(device) for name in inputs]
+    spoiled = any(getattr(module, "inplace", False) for module in network.modules())
+    return Batches(tensors, link.target(feed.task).to(device), size, spoiled)
