@@ -27,6 +27,10 @@ class UnknownParameterError(UnknownKeyError, TypeError):
     """A hyperparameter or argument name that does not exist; the message names near ones."""
 
 
+class UnknownAttributeError(UnknownKeyError, AttributeError):
+    """An attribute that a learner or a graph does not have; the message names near ones."""
+
+
 class CompositionError(PipeOpsError, TypeError):
     """Nodes that cannot be joined: channel types, numbers of channels, cycles, ids that are taken."""
 

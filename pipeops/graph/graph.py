@@ -10,6 +10,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, NamedTuple, Self
 
+from pipeops.closed import Closed
 from pipeops.errors import (
     CompositionError,
     ConfigError,
@@ -39,7 +40,7 @@ class Trained(NamedTuple):
 
 
 @savable
-class Graph(Parameterized):
+class Graph(Closed, Parameterized):
     """A directed acyclic graph of PipeOps.
 
     Composed by `a >> b`, `[a, b] >> c`, `chain([...])` and `gunion([...])`, or by hand with `add_pipeop` and `add_edge`.
@@ -50,13 +51,15 @@ class Graph(Parameterized):
     ['nop', 'nop_2']
     """
 
+    state: dict[str, Any]
+
     def __init__(self) -> None:
         self._nodes: dict[str, PipeOp] = {}
         self._edges: list[Edge] = []
         self._inputs: list[End] = []
         self._outputs: list[End] = []
         self._numbers: dict[str, int] = {}
-        self.state: dict[str, Any] = {}
+        self.state = {}
 
     # ---------------------------------------------------------------- composing
 

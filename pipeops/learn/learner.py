@@ -15,6 +15,7 @@ from typing import Any, Literal, Self, final
 
 import attrs
 
+from pipeops.closed import Closed
 from pipeops.data import Task
 from pipeops.data.prototype import prototype
 from pipeops.errors import ConfigError, DataError, NotTrainedError, refused
@@ -36,7 +37,7 @@ class LearnerState:
     seconds: float
 
 
-class Learner(Parameterized, ABC):
+class Learner(Closed, Parameterized, ABC):
     """Something that trains on a task and predicts on one.
 
     id: a name for tables. task_type: "classif" or "regr". predict_type: "response", "prob" or "se".
@@ -46,6 +47,8 @@ class Learner(Parameterized, ABC):
     """
 
     id: str
+    state: LearnerState | None
+    timings: dict[str, float]
     task_type: str | None
     predict_types: tuple[str, ...] = ("response",)
     fallback: "Learner | None" = None
@@ -55,8 +58,8 @@ class Learner(Parameterized, ABC):
 
     def __init__(self, id: str):
         self.id = id
-        self.state: LearnerState | None = None
-        self.timings: dict[str, float] = {}
+        self.state = None
+        self.timings = {}
 
     @final
     @property
