@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from pipeops.errors import CompositionError, ConfigError, DataError, UnknownKeyError, listing, suggest
 from pipeops.graph.ends import Edge, End
+from pipeops.graph.kinds import INACTIVE, Kind, Multiplicity
 from pipeops.graph.pipeop import Channel, PipeOp
 from pipeops.learn.fits import Fit, Run
 
@@ -21,7 +22,7 @@ class Step(NamedTuple):
     """One node in a run: where its inputs come from (slot, position), how many outputs it has, and what is over with it.
 
     used: whether an edge leaves it. over: slots that nothing reads after it, so that big data is let go. narrow: inputs by
-    position whose type is narrower than what flows in, and so is checked.
+    position whose kind is narrower than what flows in, and so is checked. whole: inputs that take a multiplicity as such.
     """
 
     id: str
@@ -31,6 +32,7 @@ class Step(NamedTuple):
     used: bool
     over: list[str]
     narrow: list[tuple[int, End]]
+    whole: frozenset[int]
 
     def given(self, lane: Lane, phase: str) -> list[Any]:
         """The node's inputs."""
@@ -39,18 +41,45 @@ class Step(NamedTuple):
             _check_value(end, values[k], phase)
         return values
 
-    def keep(self, lane: Lane, outputs: Any) -> None:
-        """Put the node's outputs into the lane; refused when they are not one for each channel."""
+    def idle(self, given: Sequence[Any]) -> bool:
+        """Whether nothing comes in, and so nothing goes out; where only a part is missing, the ways must be joined before."""
+        if self.node.takes_inactive:
+            return False
+        if not all(value is INACTIVE for value in given):
+            raise DataError(
+                f"{self.id}: gets nothing through {sum(v is INACTIVE for v in given)} of {len(given)} inputs, as a branch was "
+                'not taken; join the ways with po("unbranch") first.'
+            )
+        return True
+
+    def elements(self, given: Sequence[Any]) -> list[list[Any]] | None:
+        """The inputs for each element of the multiplicities that this node does not take as such; None where there are none."""
+        sizes = {len(v) for k, v in enumerate(given) if k not in self.whole and isinstance(v, Multiplicity)}
+        if len(sizes) > 1:
+            raise DataError(f"{self.id}: its inputs hold different numbers of values: {', '.join(map(str, sorted(sizes)))}.")
+        if not sizes:
+            return None
+        split = [k not in self.whole and isinstance(v, Multiplicity) for k, v in enumerate(given)]
+        return [[v[i] if s else v for v, s in zip(given, split, strict=True)] for i in range(sizes.pop())]
+
+    def complete(self, outputs: Any) -> Sequence[Any]:
+        """The outputs of a node; refused when they are not one for each channel."""
         if not isinstance(outputs, list | tuple) or len(outputs) != self.width:
             got = f"{len(outputs)} values" if isinstance(outputs, list | tuple) else type(outputs).__name__
             raise CompositionError(f"{self.id}: must return a list of {self.width}, one value for each output, got {got}.")
+        return outputs
+
+    def keep(self, lane: Lane, outputs: Sequence[Any]) -> None:
+        """Put the node's outputs into the lane."""
         lane[self.id] = outputs
         for slot in self.over:
             del lane[slot]
 
 
-def plan(nodes: Mapping[str, PipeOp], edges: list[Edge], inputs: list[End], outputs: list[End]) -> list[Step]:
-    """A step for each node, in order."""
+def plan(
+    nodes: Mapping[str, PipeOp], edges: list[Edge], inputs: list[End], outputs: list[End], keep_all: bool = False
+) -> list[Step]:
+    """A step for each node, in order. keep_all: let nothing go."""
     channels = {i: n.outputs for i, n in nodes.items()}
     places = {(i, c.name): k for i, cs in channels.items() for k, c in enumerate(cs)}
     feeds: dict[tuple[str, str], list[Source]] = {}
@@ -62,10 +91,10 @@ def plan(nodes: Mapping[str, PipeOp], edges: list[Edge], inputs: list[End], outp
     sources = {i: [s for s, _ in pairs] for i, pairs in fed.items()}
     last = {slot: i for i, slots in sources.items() for slot, _ in slots}
     over: dict[str, list[str]] = {}
-    for slot in last.keys() - {e.node for e in outputs}:
+    for slot in () if keep_all else last.keys() - {e.node for e in outputs}:
         over.setdefault(last[slot], []).append(slot)
     return [
-        Step(i, n, sources[i], len(channels[i]), i in last, over.get(i, []), _narrow(i, fed[i], channels))
+        Step(i, n, sources[i], len(channels[i]), i in last, over.get(i, []), _narrow(i, fed[i], channels), _whole(fed[i]))
         for i, n in nodes.items()
     ]
 
@@ -73,17 +102,17 @@ def plan(nodes: Mapping[str, PipeOp], edges: list[Edge], inputs: list[End], outp
 def _narrow(
     id: str, fed: list[tuple[tuple[str, int], Channel]], outputs: Mapping[str, Sequence[Channel]]
 ) -> list[tuple[int, End]]:
-    """The inputs that take less than what is said to flow in."""
+    """The inputs that take less than what is said to flow in (or several at once, where that is not said)."""
     found: list[tuple[int, End]] = []
     for k, ((slot, place), takes) in enumerate(fed):
         gives = outputs[slot][place] if slot else takes
-        if not (_within(gives.train, takes.train) and _within(gives.predict, takes.predict)):
+        if not (gives.train.within(takes.train) and gives.predict.within(takes.predict)):
             found.append((k, End(id, takes)))
     return found
 
 
-def _within(gives: str, takes: str) -> bool:
-    return takes == "*" or gives.startswith(takes)
+def _whole(fed: list[tuple[tuple[str, int], Channel]]) -> frozenset[int]:
+    return frozenset(k for k, (_, takes) in enumerate(fed) if takes.train.element is not None)
 
 
 def training(steps: Sequence[Step], lane: Lane, beside: Lane | None) -> Run[dict[str, Any]]:
@@ -91,33 +120,70 @@ def training(steps: Sequence[Step], lane: Lane, beside: Lane | None) -> Run[dict
     state: dict[str, Any] = {}
     for step in steps:
         try:
-            given, aside = step.given(lane, "train"), None if beside is None else step.given(beside, "predict")
-            answer = yield Fit(step.node, given, aside if step.node.takes_valid else None)
-            state[step.id] = _kept(step, answer, lane, beside, aside)
+            aside = None if beside is None else step.given(beside, "predict")
+            made = yield from _trained(step, step.given(lane, "train"), aside)
         except Exception as error:
             error.add_note(f"in node '{step.id}', training")
             raise
+        step.keep(lane, made.outputs)
+        if beside is not None:
+            step.keep(beside, made.aside)
+        state[step.id] = made.state
     return state
 
 
-def _kept(step: Step, answer: Any, lane: Lane, beside: Lane | None, aside: list[Any] | None) -> Any:
-    """Put what training answered into the lanes; the state."""
+class Made(NamedTuple):
+    """What one node made in training: its outputs, what it makes of the validation data, and its state."""
+
+    outputs: Sequence[Any]
+    aside: Sequence[Any]
+    state: Any
+
+
+def _trained(step: Step, given: list[Any], aside: list[Any] | None) -> Run[Made]:
+    """Train one node: a fit, one for each element of a multiplicity, or none where nothing came in."""
+    if any(value is INACTIVE for value in given) and step.idle(given):
+        return Made([INACTIVE] * step.width, [INACTIVE] * step.width, None)
+    if any(isinstance(value, Multiplicity) for value in given) and (several := step.elements(given)) is not None:
+        asides = [None] * len(several) if aside is None else step.elements(aside) or [aside] * len(several)
+        made: list[Made] = []
+        for one, other in zip(several, asides, strict=True):
+            made.append((yield from _trained(step, one, other)))
+        return Made(_gathered([m.outputs for m in made]), _gathered([m.aside for m in made]), [m.state for m in made])
+    answer = yield Fit(step.node, given, aside if step.node.takes_valid else None)
     if not isinstance(answer, tuple) or len(answer) != 2:
         raise CompositionError(f"{step.id}: train must return (outputs, state), got {type(answer).__name__}.")
-    step.keep(lane, answer[0])
-    if beside is not None and aside is not None:
-        step.keep(beside, step.node.predict(aside, answer[1]) if step.used else [None] * step.width)
-    return answer[1]
+    outputs, state = step.complete(answer[0]), answer[1]
+    if aside is None:
+        return Made(outputs, (), state)
+    return Made(outputs, step.complete(step.node.predict(aside, state)) if step.used else [None] * step.width, state)
 
 
 def predicting(steps: Sequence[Step], lane: Lane, state: Mapping[str, Any]) -> None:
     """Apply every trained node in order; the outputs are left in the lane."""
     for step in steps:
         try:
-            step.keep(lane, step.node.predict(step.given(lane, "predict"), state[step.id]))
+            step.keep(lane, _predicted(step, step.given(lane, "predict"), state[step.id]))
         except Exception as error:
             error.add_note(f"in node '{step.id}', predicting")
             raise
+
+
+def _predicted(step: Step, given: list[Any], state: Any) -> Sequence[Any]:
+    """What one trained node makes of its inputs, as `_trained` has it."""
+    if any(value is INACTIVE for value in given) and step.idle(given):
+        return [INACTIVE] * step.width
+    if any(isinstance(value, Multiplicity) for value in given) and (several := step.elements(given)) is not None:
+        if not isinstance(state, list) or len(state) != len(several):
+            trained = len(state) if isinstance(state, list) else 1
+            raise DataError(f"{step.id}: was trained on {trained} values at once, got {len(several)}.")
+        return _gathered([_predicted(step, one, own) for one, own in zip(several, state, strict=True)])
+    return step.complete(step.node.predict(given, state))
+
+
+def _gathered(several: Sequence[Sequence[Any]]) -> list[Any]:
+    """The outputs of the elements of a multiplicity, by channel."""
+    return [Multiplicity(values) for values in zip(*several, strict=True)]
 
 
 def feed(given: Any, inputs: list[End], phase: str) -> Lane:
@@ -143,16 +209,10 @@ def _named(given: Mapping[str, Any], end: End) -> Any:
 
 
 def _check_value(end: End, value: Any, phase: str) -> None:
-    wanted = getattr(end.channel, phase)
-    if wanted == "*" or _is_a(value, wanted):
-        return
-    advice = "make one with as_task_classif(frame, target=...) or as_task_regr(frame, target=...)"
-    hint = f"; {advice}." if wanted.startswith("Task") else "."
-    raise DataError(f"{end.node}: input '{end.channel.name}' takes a {wanted} in {phase}, got {type(value).__name__}{hint}")
-
-
-def _is_a(value: object, name: str) -> bool:
-    return any(c.__name__ == name for c in type(value).__mro__) or (name == "None" and value is None)
+    wanted: Kind = getattr(end.channel, phase)
+    if not wanted.accepts(value):
+        how = next((f"; {kind.facts.how}" for kind in wanted.chain() if kind.facts.how), "")
+        raise DataError(f"{end.node}: input '{end.channel.name}' takes a {wanted} in {phase}, got {type(value).__name__}{how}.")
 
 
 def unwrap(lane: Lane, nodes: Mapping[str, PipeOp], outputs: list[End]) -> Any:

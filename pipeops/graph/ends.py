@@ -1,4 +1,4 @@
-"""What meets when a graph is composed: edges, open ends, which channel goes to which, and whether their types fit.
+"""What meets when a graph is composed: edges, open ends, which channel goes to which, and whether their kinds fit.
 
 Pure functions on channels; `graph.py` uses them, and no state is held here.
 """
@@ -20,7 +20,7 @@ class Edge(NamedTuple):
 
 
 class End(NamedTuple):
-    """A channel of a node that no edge has reached yet, with the types that flow through it."""
+    """A channel of a node that no edge has reached yet, with the kinds that flow through it."""
 
     node: str
     channel: Channel
@@ -31,38 +31,20 @@ class End(NamedTuple):
         return f"{self.node}.{self.channel.name}"
 
     def carrying(self, other: Channel) -> "End":
-        """This end with the types of another channel."""
-        own = self.channel
-        if own.train == other.train and own.predict == other.predict:
-            return self
-        return End(self.node, Channel(own.name, other.train, other.predict))
-
-
-def fits(source: str, sink: str) -> bool:
-    """Whether a value of one type may flow into a channel of another: equal, wider or narrower (checked when it runs)."""
-    return "*" in (source, sink) or source.startswith(sink) or sink.startswith(source)
+        """This end with the kinds of another channel."""
+        same = self.channel.train == other.train and self.channel.predict == other.predict
+        return self if same else End(self.node, self.channel.carrying(other))
 
 
 def check_types(source: End, sink: End) -> None:
-    """Refuse to join two ends whose types differ in either phase."""
+    """Refuse to join two ends whose kinds differ in either phase."""
     given, taken = source.channel, sink.channel
     for phase, gives, takes in (("train", given.train, taken.train), ("predict", given.predict, taken.predict)):
-        if gives != takes and not fits(gives, takes):
+        if gives != takes and not gives.fits(takes):
             raise CompositionError(
                 f"'{source.node}' gives a {gives} in {phase} (output '{source.channel.name}'), "
-                f"but '{sink.node}' takes a {takes} (input '{sink.channel.name}').{hint(gives, takes)}"
+                f"but '{sink.node}' takes a {takes} (input '{sink.channel.name}').{takes.advice(gives)}"
             )
-
-
-def hint(gives: str, takes: str) -> str:
-    """What is missing between a task, a network under construction and a prediction; empty for other types."""
-    network = ("ModelDescriptor", "Feed")
-    if gives.startswith("Task") and takes in network:
-        return ' Put po("torch_ingress_num") (or po("torch_ingress_categ")) between them.'
-    if gives not in network or takes in network:
-        return ""
-    before = ' What works on tasks goes before po("torch_ingress_num"); a' if takes.startswith("Task") else " A"
-    return f'{before} network ends with po("torch_model_classif") or po("torch_model_regr").'
 
 
 def channel(channels: Sequence[Channel], name: str) -> Channel:

@@ -1,46 +1,43 @@
 """Graph: nodes joined by edges into a DAG, and, once trained, one state for each node.
 
-Nodes and edges are kept in the order in which they came, which `>>` makes topological, so joining looks only at the
-channels that meet and running is one pass. networkx gives the general view (`to_networkx`): it checks and re-orders
-when edges are added by hand. Neighbours: pipeop.py, ends.py (joining) and driver.py (running) below; graph_learner.py makes a
-learner of a graph.
+Neighbours: composing.py (how it is put together), edits.py (changed copies) and driver.py (how values move) below;
+graph_learner.py makes a learner of a graph.
 """
 
-from collections.abc import Container, Iterable, Iterator, Mapping
-from itertools import islice
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
 from pipeops.closed import Closed
 from pipeops.errors import (
-    CompositionError,
     ConfigError,
     NotTrainedError,
-    UnknownKeyError,
     UnknownParameterError,
     listing,
     refused,
     suggest,
 )
+from pipeops.graph.composing import Composition, beside
 from pipeops.graph.driver import Step, feed, plan, predicting, training, unwrap
-from pipeops.graph.ends import Edge, End, channel, check_types, pair, pick
-from pipeops.graph.learner_node import LearnerOp
-from pipeops.graph.pipeop import AutoId, Channel, PipeOp
+from pipeops.graph.edits import inserted, pairs, renamed, replaced
+from pipeops.graph.ends import Edge, End
+from pipeops.graph.pipeop import Channel, PipeOp
 from pipeops.learn.fits import Run, outcome
-from pipeops.learn.learner import Learner
 from pipeops.params import Parameterized, Params, same, settings_of
 from pipeops.saving import savable
 from pipeops.text import table
 
 
 class Trained(NamedTuple):
-    """What training a graph made: a state for each node, and the output (a dictionary by name where there are several)."""
+    """What training a graph made: a state for each node, the output (a dictionary by name where there are several), and what
+    came out of each node where that is kept."""
 
     state: dict[str, Any]
     output: Any
+    results: dict[str, Sequence[Any]]
 
 
 @savable
-class Graph(Closed, Parameterized):
+class Graph(Closed, Composition, Parameterized):
     """A directed acyclic graph of PipeOps.
 
     Composed by `a >> b`, `[a, b] >> c`, `chain([...])` and `gunion([...])`, or by hand with `add_pipeop` and `add_edge`.
@@ -52,172 +49,15 @@ class Graph(Closed, Parameterized):
     """
 
     state: dict[str, Any]
+    results: dict[str, Sequence[Any]]
+    """What came out of each node when it was trained with `keep_results`, by id."""
 
     def __init__(self) -> None:
-        self._nodes: dict[str, PipeOp] = {}
-        self._edges: list[Edge] = []
-        self._inputs: list[End] = []
-        self._outputs: list[End] = []
-        self._numbers: dict[str, int] = {}
-        self.state = {}
+        super().__init__()
+        self._changed()
 
-    # ---------------------------------------------------------------- composing
-
-    def __rshift__(self, other: "PipeOp | Graph | list[Any]") -> "Graph":
-        return self.copy().extend(other)
-
-    def __rrshift__(self, other: list[Any]) -> "Graph":
-        return Graph().extend(other).extend(self)
-
-    def copy(self) -> "Graph":
-        """The same nodes and edges, untrained."""
-        new = object.__new__(Graph)
-        new._nodes, new._numbers, new.state = self._nodes.copy(), self._numbers.copy(), {}
-        new._edges, new._inputs, new._outputs = self._edges.copy(), self._inputs.copy(), self._outputs.copy()
-        return new
-
-    def extend(self, other: "PipeOp | Graph | Iterable[Any]") -> Self:
-        """Join a node, a graph or a list of them to the open outputs, in place; a first one just goes in.
-
-        As many outputs as inputs are joined in order; one output feeds all inputs; many outputs go into one input
-        that takes any number.
-        """
-        if isinstance(other, Graph) and not other._nodes:
-            return self
-        nodes, edges, state = len(self._nodes), len(self._edges), self.state
-        try:
-            inputs, outputs = self._add(other)
-            if nodes:
-                self._join(inputs, outputs)
-            else:
-                self._inputs, self._outputs = inputs, outputs
-        except CompositionError:
-            self._undo(nodes, edges, state)
-            raise
-        return self
-
-    def _undo(self, nodes: int, edges: int, state: dict[str, Any]) -> None:
-        """Take away all but the first so many nodes and edges."""
-        self._nodes, self.state = dict(islice(self._nodes.items(), nodes)), state
-        del self._edges[edges:]
-
-    def _add(self, part: Any) -> tuple[list[End], list[End]]:
-        """Put a node, a graph or a list of them in, unjoined: its open inputs and outputs."""
-        if isinstance(part, PipeOp):
-            return self._add_node(part)
-        if isinstance(part, Learner):
-            return self._add_node(LearnerOp(part))
-        return self._add_graph(part if isinstance(part, Graph) else gunion(_parts(part)))
-
-    def _add_node(self, node: PipeOp, reserved: Container[str] = ()) -> tuple[list[End], list[End]]:
-        self.state = {}
-        if node.id in self._nodes:
-            node = node.renamed(self._number(node, reserved))
-        self._nodes[node.id] = node
-        return [End(node.id, c) for c in node.inputs], [End(node.id, c) for c in node.outputs]
-
-    def _number(self, node: PipeOp, reserved: Container[str]) -> AutoId:
-        """The next free number for an id that the user did not choose."""
-        taken = node.id
-        if not isinstance(taken, AutoId):
-            raise CompositionError(
-                f"the id '{taken}' of {node!r} is taken by {self._nodes[taken]!r}; give one another id: id='{taken}_2'."
-            )
-        base = str(taken)
-        if base not in self._numbers:
-            stem, _, digits = base.rpartition("_")
-            base = stem if digits.isdigit() and stem in self._nodes else base
-        number = self._numbers.get(base, 1) + 1
-        while (numbered := f"{base}_{number}") in self._nodes or numbered in reserved:
-            number += 1
-        self._numbers[base] = number
-        return AutoId(numbered)
-
-    def _add_graph(self, other: "Graph", prefix: str = "") -> tuple[list[End], list[End]]:
-        names: dict[str, str] = {}
-        chosen = {id for id in other._nodes if not isinstance(id, AutoId)}
-        for old, node in other._nodes.items():
-            self._add_node(node.renamed(f"{prefix}_{old}") if prefix else node, chosen)
-            names[old] = next(reversed(self._nodes))
-        self._edges += [Edge(names[e.source], e.output, names[e.target], e.input) for e in other._edges]
-        inputs, outputs = ([End(names[e.node], e.channel) for e in ends] for ends in (other._inputs, other._outputs))
-        return inputs, outputs
-
-    def _join(self, inputs: list[End], outputs: list[End]) -> None:
-        flowing: dict[str, Channel] = {}
-        for source, sink in pair(self._outputs, inputs):
-            check_types(source, sink)
-            self._edges.append(Edge(source.node, source.channel.name, sink.node, sink.channel.name))
-            if self._nodes[sink.node].passes_types:
-                flowing[sink.node] = source.channel
-        self._outputs = self._flow(flowing, outputs) if flowing else outputs
-
-    def _flow(self, types: dict[str, Channel], outputs: list[End]) -> list[End]:
-        """Carry known types on through pass-through nodes, checking the edges behind them; the outputs with their types."""
-        if any(end.node not in types for end in outputs):
-            place = {n: i for i, n in enumerate(self._nodes)}
-            for edge in sorted(self._edges, key=lambda e: place[e.source]):
-                if edge.source in types:
-                    source, node = End(edge.source, types[edge.source]._replace(name=edge.output)), self._nodes[edge.target]
-                    check_types(source, End(edge.target, channel(node.inputs, edge.input)))
-                    if node.passes_types:
-                        types.setdefault(edge.target, types[edge.source])
-        return [e.carrying(types[e.node]) if e.node in types else e for e in outputs]
-
-    def add_pipeop(self, node: PipeOp) -> Self:
-        """Add a node without joining it, in place."""
-        if not isinstance(node, PipeOp):
-            raise CompositionError(f"add_pipeop: takes one node, got {type(node).__name__}: {node!r}.")
-        inputs, outputs = self._add_node(node)
-        self._inputs, self._outputs = self._inputs + inputs, self._outputs + outputs
-        return self
-
-    def add_edge(self, source: str, target: str, output: str | None = None, input: str | None = None) -> Self:
-        """Join two nodes by id, in place; channels may be left out where a node has only one.
-
-        Unknown ids and channels, types that do not fit, an input that is fed already and a cycle are refused.
-
-        >>> from pipeops import Graph, po
-        >>> Graph().add_pipeop(po("scale")).add_pipeop(po("nop")).add_edge("scale", "nop").ids()
-        ['scale', 'nop']
-        """
-        out, into = pick(self[source], "output", output), pick(self[target], "input", input)
-        check_types(End(source, out), End(target, into))
-        if not into.many and any(e.target == target and e.input == into.name for e in self._edges):
-            raise CompositionError(f"input '{into.name}' of '{target}' is fed already; it takes one edge.")
-        self._edges.append(Edge(source, out.name, target, into.name))
-        outputs = [e for e in self._outputs if (e.node, e.channel.name) != (source, out.name)]
-        try:
-            self._order()
-            self._outputs = self._flow(self._entering(), outputs)
-        except CompositionError:
-            self._edges.pop()
-            raise
-        self._inputs = [e for e in self._inputs if (e.node, e.channel.name) != (target, into.name)]
-        self.state = {}
-        return self
-
-    def _entering(self) -> dict[str, Channel]:
-        """The types that enter pass-through nodes from nodes that are none."""
-        found: dict[str, Channel] = {}
-        for e in self._edges:
-            source = self._nodes[e.source]
-            if self._nodes[e.target].passes_types and not source.passes_types:
-                found.setdefault(e.target, channel(source.outputs, e.output))
-        return found
-
-    def _order(self) -> None:
-        """Put nodes in topological order again after an edge was added by hand; refuse a cycle."""
-        import networkx as nx
-
-        view, place = self.to_networkx(), {n: i for i, n in enumerate(self._nodes)}
-        if not nx.is_directed_acyclic_graph(view):
-            cycle, edge = [str(source) for source, *_ in nx.find_cycle(view)], self._edges[-1]
-            raise CompositionError(
-                f"an edge from '{edge.source}' to '{edge.target}' closes a cycle: {' >> '.join([*cycle, cycle[0]])}."
-            )
-        order = nx.lexicographical_topological_sort(view, key=place.__getitem__)
-        self._nodes = {n: self._nodes[n] for n in order}
+    def _changed(self) -> None:
+        self.state, self.results = {}, {}
 
     # ---------------------------------------------------------------- looking
 
@@ -245,11 +85,6 @@ class Graph(Closed, Parameterized):
         """The open outputs: what `train` and `predict` return."""
         return list(self._outputs)
 
-    def __getitem__(self, id: str) -> PipeOp:
-        if id not in self._nodes:
-            raise UnknownKeyError(f"graph: no node '{id}'.{suggest(id, self._nodes, 'nodes')}")
-        return self._nodes[id]
-
     def __contains__(self, id: object) -> bool:
         return id in self._nodes
 
@@ -258,17 +93,6 @@ class Graph(Closed, Parameterized):
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.ids())
-
-    def to_networkx(self) -> Any:
-        """A `networkx.MultiDiGraph` of ids, the nodes as attribute `pipeop` and the channels on the edges."""
-        import networkx as nx
-
-        view = nx.MultiDiGraph()
-        for id, node in self._nodes.items():
-            view.add_node(id, pipeop=node)
-        for e in self._edges:
-            view.add_edge(e.source, e.target, output=e.output, input=e.input)
-        return view
 
     def __repr__(self) -> str:
         before, after = {i: [] for i in self._nodes}, {i: [] for i in self._nodes}
@@ -283,6 +107,53 @@ class Graph(Closed, Parameterized):
             return "Empty Graph."
         head = f"Graph with {len(self)} PipeOp{'s' * (len(self) != 1)}:"
         return head + "\n" + table(("id", "pipeop", "state", "predecessors", "successors"), rows, indent="  ")
+
+    # ---------------------------------------------------------------- changed copies
+
+    def set_names(self, old: str | Sequence[str] | Mapping[str, str], new: str | Sequence[str] | None = None) -> Self:
+        """A new graph in which nodes have other ids: `{old: new}`, or old ids and new ones.
+
+        >>> from pipeops import po
+        >>> (po("scale") >> po("nop")).set_names("nop", "last").ids()
+        ['scale', 'last']
+        """
+        return renamed(self, pairs(old, new))
+
+    def update_ids(self, prefix: str = "", postfix: str = "") -> Self:
+        """A new graph with something before and behind every id.
+
+        >>> from pipeops import po
+        >>> (po("scale") >> po("nop")).update_ids(prefix="my_").ids()
+        ['my_scale', 'my_nop']
+        """
+        return renamed(self, {id: f"{prefix}{id}{postfix}" for id in self._nodes})
+
+    def replace(self, id: str, node: Any) -> Self:
+        """A new graph with another node (or learner) in the place of one; channels are matched by name, else in order.
+
+        >>> from pipeops import po
+        >>> (po("scale") >> po("nop")).replace("scale", po("scalerange")).ids()
+        ['scalerange', 'nop']
+        """
+        return replaced(self, id, node)
+
+    def insert_before(self, id: str, node: Any, input: str | None = None) -> Self:
+        """A new graph with a node (or learner) between the node `id` and what feeds it; input: which, where there are several.
+
+        >>> from pipeops import po
+        >>> (po("scale") >> po("nop")).insert_before("nop", po("scalerange")).ids()
+        ['scale', 'scalerange', 'nop']
+        """
+        return inserted(self, id, node, input, before=True)
+
+    def insert_after(self, id: str, node: Any, output: str | None = None) -> Self:
+        """A new graph with a node (or learner) between the node `id` and what it feeds; output: which, where there are several.
+
+        >>> from pipeops import po
+        >>> (po("scale") >> po("nop")).insert_after("nop", po("scalerange")).ids()
+        ['scale', 'nop', 'scalerange']
+        """
+        return inserted(self, id, node, output, before=False)
 
     # ---------------------------------------------------------------- hyperparameters
 
@@ -309,15 +180,16 @@ class Graph(Closed, Parameterized):
         self._nodes[id] = new
         kept = name in new.keeps_state or same(old.params[name], new.params[name])
         if not kept:
-            self.state = {}
+            self._changed()
         return kept
 
     def __getstate__(self) -> dict[str, Any]:
-        ends = {"inputs": [tuple(e) for e in self._inputs], "outputs": [tuple(e) for e in self._outputs]}
+        ends = {"inputs": _plain(self._inputs), "outputs": _plain(self._outputs)}
         return {"nodes": self._nodes, "edges": [tuple(e) for e in self._edges], **ends, "state": self.state}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self._nodes, self._numbers, self.state = dict(state["nodes"]), {}, state["state"]
+        self.__init__()
+        self._nodes, self.state = dict(state["nodes"]), state["state"]
         self._edges = [Edge(*e) for e in state["edges"]]
         self._inputs, self._outputs = ([End(node, Channel(*c)) for node, c in state[k]] for k in ("inputs", "outputs"))
 
@@ -328,27 +200,30 @@ class Graph(Closed, Parameterized):
         """Whether every node has a state."""
         return bool(self._nodes) and len(self.state) == len(self._nodes)
 
-    def train(self, inputs: Any, *, valid: Any = None) -> Any:
+    def train(self, inputs: Any, *, valid: Any = None, keep_results: bool = False) -> Any:
         """Train every node in order and return the outputs: the value when there is one, else a dictionary by name.
 
         inputs: one value (it goes to every input) or a dictionary by input name (`"scale.input"`, or `"scale"`).
         valid: validation data of the same form; every fitted node applies its *predict* to it, none is fitted on it.
+        keep_results: keep in `results` what came out of each node.
         """
         try:
-            trained = outcome(self.training(inputs, valid))
+            trained = outcome(self.training(inputs, valid, keep_results))
         except Exception as error:
-            self.state = self.state if refused(error) else {}
+            if not refused(error):
+                self._changed()
             raise
-        self.state = trained.state
+        self.state, self.results = trained.state, trained.results
         return trained.output
 
-    def training(self, inputs: Any, valid: Any = None) -> Run[Trained]:
+    def training(self, inputs: Any, valid: Any = None, keep_results: bool = False) -> Run[Trained]:
         """Training as a run that yields a fit for each node (see `learn/fits.py`); this graph stays as it is."""
         self.params.refuse_tokens()
         lane = feed(inputs, self._inputs, "train")
         beside = None if valid is None else feed(valid, self._inputs, "predict")
-        state = yield from training(self._plan(), lane, beside)
-        return Trained(state, unwrap(lane, self._nodes, self._outputs))
+        state = yield from training(self._plan(keep_results), lane, beside)
+        results = {id: lane[id] for id in self._nodes} if keep_results else {}
+        return Trained(state, unwrap(lane, self._nodes, self._outputs), results)
 
     def predict(self, inputs: Any) -> Any:
         """Apply every trained node in order and return the outputs as `train` does."""
@@ -362,14 +237,12 @@ class Graph(Closed, Parameterized):
         predicting(self._plan(), lane, state)
         return unwrap(lane, self._nodes, self._outputs)
 
-    def _plan(self) -> list[Step]:
-        return plan(self._nodes, self._edges, self._inputs, self._outputs)
+    def _plan(self, keep_all: bool = False) -> list[Step]:
+        return plan(self._nodes, self._edges, self._inputs, self._outputs, keep_all)
 
 
-def _parts(thing: Any) -> Iterable[Any]:
-    if not isinstance(thing, list | tuple):
-        raise CompositionError(f"a graph is made of nodes, graphs and lists of them, got {type(thing).__name__}: {thing!r}.")
-    return thing
+def _plain(ends: list[End]) -> list[Any]:
+    return [(str(e.node), (c.name, str(c.train), str(c.predict), c.many)) for e in ends for c in [e.channel]]
 
 
 def chain(parts: Iterable[Any]) -> Graph:
@@ -394,8 +267,4 @@ def gunion(parts: Iterable[Any] | Mapping[str, Any]) -> Graph:
     >>> gunion({"a": po("scale"), "b": po("scale")}).ids()
     ['a_scale', 'b_scale']
     """
-    graph = Graph()
-    for prefix, part in parts.items() if isinstance(parts, Mapping) else (("", part) for part in parts):
-        inputs, outputs = graph._add_graph(Graph().extend(part), prefix) if prefix else graph._add(part)
-        graph._inputs, graph._outputs = graph._inputs + inputs, graph._outputs + outputs
-    return graph
+    return beside(Graph(), parts)

@@ -10,8 +10,8 @@ import numpy as np
 
 from pipeops.data import Task
 from pipeops.errors import CompositionError, ConfigError, DataError, NotTrainedError
-from pipeops.graph.ends import hint
 from pipeops.graph.graph import Graph
+from pipeops.graph.kinds import PREDICTION, TASK
 from pipeops.graph.pipeop import PipeOp
 from pipeops.learn.fits import Run
 from pipeops.learn.learner import Learner
@@ -162,11 +162,11 @@ def _valid_choice(validate: Validate) -> Validate:
 
 def _check_ends(graph: Graph) -> None:
     outputs, inputs = graph.outputs, graph.inputs
-    if len(outputs) != 1 or not outputs[0].channel.predict.startswith("Prediction"):
+    if len(outputs) != 1 or not outputs[0].channel.predict.within(PREDICTION):
         ends = ", ".join(f"{e.name} ({e.channel.predict})" for e in outputs) or "none"
-        more = hint(outputs[0].channel.predict, "Prediction") if outputs else ""
+        more = PREDICTION.advice(outputs[0].channel.predict) if outputs else ""
         raise CompositionError(f"as_learner: the graph must end in one Prediction, its outputs are: {ends}.{more}")
-    wrong = [e for e in inputs if not (e.channel.train == "*" or e.channel.train.startswith("Task"))]
+    wrong = [e for e in inputs if not TASK.fits(e.channel.train)]
     if not inputs or wrong:
         ends = ", ".join(f"{e.name} ({e.channel.train})" for e in inputs) or "none"
         raise CompositionError(f"as_learner: the graph must begin with tasks, its inputs are: {ends}.")

@@ -89,3 +89,12 @@ class LearnerOp(PipeOp):
     def __repr__(self) -> str:
         named = {} if isinstance(self.id, AutoId) else {"id": str(self.id)}
         return call("po", ['"learner"', repr(self.learner)], named)
+
+
+def as_node(thing: Any) -> PipeOp:
+    """A node, or a learner as one; refused when it is neither."""
+    if isinstance(thing, Learner):
+        return LearnerOp(thing)
+    if not isinstance(thing, PipeOp):
+        raise CompositionError(f"graph: takes one node here, got {type(thing).__name__}: {thing!r:.80}.")
+    return thing

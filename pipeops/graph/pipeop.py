@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 import attrs
 
 from pipeops.errors import ConfigError
+from pipeops.graph.kinds import ANY, Kind
 from pipeops.params import Configurable, hyperparameters
 from pipeops.saving import saved_as
 from pipeops.text import call, source
@@ -24,16 +25,31 @@ if TYPE_CHECKING:
 _ID = re.compile(r"[A-Za-z_]\w*")
 
 
-class Channel(NamedTuple):
-    """A named input or output and the types that it carries: names of classes, `"*"` for anything, `"None"` for nothing.
+class _Channel(NamedTuple):
+    name: str
+    train: Kind
+    predict: Kind
+    many: bool
+
+
+class Channel(_Channel):
+    """A named input or output and the kinds that it carries in training and prediction (see `kinds.py`), given by name.
 
     `many` marks an input that takes any number of edges.
     """
 
-    name: str
-    train: str
-    predict: str
-    many: bool = False
+    __slots__ = ()
+
+    def __new__(cls, name: str, train: str, predict: str, many: bool = False) -> "Channel":
+        return super().__new__(cls, name, Kind(train), Kind(predict), many)
+
+    def carrying(self, other: "Channel") -> "Channel":
+        """This channel with the kinds of another one."""
+        return self._replace(train=other.train, predict=other.predict)
+
+    def common(self, other: "Channel") -> "Channel":
+        """This channel with the narrowest kinds that hold what flows through both."""
+        return self._replace(train=self.train.common(other.train), predict=self.predict.common(other.predict))
 
 
 class AutoId(str):
@@ -71,10 +87,12 @@ class PipeOp(Configurable, ABC):
 
     key: ClassVar[str] = ""
     shelf: ClassVar[str] = ""
-    inputs: ClassVar[tuple[Channel, ...]] = (Channel("input", "*", "*"),)
-    outputs: ClassVar[tuple[Channel, ...]] = (Channel("output", "*", "*"),)
+    inputs: ClassVar[tuple[Channel, ...]] = (Channel("input", ANY, ANY),)
+    outputs: ClassVar[tuple[Channel, ...]] = (Channel("output", ANY, ANY),)
     passes_types: ClassVar[bool] = False
-    """Whether the outputs have the type that came in (nop, copy)."""
+    """Whether the outputs have the kind that came in (nop, copy)."""
+    takes_inactive: ClassVar[bool] = False
+    """Whether it is trained though an input is `INACTIVE` (unbranch)."""
     takes_valid: ClassVar[bool] = False
     """Whether `train` wants the validation inputs too, as `train(inputs, valid=...)`."""
     train_many: ClassVar[Callable[..., Any] | None] = None

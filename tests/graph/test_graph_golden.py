@@ -64,8 +64,9 @@ def build(call: str) -> Any:
         name, eq, value = step.partition(" = ")
         if eq and name.strip().isidentifier():
             scope[name.strip()] = eval(value.strip(), scope)
-        else:
-            eval(step.strip(), scope)
+        elif step.strip():
+            changed = step.strip().partition(".")[0]
+            scope[changed] = eval(step.strip(), scope)
     return eval(result.strip(), scope)
 
 

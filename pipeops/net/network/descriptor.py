@@ -16,6 +16,13 @@ import torch
 
 from pipeops.data import Task
 from pipeops.errors import ConfigError, DataError, listing
+from pipeops.graph.kinds import declare
+
+_INGRESS = ' Put po("torch_ingress_num") (or po("torch_ingress_categ")) between them.'
+_END = 'network ends with po("torch_model_classif") or po("torch_model_regr").'
+_ELSEWHERE = {"Task": f' What works on tasks goes before po("torch_ingress_num"); a {_END}', "*": f" A {_END}"}
+for _name in ("ModelDescriptor", "Feed"):
+    declare(_name, instead={"Task": _INGRESS}, elsewhere=_ELSEWHERE)
 
 Shape = tuple[int | None, ...]
 """A shape with `None` for what is unknown; the first dimension is the batch."""
