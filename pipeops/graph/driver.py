@@ -22,7 +22,8 @@ class Step(NamedTuple):
     """One node in a run: where its inputs come from (slot, position), how many outputs it has, and what is over with it.
 
     used: whether an edge leaves it. over: slots that nothing reads after it, so that big data is let go. narrow: inputs by
-    position whose kind is narrower than what flows in, and so is checked. whole: inputs that take a multiplicity as such.
+    position whose kind is narrower than what flows in, and so is checked. fed: the channel of each
+    input.
     """
 
     id: str
@@ -32,7 +33,7 @@ class Step(NamedTuple):
     used: bool
     over: list[str]
     narrow: list[tuple[int, End]]
-    whole: frozenset[int]
+    fed: list[tuple[Source, Channel]]
 
     def given(self, lane: Lane, phase: str) -> list[Any]:
         """The node's inputs."""
@@ -43,7 +44,7 @@ class Step(NamedTuple):
 
     def idle(self, given: Sequence[Any]) -> bool:
         """Whether nothing comes in, and so nothing goes out; where only a part is missing, the ways must be joined before."""
-        if self.node.takes_inactive:
+        if self.node.takes_inactive or not any(value is INACTIVE for value in given):
             return False
         if not all(value is INACTIVE for value in given):
             raise DataError(
@@ -54,12 +55,12 @@ class Step(NamedTuple):
 
     def elements(self, given: Sequence[Any]) -> list[list[Any]] | None:
         """The inputs for each element of the multiplicities that this node does not take as such; None where there are none."""
-        sizes = {len(v) for k, v in enumerate(given) if k not in self.whole and isinstance(v, Multiplicity)}
+        split = [type(v) is Multiplicity and c.train.element is None for v, (_, c) in zip(given, self.fed, strict=True)]
+        sizes = {len(v) for v, s in zip(given, split, strict=True) if s}
         if len(sizes) > 1:
             raise DataError(f"{self.id}: its inputs hold different numbers of values: {', '.join(map(str, sorted(sizes)))}.")
         if not sizes:
             return None
-        split = [k not in self.whole and isinstance(v, Multiplicity) for k, v in enumerate(given)]
         return [[v[i] if s else v for v, s in zip(given, split, strict=True)] for i in range(sizes.pop())]
 
     def complete(self, outputs: Any) -> Sequence[Any]:
@@ -94,7 +95,7 @@ def plan(
     for slot in () if keep_all else last.keys() - {e.node for e in outputs}:
         over.setdefault(last[slot], []).append(slot)
     return [
-        Step(i, n, sources[i], len(channels[i]), i in last, over.get(i, []), _narrow(i, fed[i], channels), _whole(fed[i]))
+        Step(i, n, sources[i], len(channels[i]), i in last, over.get(i, []), _narrow(i, fed[i], channels), fed[i])
         for i, n in nodes.items()
     ]
 
@@ -111,17 +112,16 @@ def _narrow(
     return found
 
 
-def _whole(fed: list[tuple[tuple[str, int], Channel]]) -> frozenset[int]:
-    return frozenset(k for k, (_, takes) in enumerate(fed) if takes.train.element is not None)
-
-
 def training(steps: Sequence[Step], lane: Lane, beside: Lane | None) -> Run[dict[str, Any]]:
     """Train every node in order: the run that returns their states, and leaves the outputs in the lanes."""
     state: dict[str, Any] = {}
     for step in steps:
         try:
-            aside = None if beside is None else step.given(beside, "predict")
-            made = yield from _trained(step, step.given(lane, "train"), aside)
+            given, aside = step.given(lane, "train"), None if beside is None else step.given(beside, "predict")
+            if _special(given):
+                made = yield from _trained(step, given, aside)
+            else:
+                made = _made(step, (yield _fit(step, given, aside)), aside)
         except Exception as error:
             error.add_note(f"in node '{step.id}', training")
             raise
@@ -140,17 +140,12 @@ class Made(NamedTuple):
     state: Any
 
 
-def _trained(step: Step, given: list[Any], aside: list[Any] | None) -> Run[Made]:
-    """Train one node: a fit, one for each element of a multiplicity, or none where nothing came in."""
-    if any(value is INACTIVE for value in given) and step.idle(given):
-        return Made([INACTIVE] * step.width, [INACTIVE] * step.width, None)
-    if any(isinstance(value, Multiplicity) for value in given) and (several := step.elements(given)) is not None:
-        asides = [None] * len(several) if aside is None else step.elements(aside) or [aside] * len(several)
-        made: list[Made] = []
-        for one, other in zip(several, asides, strict=True):
-            made.append((yield from _trained(step, one, other)))
-        return Made(_gathered([m.outputs for m in made]), _gathered([m.aside for m in made]), [m.state for m in made])
-    answer = yield Fit(step.node, given, aside if step.node.takes_valid else None)
+def _fit(step: Step, given: list[Any], aside: list[Any] | None) -> Fit:
+    return Fit(step.node, given, aside if step.node.takes_valid else None)
+
+
+def _made(step: Step, answer: Any, aside: list[Any] | None) -> Made:
+    """What follows from what a node's `train` answered."""
     if not isinstance(answer, tuple) or len(answer) != 2:
         raise CompositionError(f"{step.id}: train must return (outputs, state), got {type(answer).__name__}.")
     outputs, state = step.complete(answer[0]), answer[1]
@@ -159,11 +154,27 @@ def _trained(step: Step, given: list[Any], aside: list[Any] | None) -> Run[Made]
     return Made(outputs, step.complete(step.node.predict(aside, state)) if step.used else [None] * step.width, state)
 
 
+def _trained(step: Step, given: list[Any], aside: list[Any] | None) -> Run[Made]:
+    """Train one node whatever comes in: a fit, one for each element of a multiplicity, or none where nothing came."""
+    if step.idle(given):
+        return Made([INACTIVE] * step.width, [INACTIVE] * step.width, None)
+    several = step.elements(given)
+    if several is None:
+        return _made(step, (yield _fit(step, given, aside)), aside)
+    asides = [None] * len(several) if aside is None else step.elements(aside) or [aside] * len(several)
+    made: list[Made] = []
+    for one, other in zip(several, asides, strict=True):
+        made.append((yield from _trained(step, one, other)))
+    return Made(_gathered([m.outputs for m in made]), _gathered([m.aside for m in made]), [m.state for m in made])
+
+
 def predicting(steps: Sequence[Step], lane: Lane, state: Mapping[str, Any]) -> None:
     """Apply every trained node in order; the outputs are left in the lane."""
     for step in steps:
         try:
-            step.keep(lane, _predicted(step, step.given(lane, "predict"), state[step.id]))
+            given, own = step.given(lane, "predict"), state[step.id]
+            made = _predicted(step, given, own) if _special(given) else step.complete(step.node.predict(given, own))
+            step.keep(lane, made)
         except Exception as error:
             error.add_note(f"in node '{step.id}', predicting")
             raise
@@ -171,14 +182,23 @@ def predicting(steps: Sequence[Step], lane: Lane, state: Mapping[str, Any]) -> N
 
 def _predicted(step: Step, given: list[Any], state: Any) -> Sequence[Any]:
     """What one trained node makes of its inputs, as `_trained` has it."""
-    if any(value is INACTIVE for value in given) and step.idle(given):
+    if step.idle(given):
         return [INACTIVE] * step.width
-    if any(isinstance(value, Multiplicity) for value in given) and (several := step.elements(given)) is not None:
+    several = step.elements(given)
+    if several is not None:
         if not isinstance(state, list) or len(state) != len(several):
             trained = len(state) if isinstance(state, list) else 1
             raise DataError(f"{step.id}: was trained on {trained} values at once, got {len(several)}.")
         return _gathered([_predicted(step, one, own) for one, own in zip(several, state, strict=True)])
     return step.complete(step.node.predict(given, state))
+
+
+def _special(given: Sequence[Any]) -> bool:
+    """Whether something comes in that stands for no value or for several."""
+    for value in given:  # noqa: SIM110 - a generator would cost every node as much as its other steps
+        if value is INACTIVE or type(value) is Multiplicity:
+            return True
+    return False
 
 
 def _gathered(several: Sequence[Sequence[Any]]) -> list[Any]:

@@ -144,7 +144,7 @@ def test_pass_through_nodes_pass_types_on(between):
 
 def test_pass_through_nodes_pass_types_on_in_graphs_made_by_hand():
     graph = Graph().add_pipeop(po("scale")).add_pipeop(po("nop")).add_pipeop(po("nop")).add_pipeop(nn("relu"))
-    graph.add_edge("nop", "nop_2").add_edge("nop_2", "relu")
+    graph = graph.add_edge("nop", "nop_2").add_edge("nop_2", "relu")
     before = (graph.edges, graph.inputs, graph.outputs)
     with pytest.raises(CompositionError, match=r"'nop_2' gives a Task in train .*'relu' takes a ModelDescriptor"):
         graph.add_edge("scale", "nop")
@@ -256,13 +256,13 @@ def test_layers_of_nops_are_the_graph_that_networkx_makes(widths):
 def test_edges_by_hand_agree_with_networkx(order, wanted):
     graph, expected = Graph(), nx.DiGraph()
     for k in order:
-        graph.add_pipeop(Total(id=f"n{k}"))
+        graph = graph.add_pipeop(Total(id=f"n{k}"))
         expected.add_node(f"n{k}")
     for a, b in sorted(wanted):
         trial = expected.copy()
         trial.add_edge(f"n{a}", f"n{b}")
         if nx.is_directed_acyclic_graph(trial):
-            graph.add_edge(f"n{a}", f"n{b}")
+            graph = graph.add_edge(f"n{a}", f"n{b}")
             expected = trial
         else:
             with pytest.raises(CompositionError, match=r"closes a cycle: n"):
@@ -279,7 +279,7 @@ def test_edges_by_hand_agree_with_networkx(order, wanted):
 
 def test_add_edge_refuses():
     graph = Graph().add_pipeop(po("scale")).add_pipeop(po("nop")).add_pipeop(po("encode")).add_pipeop(Parts())
-    graph.add_edge("scale", "encode")
+    graph = graph.add_edge("scale", "encode")
     with pytest.raises(UnknownKeyError, match=r"no node 'scal'. Did you mean 'scale'"):
         graph.add_edge("scal", "nop")
     with pytest.raises(UnknownKeyError, match=r"no node 'nope'"):
@@ -300,8 +300,8 @@ def test_add_edge_refuses():
 def test_nodes_added_in_any_order_run_in_order():
     graph = Graph()
     for k in (3, 1, 2):
-        graph.add_pipeop(Recorder(id=f"n{k}", n=10**k))
-    graph.add_edge("n1", "n2").add_edge("n2", "n3")
+        graph = graph.add_pipeop(Recorder(id=f"n{k}", n=10**k))
+    graph = graph.add_edge("n1", "n2").add_edge("n2", "n3")
     assert graph.ids() == ["n1", "n2", "n3"]
     assert graph.train(0) == 1110
     assert (names(graph.inputs), names(graph.outputs)) == (["n1.input"], ["n3.output"])
