@@ -57,7 +57,7 @@ class Graph(Closed, Composition, Parameterized):
         self._changed()
 
     def _changed(self) -> None:
-        self.state, self.results = {}, {}
+        vars(self).update(state={}, results={})
 
     # ---------------------------------------------------------------- looking
 
