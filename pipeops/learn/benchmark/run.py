@@ -70,9 +70,9 @@ def benchmark(
     if not isinstance(grid, BenchmarkGrid):
         raise ConfigError(f"benchmark: takes a grid, got {type(grid).__name__}; make one with benchmark_grid(...).")
     store = None if path is None else Store(path, seed, store_models)
-    seed = _drawn(store.seed if store else seed)
+    seed = _drawn(store.seed if store and seed is None else seed)
     if store:
-        store.keep_seed(seed)
+        seed = store.begin(seed)
     jobs = _jobs(grid, seed)
     outcomes = _run(jobs, n_jobs, store_models, progress, store, vectorized)
     records = [_record(job, outcomes[i]) for i, job in enumerate(jobs) if i in outcomes]

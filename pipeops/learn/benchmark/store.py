@@ -1,137 +1,161 @@
 """Where an interrupted benchmark is taken up again: a folder with one file for each finished job.
 
-A file is found again by what decides the job's outcome: the data, the learner's settings, the rows, the seed. So nothing
-is ever taken for something else, and a grid may grow. Functions of one's own count by their source, the values they hold
-(closures, defaults, plain globals) and the functions of the same module that they call.
-Neighbours: saving and jobs below, run above.
+A file is found again by what decides the job's outcome (see fingerprint): the data, the learner and all that it is made of, the
+rows, the seed. So nothing is ever taken for something else, and a grid may grow. What cannot be told from another is not
+kept, with a warning. Every file is written at once and whole, so that several processes may share a folder; one that is
+damaged costs its own job, and the seed of the folder stands in the names of the files too. A folder that cannot be written
+to is warned of once. Neighbours: fingerprint, saving and jobs below, run above.
 """
 
-import hashlib
-import inspect
 import json
+import os
 import warnings
 from pathlib import Path
-from types import FunctionType
 from typing import Any
 
-import numpy as np
+import attrs
 
 from pipeops.data import Task
-from pipeops.errors import ConfigError, FormatError
+from pipeops.errors import ConfigError, FormatError, WriteError
+from pipeops.files import write_bytes
+from pipeops.learn.benchmark.fingerprint import Fingerprints, Unhashable
 from pipeops.learn.benchmark.jobs import Outcome, Sets
 from pipeops.learn.learner import Learner
-from pipeops.saving import Encoder, read, write
+from pipeops.saving import read, savable, write
+
+
+class StoreWarning(UserWarning):
+    """Jobs of a benchmark are not kept in its folder, and would run again."""
+
+
+@savable
+@attrs.frozen(eq=False)
+class Kept:
+    """What a file holds: what its job was found by, and what it left."""
+
+    key: str
+    outcome: Outcome
 
 
 class Store:
-    """The folder of a benchmark."""
+    """The folder of a benchmark.
 
-    def __init__(self, path: str | Path, seed: int | None, store_models: bool):
-        self.path, self.store_models = Path(path), store_models
-        self.path.mkdir(parents=True, exist_ok=True)
-        self.seed = self._seed(seed)
-        self._tasks: dict[int, str] = {}
-        self._learners: dict[int, tuple[str, list[Any]]] = {}
+    seed: of its first run; another one is refused. settings: what decides beside task, learner and rows.
+    """
 
-    def _seed(self, seed: int | None) -> int | None:
-        """The seed of the folder's first run, where none is given."""
+    def __init__(self, path: str | Path, seed: int | None, *settings: Any):
+        self.path, self._settings = Path(path), settings
+        self._fingerprints, self._told = Fingerprints(), set[str]()
+        self._rows: dict[tuple[int, int], bytes | None] = {}
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(f"benchmark: path={str(path)!r} is no folder, and none can be made there ({error}).") from error
+        self.seed = self._begun()
+        if None not in (seed, self.seed) and seed != self.seed:
+            raise ConfigError(
+                f"benchmark: the folder {self.path} was begun with seed {self.seed}, not {seed}; choose another folder."
+            )
+
+    def _begun(self) -> int | None:
+        """The seed that the folder was begun with: as noted, else as the names of the jobs' files say."""
         file = self.path / "benchmark.json"
-        if not file.exists():
-            return seed
-        kept = json.loads(file.read_text())["seed"]
-        if seed is not None and seed != kept:
-            raise ConfigError(f"benchmark: the folder {self.path} was begun with seed {kept}, not {seed}; choose another folder.")
-        return kept
+        noted = _noted(file)
+        if noted is None:
+            noted = next((s for s in map(_named, sorted(self.path.glob("*.safetensors"))) if s is not None), None)
+            if os.path.lexists(file):
+                self._tell(f"{file} is damaged; " + ("it is begun anew." if noted is None else f"the seed {noted} is kept."))
+        return noted
 
-    def keep_seed(self, seed: int) -> None:
-        """Note the seed, so that a run without one goes on with it."""
-        (self.path / "benchmark.json").write_text(json.dumps({"seed": seed}))
+    def begin(self, seed: int) -> int:
+        """Note the seed, so that a run without one goes on with it; where another process was first, its seed holds."""
+        file = self.path / "benchmark.json"
+        if _noted(file) is None:
+            self._note(file, self.seed if self.seed is not None else seed)
+        found = _noted(file)
+        self.seed = seed if found is None else found
+        return self.seed
+
+    def _note(self, file: Path, seed: int) -> None:
+        """Write the seed unless somebody else just did: a name is linked only once. What is damaged is replaced."""
+        data, own = json.dumps({"seed": seed}).encode(), file.with_name(f".{os.getpid()}.{id(self)}.json")
+        try:
+            if os.path.lexists(file) or not hasattr(os, "link"):
+                write_bytes(file, data)
+                return
+            write_bytes(own, data)
+            try:
+                os.link(own, file)
+            except FileExistsError:
+                pass
+            except OSError:  # a disk without links
+                write_bytes(file, data)
+            finally:
+                own.unlink(missing_ok=True)
+        except (WriteError, OSError) as error:
+            self._tell(f"the folder cannot be written to, so that nothing is kept: {error}")
 
     def load(self, task: Task, learner: Learner, sets: Sets) -> Outcome | None:
-        """What a job left in an earlier run; None when it has not run to its end."""
-        file = self._file(task, learner, sets)
+        """What a job left in an earlier run; None when it has not run to its end, or its file is damaged."""
+        key = self._key(task, learner, sets)
+        if key is None or not self._file(key).exists():
+            return None
         try:
-            return read(file, "job", trust=self._settings(learner)[1]) if file.exists() else None
+            kept = read(self._file(key), "job", trust=self._fingerprints.named)
         except FormatError:
             return None
+        return kept.outcome if isinstance(kept, Kept) and kept.key == key else None
 
     def save(self, task: Task, learner: Learner, sets: Sets, outcome: Outcome) -> None:
         """Keep what a job left; the file appears whole or not at all. A model that cannot be saved is not kept, nor its job."""
-        file = self._file(task, learner, sets)
-        part = file.with_suffix(".part")
-        try:
-            write(part, "job", outcome)
-        except FormatError as error:
-            warnings.warn(f"benchmark: jobs of '{learner.id}' are not kept and would run again. {error}", stacklevel=2)
+        key = self._key(task, learner, sets)
+        if key is None:
             return
-        part.replace(file)
+        try:
+            write(self._file(key), "job", Kept(key, outcome))
+        except FormatError as error:
+            self._tell(f"jobs of '{learner.id}' are not kept and would run again. {error}")
+        except (WriteError, OSError) as error:
+            self._tell(f"the folder cannot be written to; what is not kept would run again. {error}")
 
-    def _file(self, task: Task, learner: Learner, sets: Sets) -> Path:
-        if id(task) not in self._tasks:
-            self._tasks[id(task)] = fingerprint(task)
-        digest = hashlib.sha256(f"{self._tasks[id(task)]} {self._settings(learner)[0]}".encode())
-        digest.update(f"{sets.seed} {self.store_models} {len(sets.train)}".encode() + sets.train.tobytes() + sets.test.tobytes())
-        return self.path / f"{digest.hexdigest()[:32]}.safetensors"
+    def _tell(self, message: str) -> None:
+        """Warn, of each thing once."""
+        if message not in self._told:
+            self._told.add(message)
+            warnings.warn(f"benchmark: {message}", StoreWarning, stacklevel=5)
 
-    def _settings(self, learner: Learner) -> tuple[str, list[Any]]:
-        if id(learner) not in self._learners:
-            self._learners[id(learner)] = _settings(learner)
-        return self._learners[id(learner)]
+    def _file(self, key: str) -> Path:
+        return self.path / f"{key}-{self.seed}.safetensors"
+
+    def _key(self, task: Task, learner: Learner, sets: Sets) -> str | None:
+        """What a job is found by; None where that cannot be told, which is said once."""
+        row = (id(task), id(learner))
+        if row not in self._rows:
+            self._rows[row] = self._row(task, learner)
+        if self._rows[row] is None:
+            return None
+        own = [self._rows[row], self._settings, self.seed, sets.seed, sets.train, sets.test]
+        return Fingerprints().of(own).hex()[:32]
+
+    def _row(self, task: Task, learner: Learner) -> bytes | None:
+        """The digest of what all jobs of a row share."""
+        try:
+            return self._fingerprints.of(task) + self._fingerprints.of(learner.clone())
+        except Unhashable as error:
+            self._tell(f"jobs of '{learner.id}' are not kept and would run again: it cannot be told whether {error} is the same.")
+            return None
 
 
-def fingerprint(task: Task) -> str:
-    """A digest of a task's data and roles."""
-    digest = hashlib.sha256(f"{task.task_type} {task.id} {task.roles} {getattr(task, 'class_names', None)}".encode())
-    digest.update(task.row_ids.tobytes())
-    for name in dict.fromkeys(column for columns in task.roles.values() for column in columns):
-        values: Any = np.asarray(task.data(columns=[name])[name])
-        digest.update(f"{name} {values.dtype} ".encode())
-        digest.update(repr(values.tolist()).encode() if values.dtype.kind == "O" else values.tobytes())
-    return digest.hexdigest()
-
-
-def _settings(learner: Learner) -> tuple[str, list[Any]]:
-    """A digest of a learner's settings, and the classes and functions that it holds by name."""
-    encoder = Fingerprint()
+def _noted(file: Path) -> int | None:
+    """The seed in a file; None where there is none to be read."""
     try:
-        text = json.dumps(encoder.encode(learner.clone()))
-    except FormatError:
-        text = f"{type(learner)} {learner.id} {learner.predict_type} {learner.params!r}"
-    digest = hashlib.sha256(text.encode())
-    for array in encoder.arrays.values():
-        digest.update(array.tobytes())
-    return digest.hexdigest(), encoder.named
+        seed = json.loads(file.read_bytes())["seed"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return seed if isinstance(seed, int) else None
 
 
-class Fingerprint(Encoder):
-    """Encodes functions and classes by what they do, not by name; nothing is read back from it."""
-
-    def _object(self, value: Any) -> Any:
-        if isinstance(value, FunctionType | type):
-            self.named.append(value)
-            return _does(value, {id(value)})
-        return super()._object(value)
-
-
-def _source(held: Any) -> str:
-    """The source of a function or class, where there is any."""
-    try:
-        return inspect.getsource(held)
-    except (OSError, TypeError):
-        return ""
-
-
-def _does(held: Any, seen: set[int]) -> list[Any]:
-    """What decides what a function or class does: its source, and what its functions hold and call in their own module."""
-    functions = [held] if isinstance(held, FunctionType) else [f for f in vars(held).values() if isinstance(f, FunctionType)]
-    parts: list[Any] = [f"{held.__module__}.{held.__qualname__}", _source(held)]
-    for function in functions:
-        names = function.__code__.co_names
-        cells = [cell.cell_contents for cell in function.__closure__ or ()]
-        defaults = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
-        for value in [*cells, *defaults, *(function.__globals__[n] for n in names if n in function.__globals__)]:
-            if isinstance(value, FunctionType | type) and value.__module__ == held.__module__ and id(value) not in seen:
-                parts.append(_does(value, seen | {id(value)}))
-            elif isinstance(value, str | int | float | tuple | list | dict | None):
-                parts.append(repr(value))
-    return parts
+def _named(file: Path) -> int | None:
+    """The seed in the name of a job's file."""
+    seed = file.stem.partition("-")[2]
+    return int(seed) if seed.removeprefix("-").isdecimal() else None
