@@ -122,9 +122,9 @@ class Registry:
         keys = list(self)
         return f"<{self.name}: {len(keys)} {self.what}{'es' if self.what.endswith('s') else 's'}> {', '.join(keys)}"
 
-    def held(self) -> Iterator[tuple[str, Any]]:
-        """Key and holder of what was registered so far, loading nothing."""
-        return iter(list(self._holders.items()))
+    def foreign(self) -> Iterator[tuple[str, Any]]:
+        """Key and holder of what others than pipeops registered so far; loads nothing."""
+        return ((key, holder) for key, holder in self._holders.items() if key not in self._modules)
 
     def table(self) -> Any:
         """A polars frame with a row for each key: key, label, and the module that it comes from."""

@@ -7,9 +7,10 @@ has no state to look at (a lock, an open file) cannot be told from another: `Unh
 Neighbours: bytecode below says which names code reads; the store beside it looks jobs up by these digests.
 """
 
+import copyreg
 import functools
-import inspect
 import hashlib
+import inspect
 import sys
 import types
 from collections.abc import Callable, Iterator
@@ -36,9 +37,26 @@ _CALLED_BY_NAME = (
     types.GetSetDescriptorType,
     types.MemberDescriptorType,
 )
+_WRITTEN_IN_PYTHON = 1 << 9
+"""The flag of types that are allocated on the heap, as all are that a class statement makes."""
 _NOTHING = frozenset(
-    "__dict__ __weakref__ __doc__ __annotations__ __module__ __qualname__ __abstractmethods__ _abc_impl __slots__ "
-    "__parameters__ __firstlineno__ __static_attributes__ __annotate__ __annotate_func__ __annotations_cache__".split()
+    [
+        "__dict__",
+        "__weakref__",
+        "__doc__",
+        "__annotations__",
+        "__module__",
+        "__qualname__",
+        "__abstractmethods__",
+        "_abc_impl",
+        "__slots__",
+        "__parameters__",
+        "__firstlineno__",
+        "__static_attributes__",
+        "__annotate__",
+        "__annotate_func__",
+        "__annotations_cache__",
+    ]
 )
 """Attributes of a class that decide nothing, or stand in its bases and members anyway."""
 
@@ -60,10 +78,10 @@ class Fingerprints:
 
     def of(self, value: Any) -> bytes:
         """The digest of a value; raises `Unhashable`."""
-        if type(value) in _PLAIN and value not in self._registered:
-            return _hash(type(value).__name__, repr(value))
-        if isinstance(value, str) and value in self._registered:  # a key counts by what stands behind it
+        if type(value) is str and value in self._registered:  # a key counts by what stands behind it
             return _hash(value, self.of(self._registered[value]))
+        if type(value) in _PLAIN:
+            return _hash(type(value).__name__, repr(value))
         if id(value) in self._known:
             return self._known[id(value)]
         if id(value) in self._path:  # a circle, told by how far up it closes
@@ -75,7 +93,7 @@ class Fingerprints:
             del self._path[id(value)]
         self._known[id(value)] = found
         self._kept.append(value)  # so that its id is not given to another
-        if isinstance(value, types.FunctionType | type) and not is_library(value.__module__ or ""):
+        if isinstance(value, types.FunctionType | type) and not is_library(str(value.__module__)):
             self.named.append(value)
         return found
 
@@ -109,12 +127,11 @@ Parts = Iterator[str | bytes | Part | Bag]
 
 
 def _registered() -> dict[str, list[Any]]:
-    """What is registered from outside of installed packages, by key."""
+    """What others than pipeops registered, by key."""
     found: dict[str, list[Any]] = {}
     for registry in Registry.all.values():
-        for key, holder in registry.held():
-            if not is_library(str(getattr(holder, "module", "") or getattr(holder, "__module__", ""))):
-                found.setdefault(key, []).append(holder)
+        for key, holder in registry.foreign():
+            found.setdefault(key, []).append(holder)
     return found
 
 
@@ -249,7 +266,17 @@ def _content(cell: types.CellType) -> Any:
 
 def _code(code: types.CodeType) -> Parts:
     yield f"{code.co_name} {code.co_argcount} {code.co_posonlyargcount} {code.co_kwonlyargcount} {code.co_flags}"
-    yield Part([code.co_code, code.co_exceptiontable, code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars, code.co_consts])
+    yield Part(
+        [
+            code.co_code,
+            code.co_exceptiontable,
+            code.co_names,
+            code.co_varnames,
+            code.co_freevars,
+            code.co_cellvars,
+            code.co_consts,
+        ]
+    )
 
 
 def _method(method: types.MethodType) -> Parts:
@@ -274,8 +301,8 @@ def _module(module: types.ModuleType) -> Parts:
 
 def _class(cls: type) -> Parts:
     yield f"class {cls.__module__}:{cls.__qualname__}"
-    if is_library(cls.__module__) and _found(cls):
-        yield _version(cls.__module__)
+    if _installed(cls):
+        yield _version(str(cls.__module__))
         return
     yield Part([type(cls), *cls.__bases__])
     for name, value in vars(cls).items():
@@ -284,10 +311,12 @@ def _class(cls: type) -> Parts:
             yield Part(value, f"'{name}' of {cls.__qualname__}")
 
 
-def _found(cls: type) -> bool:
-    """Whether the class stands in its module, and was not made from parts by a function there."""
+def _installed(cls: type) -> bool:
+    """Whether a class is written in C, or stands in an installed module and was not made from parts by a function there."""
+    if not isinstance(cls.__module__, str) or not cls.__flags__ & _WRITTEN_IN_PYTHON:
+        return True
     try:
-        return attrgetter(cls.__qualname__)(sys.modules[cls.__module__]) is cls
+        return is_library(cls.__module__) and attrgetter(cls.__qualname__)(sys.modules[cls.__module__]) is cls
     except (AttributeError, KeyError):
         return False
 
@@ -306,14 +335,25 @@ def _parts_of(*names: str) -> Callable[[Any], Parts]:
 
 
 def _object(value: Any) -> Parts:
-    """Its class and its state, as pickle would keep it."""
+    """Its class and its state, as pickle would keep it; what stands in the module of an installed class goes by its name."""
     yield Part(type(value))
-    yield from _reduced(value)
+    name = next((n for n, v in _members(type(value)) if v is value), None)
+    yield from _reduced(value) if name is None else [name]
+
+
+def _members(cls: type) -> Any:
+    return list(vars(sys.modules[cls.__module__]).items()) if _installed(cls) and str(cls.__module__) in sys.modules else ()
+
+
+def _registry(registry: Registry) -> Parts:
+    yield f"registry {registry.name}"
+    yield Part(dict(registry.foreign()))
 
 
 def _reduced(value: Any) -> Parts:
+    registered = copyreg.dispatch_table.get(type(value))
     try:
-        made = value.__reduce_ex__(4)
+        made = registered(value) if registered else value.__reduce_ex__(4)
     except RecursionError:
         raise
     except Exception:
@@ -348,6 +388,7 @@ _RULES: list[tuple[Any, Callable[[Any], Parts]]] = [
     (_CALLED_BY_NAME, _by_name),
     (types.ModuleType, _module),
     (type, _class),
+    (Registry, _registry),
     (Task, _task),
     (_Column, _column),
     (np.ndarray, _array),
