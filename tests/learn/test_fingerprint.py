@@ -12,7 +12,8 @@ import polars as pl
 import pytest
 
 from pipeops import as_task_classif, as_task_regr
-from pipeops.learn.benchmark.fingerprint import Fingerprints, Unhashable
+from pipeops.learn.benchmark.fingerprint import Fingerprints
+from pipeops.learn.benchmark.parts import UnhashableError
 
 HELPERS = """
 RATE = 0.5
@@ -279,9 +280,11 @@ def test_what_has_no_state_to_look_at_is_named():
         with lock:
             return ((input - target) ** 2).mean()
 
-    with pytest.raises(Unhashable, match=r"the variable 'lock' of .*loss, an object of _thread.lock whose state cannot be read"):
+    with pytest.raises(
+        UnhashableError, match=r"the variable 'lock' of .*loss, an object of _thread.lock whose state cannot be read"
+    ):
         digest(loss)
-    with pytest.raises(Unhashable, match="the entry 'stream', an object of builtins.generator"):
+    with pytest.raises(UnhashableError, match="the entry 'stream', an object of builtins.generator"):
         digest({"stream": (i for i in range(3))})
 
 

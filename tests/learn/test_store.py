@@ -247,9 +247,7 @@ def test_what_cannot_be_told_apart_is_not_kept(tmp_path):
         with lock:
             return loss(input, target)
 
-    with pytest.warns(
-        StoreWarning, match=r"jobs of 'net' are not kept .* the variable 'lock' of .*guarded, an object of _thread"
-    ):
+    with pytest.warns(StoreWarning, match=r"jobs of 'net' are not kept .* the variable 'lock' of .*guarded, an object"):
         result = resample(tsk("breast_cancer"), net(guarded), rsmp("cv", folds=2), seed=1, path=tmp_path)
     assert len(result) == 2
     assert [file.name for file in tmp_path.iterdir()] == ["benchmark.json"]

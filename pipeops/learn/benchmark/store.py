@@ -18,8 +18,9 @@ import attrs
 from pipeops.data import Task
 from pipeops.errors import ConfigError, FormatError, WriteError
 from pipeops.files import write_bytes
-from pipeops.learn.benchmark.fingerprint import Fingerprints, Unhashable
+from pipeops.learn.benchmark.fingerprint import Fingerprints
 from pipeops.learn.benchmark.jobs import Outcome, Sets
+from pipeops.learn.benchmark.parts import UnhashableError
 from pipeops.learn.learner import Learner
 from pipeops.saving import read, savable, write
 
@@ -141,7 +142,7 @@ class Store:
         """The digest of what all jobs of a row share."""
         try:
             return self._fingerprints.of(task) + self._fingerprints.of(learner.clone())
-        except Unhashable as error:
+        except UnhashableError as error:
             self._tell(f"jobs of '{learner.id}' are not kept and would run again: it cannot be told whether {error} is the same.")
             return None
 
