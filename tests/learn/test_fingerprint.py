@@ -204,12 +204,14 @@ def test_another_process_finds_the_same(tmp_path):
     (tmp_path / "own_module.py").write_text(
         code + "if __name__ == '__main__':\n    print({k: Fingerprints().of(v).hex() for k, v in learners.items()})"
     )
-    found = [
-        subprocess.run([sys.executable, "own_module.py"], cwd=tmp_path, env={**os.environ, "PYTHONHASHSEED": seed},
-                       capture_output=True, text=True, check=True).stdout
-        for seed in ("1", "2")
-    ]  # fmt: skip
-    assert found[0] == found[1] != ""
+    both = [
+        subprocess.Popen(
+            [sys.executable, "own_module.py"], cwd=tmp_path, env={**os.environ, "PYTHONHASHSEED": seed}, stdout=subprocess.PIPE
+        )
+        for seed in "12"
+    ]
+    found = [process.communicate()[0] for process in both]
+    assert found[0] == found[1] != b""
 
 
 def digest(value):
@@ -280,9 +282,7 @@ def test_what_has_no_state_to_look_at_is_named():
         with lock:
             return ((input - target) ** 2).mean()
 
-    with pytest.raises(
-        UnhashableError, match=r"the variable 'lock' of .*loss, an object of _thread.lock whose state cannot be read"
-    ):
+    with pytest.raises(UnhashableError, match=r"the variable 'lock' of .*loss, an object of _thread.lock whose state"):
         digest(loss)
     with pytest.raises(UnhashableError, match="the entry 'stream', an object of builtins.generator"):
         digest({"stream": (i for i in range(3))})
