@@ -161,6 +161,17 @@ class Learner(Closed, Parameterized, ABC):
         """Write the learner, trained or not, to one file without pickle; `load_learner` reads it."""
         write(path, "learner", self)
 
+    def export(self, path: str | Path) -> None:
+        """Write the trained learner for programs without pipeops: `*.onnx` the whole graph, `*.pt2` the network (extra `onnx`).
+
+        ONNX: one input a feature `(batch, 1)` under its name (float32 with NaN for missing, strings with "" for missing,
+        booleans); outputs `label` and `probabilities` in the order of `class_names`, or `prediction`; the layout, the classes
+        and versions are in the file's metadata. Raises `ConfigError`, before anything is written, naming what has no form.
+        """
+        from pipeops.export import export
+
+        export(self, path)
+
     def _trained(self) -> LearnerState:
         if self.state is None:
             raise NotTrainedError(f"{self.id}: train it before predicting.")

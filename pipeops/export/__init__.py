@@ -1,0 +1,5 @@
+"""Trained learners as files that other programs run: ONNX for the whole graph, torch's own format for the network."""
+
+from pipeops.export.file import export
+
+__all__ = ["export"]
