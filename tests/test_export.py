@@ -211,3 +211,17 @@ def test_what_has_no_form_is_named_and_nothing_is_written(tmp_path):
     with pytest.raises(ConfigError, match=r"exports to .*\.onnx"):
         as_learner(po("imputemean") >> lrn("regr.lm")).train(numbers).export(tmp_path / "model.joblib")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_summary_counts_parameters():
+    learner = as_learner(network("classif", nn("linear", out_features=8), nn("relu"), predict_type="prob")).train(task())
+    summary = learner.summary()
+    assert summary.parameters == sum(p.numel() for p in learner.network.parameters())
+    by_id = {row.id: row for row in summary.rows}
+    assert by_id["linear"].shape == (None, 8)
+    assert by_id["linear"].parameters == 8 * (3 + 2) + 8
+    assert by_id["torch_ingress_num"].module == "input"
+    assert "(batch, 8)" in repr(summary)
+    assert f"{summary.parameters:,} parameters" in repr(summary)
+    with pytest.raises(NotTrainedError, match="no node of this graph"):
+        as_learner(po("scale") >> lrn("classif.lda")).train(tsk("iris")).summary()

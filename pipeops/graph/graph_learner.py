@@ -131,6 +131,10 @@ class GraphLearner(Learner):
         """Draw the scores of the epochs (extra `plot`) and return the axes; measures: an id or a list, all by default."""
         return plot_history(self._of_model("history"), self.best_epoch, ax, measures)
 
+    def summary(self) -> Any:
+        """The network as a table: a row for each module with the shape that comes out and its parameters, and their sum."""
+        return self._of_model("summary")()
+
     def _of_model(self, name: str) -> Any:
         states = self._trained().model.values()
         found = [getattr(s, name) for s in states if hasattr(s, name)]

@@ -10,6 +10,7 @@ import torch
 
 from pipeops.net.network.compile import compile_network, from_topology, topology
 from pipeops.net.network.descriptor import Symbol
+from pipeops.net.training.summary import Summary, summarize
 from pipeops.saving import saved_as
 
 
@@ -33,6 +34,10 @@ class TorchState:
     internal_valid_scores: dict[str, float]
     callbacks: dict[str, dict[str, Any]]
     stacked: int = 1
+
+    def summary(self) -> Summary:
+        """A row for each module: what comes out, and how many parameters it has."""
+        return summarize(self.network, self.symbol, epochs=self.epochs, seed=self.seed)
 
 
 def _to_plain(state: TorchState) -> dict[str, Any]:

@@ -1,0 +1,64 @@
+"""What a trained network is made of: a row for each module with the shape that comes out and its parameters.
+
+Neighbours: `state` has the network and its symbols; `learner.summary()` shows this.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+
+from pipeops.net.network.descriptor import Shape, Symbol
+from pipeops.text import table
+
+
+class Row(NamedTuple):
+    """One module: its id, its class, the shape that comes out with None for the batch, and the sizes of its parameters."""
+
+    id: str
+    module: str
+    shape: Shape
+    parameters: int
+    trainable: int
+
+
+class Summary:
+    """The modules of a network in order; prints as a table. `rows` and `parameters` (all, as a number) can be read."""
+
+    def __init__(self, rows: Sequence[Row], notes: dict[str, Any]):
+        self.rows, self.notes = list(rows), notes
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the network has learnt or holds as parameters."""
+        return sum(row.parameters for row in self.rows)
+
+    @property
+    def trainable(self) -> int:
+        """How many of them training changes."""
+        return sum(row.trainable for row in self.rows)
+
+    def __repr__(self) -> str:
+        rows = [(row.id, row.module, _shape(row.shape), f"{row.parameters:,}") for row in self.rows]
+        total = f"{self.parameters:,} parameters, {self.trainable:,} of them trainable"
+        notes = [f"{name}: {value}" for name, value in self.notes.items()]
+        return "\n".join([table(["node", "module", "output shape", "parameters"], rows), "; ".join([total, *notes])])
+
+
+def _shape(shape: Shape) -> str:
+    sizes = ["batch", *("?" if size is None else str(size) for size in shape[1:])]
+    return f"({', '.join(sizes)})"
+
+
+def summarize(network: torch.nn.Module, symbol: Symbol, **notes: Any) -> Summary:
+    """The summary of a compiled network; notes are printed at the end."""
+    return Summary([_row(network, each) for each in symbol.ancestors()], notes)
+
+
+def _row(network: torch.nn.Module, symbol: Symbol) -> Row:
+    if symbol.spec is None:
+        return Row(symbol.id, "input", symbol.shape, 0, 0)
+    module = network.get_submodule(symbol.id)
+    sizes = [(p.numel(), p.requires_grad) for p in module.parameters()]
+    trainable = sum(size for size, learns in sizes if learns)
+    return Row(symbol.id, type(module).__name__, symbol.shape, sum(size for size, _ in sizes), trainable)
