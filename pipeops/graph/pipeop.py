@@ -98,6 +98,10 @@ class PipeOp(Configurable, ABC):
     train_many: ClassVar[Callable[..., Any] | None] = None
     """A class that trains several of its nodes better than one after another has a class method `train_many(nodes, inputs,
     valids)` here: a list of what `train` answers for each, or the exception that stopped it; valids may be None."""
+    target: ClassVar[bool] = False
+    """Whether an operator learns from the target, or changes it."""
+    changes_rows: ClassVar[bool] = False
+    """Whether training answers other rows than it is given, or in another order."""
     keeps_state: ClassVar[frozenset[str]] = frozenset({"predict_type"})
     """Hyperparameters that only matter when predicting: setting one keeps what was learnt."""
     example: ClassVar[Mapping[str, Any] | Callable[[], Mapping[str, Any]]] = {}

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import narwhals as nw
 import numpy as np
 
+from pipeops.data.columns import missing_mask
 from pipeops.errors import ConfigError, DataError, listing
 from pipeops.graph.pipeop import Channel, PipeOp, operator
 from pipeops.ops.base import Frame
@@ -144,8 +145,6 @@ def _prefixed(frame: Frame, prefix: str) -> Frame:
 
 def _equal(a: nw.Series[Any], b: nw.Series[Any]) -> bool:
     """Whether two columns have the same values, missing ones in the same rows."""
-    return all(x == y or (_missing(x) and _missing(y)) for x, y in zip(a.to_list(), b.to_list(), strict=True))
-
-
-def _missing(value: Any) -> bool:
-    return value is None or value != value
+    holes, same = missing_mask(a), missing_mask(b)
+    pairs = zip(a.to_list(), b.to_list(), holes, strict=True)
+    return bool((holes == same).all()) and all(hole or x == y for x, y, hole in pairs)

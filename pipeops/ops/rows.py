@@ -29,6 +29,7 @@ class DrawRows(PipeOp):
     inputs: ClassVar[tuple[Channel, ...]] = (Channel("input", "Task", "Task"),)
     outputs: ClassVar[tuple[Channel, ...]] = (Channel("output", "Task", "Task"),)
     predict_equals_train: ClassVar[bool] = False
+    changes_rows: ClassVar[bool] = True
 
     seed: int | None = integer(0, default=None)
 
@@ -59,6 +60,8 @@ class Subsample(DrawRows):
     >>> po("subsample", frac=0.5, seed=1).train([task])[0][0].nrow
     2
     """
+
+    target: ClassVar[bool] = True
 
     frac: float = real(0, default=1 - float(np.exp(-1)))
     stratify: bool = flag(False)
@@ -114,6 +117,7 @@ class ClassBalancing(DrawRows):
 
     inputs: ClassVar[tuple[Channel, ...]] = CLASSIF[:1]
     outputs: ClassVar[tuple[Channel, ...]] = CLASSIF[1:]
+    target: ClassVar[bool] = True
 
     ratio: float = real(0, default=1.0)
     reference: str = choice("all", "major", "minor", "nonmajor", "nonminor", "one", default="all")
@@ -159,6 +163,7 @@ class ClassWeights(PipeOp):
     inputs: ClassVar[tuple[Channel, ...]] = CLASSIF[:1]
     outputs: ClassVar[tuple[Channel, ...]] = CLASSIF[1:]
     predict_equals_train: ClassVar[bool] = False
+    target: ClassVar[bool] = True
 
     minor_weight: float = real(0, default=1.0)
 

@@ -10,11 +10,13 @@ says which in `example`, a mapping. Neighbours: everything below; nothing of the
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 from pipeops.graph import PipeOp
 from pipeops.testing.checks import FOR_ALL, FOR_NODES
 from pipeops.testing.samples import Tasks, content, example, example_tasks
+from pipeops.testing.surroundings import check_fresh_process, pickled
 
 __all__ = ["Check", "check_node", "content", "contract_checks", "example", "example_tasks"]
 
@@ -50,8 +52,11 @@ def contract_checks(thing: Any, tasks: Tasks | None = None) -> list[Check]:
     node = isinstance(thing, PipeOp)
     if "seed" in thing.params and thing.params["seed"] is None:
         thing = thing.with_param("seed", 0)
+    tasks = tasks or (example_tasks() if node else {})
     wanted = [*FOR_ALL, *FOR_NODES] if node else FOR_ALL
-    checks = [Check(f.__name__.removeprefix("check_"), thing, tasks or (example_tasks() if node else {}), f) for f in wanted]
+    checks = [Check(f.__name__.removeprefix("check_"), thing, tasks, f) for f in wanted]
+    if node and (blob := pickled(thing)) is not None:
+        checks.append(Check("fresh_process", thing, tasks, partial(check_fresh_process, blob)))
     if hasattr(type(thing), "row"):
         from pipeops.net.layers.contract import check_layer
 

@@ -1,12 +1,12 @@
 """The checks themselves: functions `(thing, tasks)` that raise `AssertionError` when the thing breaks the contract.
 
-`FOR_ALL` fit everything with hyperparameters, `FOR_NODES` nodes. Neighbours: samples.py says what a node is tried on.
+`FOR_ALL` fit everything with hyperparameters, `FOR_NODES` nodes. Neighbours: samples.py says what a node is tried on;
+parts.py (rows, columns, target) and surroundings.py (processes, settings, frame libraries) have checks of their own.
 """
 
 import copy
 import doctest
 import pickle
-import random
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -21,7 +21,9 @@ from pipeops.errors import DataError, PipeOpsError, UnknownParameterError
 from pipeops.graph import PipeOp, chain
 from pipeops.params import UNSET
 from pipeops.registry import Registry
+from pipeops.testing.parts import FOR_ROWS
 from pipeops.testing.samples import Tasks, content, predict, predict_inputs, train, train_inputs, trials
+from pipeops.testing.surroundings import FOR_SURROUNDINGS
 
 
 def _names(thing: Any) -> dict[str, Any]:
@@ -60,6 +62,29 @@ def check_hyperparameters(thing: Any, tasks: Tasks) -> None:
     raise AssertionError("an unknown hyperparameter is not refused")
 
 
+def check_kept(thing: Any, tasks: Tasks) -> None:
+    """A hyperparameter that is taken is kept as it was given: what does not fit is refused, never changed in silence."""
+    for name, setting in thing.params().items():
+        for value in _tried(setting.param):
+            try:
+                kept = thing.with_param(name, value).params()[name].value
+            except Exception:
+                continue  # refused
+            assert content(kept) == content(value), f"'{name}' = {value!r} became {kept!r}; refuse what does not fit"
+
+
+def _tried(param: Any) -> list[Any]:
+    """Values within, at the ends of and far from what a hyperparameter allows."""
+    if param.kind not in ("integer", "real"):
+        return (
+            list(param.options) if param.kind == "choice" else [True, False] if param.kind == "flag" else [-1, 0, 1, 2, 0.5, 1000]
+        )
+    ends = [end for end in (param.low, param.high) if end is not None]
+    near = [end + step for end in ends for step in (-1, 0, 1, 5)] + [sum(ends) / 2]
+    far = [1000, 10**6, -1000, 1, 2, 3] if param.kind == "integer" else [1e6, -1e6, 0.01, 0.25, 0.5, 0.75, 0.99, 2.5]
+    return [int(v) if param.kind == "integer" else float(v) for v in (*near, *far)]
+
+
 def check_docstring(thing: Any, tasks: Tasks) -> None:
     """A docstring that begins with a line of its own and has an example that runs."""
     cls = type(thing)
@@ -79,7 +104,7 @@ def check_copies(thing: Any, tasks: Tasks) -> None:
         assert repr(clone) == repr(thing)
 
 
-FOR_ALL = [check_repr, check_hyperparameters, check_docstring, check_copies]
+FOR_ALL = [check_repr, check_hyperparameters, check_kept, check_docstring, check_copies]
 
 
 def check_channels(node: PipeOp, tasks: Tasks) -> None:
@@ -189,22 +214,6 @@ def _saved(pair: Any) -> Any:
         return saving.read(path, "node", trust=own)
 
 
-def check_global_generators(node: PipeOp, tasks: Tasks) -> None:
-    """The global random generators of Python, numpy and torch are left as they were."""
-    for task, *_ in trials(node, tasks):
-        before = _generators()
-        predict(node, task, train(node, task)[1])
-        changed = [name for name, value in _generators().items() if before.get(name, value) != value]
-        assert not changed, f"the global generator of {changed[0]} was used; draw from one of your own"
-
-
-def _generators() -> dict[str, str]:
-    state: Any = np.random.get_state()
-    found = {"random": repr(random.getstate()), "numpy": repr(state[1:3])}
-    torch = sys.modules.get("torch")
-    return found if torch is None else found | {"torch": repr(torch.get_rng_state().tolist())}
-
-
 FOR_NODES = [
     check_channels,
     check_unset,
@@ -214,5 +223,6 @@ FOR_NODES = [
     check_few_rows,
     check_layout,
     check_state_copies,
-    check_global_generators,
+    *FOR_ROWS,
+    *FOR_SURROUNDINGS,
 ]
