@@ -36,7 +36,7 @@ def _names(thing: Any) -> dict[str, Any]:
         **sys.modules,
         **vars(selectors),
         **own,
-        type(thing).__name__: type(thing),
+        **{type(value).__name__: type(value) for value in (*thing.params.values(), thing)},
     }
 
 
@@ -64,10 +64,10 @@ def check_hyperparameters(thing: Any, tasks: Tasks) -> None:
 
 def check_kept(thing: Any, tasks: Tasks) -> None:
     """A hyperparameter that is taken is kept as it was given: what does not fit is refused, never changed in silence."""
-    for name, setting in thing.params().items():
+    for name, setting in thing.params.settings().items():
         for value in _tried(setting.param):
             try:
-                kept = thing.with_param(name, value).params()[name].value
+                kept = thing.with_param(name, value).params[name]
             except Exception:
                 continue  # refused
             assert content(kept) == content(value), f"'{name}' = {value!r} became {kept!r}; refuse what does not fit"
@@ -76,9 +76,7 @@ def check_kept(thing: Any, tasks: Tasks) -> None:
 def _tried(param: Any) -> list[Any]:
     """Values within, at the ends of and far from what a hyperparameter allows."""
     if param.kind not in ("integer", "real"):
-        return (
-            list(param.options) if param.kind == "choice" else [True, False] if param.kind == "flag" else [-1, 0, 1, 2, 0.5, 1000]
-        )
+        return {"choice": list(param.options or ()), "flag": [True, False]}.get(param.kind, [-1, 0, 1, 2, 0.5, 1000])
     ends = [end for end in (param.low, param.high) if end is not None]
     near = [end + step for end in ends for step in (-1, 0, 1, 5)] + [sum(ends) / 2]
     far = [1000, 10**6, -1000, 1, 2, 3] if param.kind == "integer" else [1e6, -1e6, 0.01, 0.25, 0.5, 0.75, 0.99, 2.5]
