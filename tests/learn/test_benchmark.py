@@ -1,16 +1,20 @@
 """Benchmarks: splits are shared, results repeat whatever the order and the workers, failures are kept, runs resume."""
 
+import os
 import signal
 from typing import ClassVar
 
+import joblib
 import narwhals as nw
 import numpy as np
 import polars as pl
 import pytest
 from scipy.stats import ttest_rel
+from sklearn.base import BaseEstimator, RegressorMixin
 
 from pipeops import (
     BenchmarkResult,
+    as_learner,
     as_task_regr,
     benchmark,
     benchmark_grid,
@@ -27,6 +31,7 @@ from pipeops import (
 from pipeops.errors import ConfigError, DataError, TrainingError, UnknownKeyError
 from pipeops.learn.benchmark.run import BenchmarkWarning
 from pipeops.learn.learners.featureless import ClassifFeatureless
+from pipeops.learn.measures.measure import MeasureWarning
 
 IDS = ["task_id", "learner_id", "resampling_id"]
 
@@ -434,3 +439,109 @@ def test_what_is_to_happen_on_a_failure_is_checked_before_anything_runs(iris, mo
     setattr(learner, field, lrn(value) if field == "fallback" else value)
     with pytest.raises((ConfigError, DataError), match=message):
         resample(iris, learner, rsmp("cv", folds=2), seed=1)
+
+
+class Dies(ClassifFeatureless):
+    """Ends its process where row 0 is tested, like one that the system kills."""
+
+    def _train(self, task, valid):
+        if 0 not in task.row_ids and joblib.parallel.get_active_backend()[0].nesting_level:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super()._train(task, valid)
+
+
+class OddError(Exception):
+    """Cannot be made again from its message."""
+
+    def __init__(self, one, two):
+        super().__init__(f"{one} and {two}")
+
+
+def odd(message):
+    return OddError(message, "more")
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_a_fold_that_fails_leaves_the_others(iris, n_jobs, tmp_path):
+    broken = Broken(fails=lambda ids: 0 not in ids, error=odd)
+    grid = benchmark_grid(iris, [broken, lrn("classif.lda")], rsmp("cv", folds=3))
+    error = OddError if n_jobs == 1 else TrainingError
+    with pytest.raises(error, match="it broke and more") as caught:
+        benchmark(grid, seed=1, n_jobs=n_jobs, path=tmp_path)
+    result = caught.value.result
+    assert caught.value.__notes__[0].startswith("1 of 6 jobs failed")
+    assert result.errors()["message"].to_list() == ["OddError: it broke and more"]
+    assert np.isnan(result.score("classif.acc")["classif.acc"].to_list()).sum() == 1
+    assert len(list(tmp_path.glob("*.safetensors"))) == 5
+    kept = benchmark(grid, seed=1, n_jobs=n_jobs, errors="keep")
+    assert kept.predictions().equals(result.predictions())
+    with pytest.raises(ConfigError, match="errors is 'raise' or 'keep', got 'ignore'"):
+        benchmark(grid, errors="ignore")
+
+
+def test_a_fallback_that_fails_is_an_error(iris):
+    broken = Broken()
+    broken.fallback = Broken(id="too", error=ZeroDivisionError)
+    with pytest.raises(ZeroDivisionError, match="it broke") as caught:
+        resample(iris, broken, rsmp("holdout"), seed=1)
+    assert caught.value.__notes__[-1] == "in the fallback of learner 'broken'"
+
+
+def test_a_fallback_without_a_seed_gets_that_of_the_job(iris):
+    def resampled(seed):
+        broken = Broken()
+        broken.fallback = lrn("classif.featureless", method="sample")
+        return resample(iris, broken, rsmp("cv", folds=2), seed=seed).predictions()
+
+    assert resampled(1).equals(resampled(1))
+    assert not resampled(1)["response"].equals(resampled(2)["response"])
+
+
+def test_a_worker_that_is_killed_leaves_what_is_done(iris):
+    cv = rsmp("cv", folds=3).instantiate(iris, seed=1)
+    grid = benchmark_grid(iris, [lrn("classif.lda"), lrn("classif.featureless"), Dies(id="dies")], cv)
+    with pytest.warns(BenchmarkWarning, match=r"a worker was killed .* of 9 jobs"):
+        part = benchmark(grid, seed=1, n_jobs=2)
+    assert 1 <= len(part) < 9
+    assert part.score("classif.acc")["classif.acc"].is_not_nan().all()
+
+
+@pytest.mark.parametrize(
+    ("key", "measure", "message"),
+    [
+        ("classif.lda", "classif.auc", "classif.auc needs probabilities; set predict_type='prob' in the learner 'counting'"),
+        ("classif.lda", "regr.mse", "regr.mse scores regr tasks, 'iris' is of type classif"),
+        ("classif.lda", "classif.tpr", "classif.tpr is defined for two classes, the task 'iris' has more"),
+    ],
+)
+def test_a_measure_that_cannot_be_scored_is_refused_before_anything_is_trained(iris, key, measure, message):
+    with pytest.raises(ConfigError, match=message):
+        resample(iris, Counting(id="counting"), rsmp("cv", folds=2), measure)
+    assert not Counting.seen
+
+
+def test_a_learner_that_answers_nan_leaves_the_others_scored():
+    class Gaps(RegressorMixin, BaseEstimator):
+        def fit(self, x, y):
+            return self
+
+        def predict(self, x):
+            return np.where(np.arange(len(x)) == 0, np.nan, 0.0)
+
+    line = as_task_regr({"x": np.arange(20.0), "y": np.arange(20.0)}, target="y")
+    result = benchmark(benchmark_grid(line, [lrn("regr.lm"), as_learner(Gaps(), id="gaps")], rsmp("cv", folds=3)), seed=1)
+    micro = msr("regr.mse", average="micro", id="micro")
+    for table in (result.score, result.aggregate):
+        with pytest.warns(MeasureWarning, match="a learner predicts nothing for some rows"):
+            scores = table(["regr.mse", micro])
+        gaps = scores["learner_id"] == "gaps"
+        assert scores.filter(~gaps)["regr.mse"].max() < 1e-9
+        assert scores.filter(gaps)["regr.mse"].is_nan().all()
+    assert scores.filter(gaps)["micro"].is_nan().all()
+
+
+def test_seeds_of_jobs_differ_between_tasks_and_resamplings(iris):
+    resample(iris, Counting(), rsmp("cv", folds=2), seed=1)
+    resample(iris.with_id("other"), Counting(), rsmp("cv", folds=2), seed=1)
+    resample(iris, Counting(), rsmp("cv", folds=2, id="another"), seed=1)
+    assert len({seed for *_, seed in Counting.seen}) == 6

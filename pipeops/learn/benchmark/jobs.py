@@ -1,22 +1,24 @@
 """Jobs: one training and one prediction each, and what they leave.
 
 `run_group` runs jobs on one task together: one driver answers all of their fits (`learn/fits.py`), so that nodes that train
-several at once may. A failure is raised, or noted where the learner says so. Neighbours: learner and
-resampling below; run (which jobs there are, and where they run) and results above.
+several at once may. What stops a job stops no other one: it is noted, and handed on to be raised when all is done, unless
+the learner says that it may fail. Neighbours: learner and resampling below; run (which jobs there are, and where they run)
+and results above.
 """
 
+import pickle
 import sys
 import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import attrs
 import numpy as np
 
 from pipeops.data import Task
-from pipeops.errors import NotTrainedError
-from pipeops.learn.fits import drive
+from pipeops.errors import NotTrainedError, TrainingError
+from pipeops.learn.fits import attempt, drive
 from pipeops.learn.learner import Learner
 from pipeops.learn.prediction.base import Prediction
 from pipeops.learn.prediction.classif import PredictionClassif
@@ -60,6 +62,13 @@ class Outcome:
     learner: Learner | None = None
 
 
+class Done(NamedTuple):
+    """What a job left, and what is to be raised for it when all is done."""
+
+    outcome: Outcome
+    error: Exception | None = None
+
+
 class Trained:
     """What measures may ask of a job's learner; beyond timings and validation scores, only where the model was stored."""
 
@@ -73,7 +82,7 @@ class Trained:
         return getattr(self._learner, name)
 
 
-def run_group(task: Task, learners: Sequence[Learner], several: Sequence[Sets], store_models: bool) -> Iterator[Outcome]:
+def run_group(task: Task, learners: Sequence[Learner], several: Sequence[Sets], store_models: bool) -> Iterator[Done]:
     """The outcomes of jobs on one task, in order."""
     tests = [task.filter(sets.test) for sets in several]
     trains = [task.filter(sets.train) for sets in several]
@@ -95,34 +104,45 @@ def run_remote(position: int, task: Task, learners: Sequence[Learner], several: 
     if torch:
         torch.set_num_threads(1)
     try:
-        return position, list(run_group(task, learners, several, store_models))
+        return position, [portable(done) for done in run_group(task, learners, several, store_models)]
     finally:
         if torch:
             torch.set_num_threads(threads)
 
 
-def _outcome(learner: Learner, trained: Learner | Exception, train: Task, test: Task, seed: int, store_models: bool) -> Outcome:
-    prediction, failure = None, None
-    if isinstance(trained, Exception):
-        failure = _failed(learner, "train", trained)
-        trained = learner.clone()
-    else:
-        try:
-            prediction = trained.predict(test)
-        except Exception as error:
-            failure = _failed(learner, "predict", error)
-    if prediction is None and learner.fallback is not None:
-        prediction = _fallback(learner, seed).train(train).predict(test)
+def _outcome(learner: Learner, trained: Learner | Exception, train: Task, test: Task, seed: int, store_models: bool) -> Done:
+    fails = "train" if isinstance(trained, Exception) else "predict"
+    made = trained if isinstance(trained, Exception) else attempt(trained.predict, test)
+    trained = learner.clone() if isinstance(trained, Exception) else trained
+    failure, error = None, None
+    if isinstance(made, Exception):
+        failure, error = _failed(learner, fails, made), made
+        made, error = (None, error) if learner.fallback is None else _in_its_place(learner, train, test, seed)
+        error = None if learner.fallback is None and learner.encapsulate == "try" else error
     kept = trained if store_models else None
-    return Outcome(prediction, dict(trained.timings), _validation(trained), failure, kept)
+    return Done(Outcome(made, dict(trained.timings), _validation(trained), failure, kept), error)
 
 
 def _failed(learner: Learner, stage: str, error: Exception) -> Failure:
-    """The failure as a note, or raised where it is not to be kept."""
-    if learner.encapsulate == "none" and learner.fallback is None:
-        error.add_note(f"in learner '{learner.id}', stage '{stage}'; encapsulate='try' or a fallback lets a benchmark go on")
-        raise error
+    error.add_note(f"in learner '{learner.id}', stage '{stage}'; encapsulate='try' or a fallback lets a benchmark go on")
     return Failure(stage, f"{type(error).__name__}: {error}", "".join(traceback.format_exception(error)))
+
+
+def _in_its_place(learner: Learner, train: Task, test: Task, seed: int) -> tuple[Prediction | None, Exception | None]:
+    """What the fallback predicts; a fallback that fails too is an error."""
+    made = attempt(lambda: _fallback(learner, seed).train(train).predict(test))
+    if not isinstance(made, Exception):
+        return made, None
+    made.add_note(f"in the fallback of learner '{learner.id}'")
+    return None, made
+
+
+def portable(done: Done) -> Done:
+    """The same for another process: an error that cannot travel becomes one of the same text that can."""
+    again = attempt(lambda: pickle.loads(pickle.dumps(done.error)))
+    if type(again) is type(done.error) or done.outcome.failure is None:
+        return done
+    return done._replace(error=TrainingError(done.outcome.failure.message))
 
 
 def _fallback(learner: Learner, seed: int) -> Learner:

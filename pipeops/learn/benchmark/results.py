@@ -17,7 +17,7 @@ from pipeops.errors import ConfigError, DataError, FormatError, UnknownKeyError,
 from pipeops.learn.benchmark.compare import paired
 from pipeops.learn.benchmark.jobs import Outcome, Trained
 from pipeops.learn.learner import Learner
-from pipeops.learn.measures.measure import Measure, as_measures
+from pipeops.learn.measures.measure import Measure, MeasureWarning, as_measures
 from pipeops.learn.plots.overlays import plot_scores
 from pipeops.learn.prediction.base import Prediction
 from pipeops.saving import Encoder, read, savable, write
@@ -227,8 +227,16 @@ class BenchmarkResult:
         return {m.id: self._score(outcome.prediction, m, task, Trained(outcome)) for m in measures}
 
     def _score(self, prediction: Prediction | None, m: Measure, task: Task, learner: Trained) -> float:
-        failed = prediction is None and m.predict_type is not None
-        return NAN if failed else m.score(prediction, task=task, learner=learner)
+        if m.predict_type is None:
+            return m.score(prediction, task=task, learner=learner)
+        if prediction is not None and len(prediction.missing):
+            warnings.warn(
+                f"{m.id}: NaN where a learner predicts nothing for some rows ({len(prediction.missing)} of {len(prediction)}).",
+                MeasureWarning,
+                stacklevel=4,
+            )
+        empty = prediction is None or len(prediction.missing)
+        return NAN if empty else m.score(prediction, task=task, learner=learner)
 
     def _aggregated(self, records: Sequence[Record], m: Measure) -> float:
         if m.average == "macro" or m.predict_type is None:

@@ -7,8 +7,9 @@ workers. Neighbours: grid, jobs and store below, results beside it.
 import hashlib
 import warnings
 from collections.abc import Iterator, Sequence
+from concurrent.futures import BrokenExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NoReturn
 
 import attrs
 import numpy as np
@@ -16,10 +17,11 @@ import numpy as np
 from pipeops.data import Task
 from pipeops.errors import ConfigError, DataError
 from pipeops.learn.benchmark.grid import BenchmarkGrid, GridRow, one_row
-from pipeops.learn.benchmark.jobs import Outcome, Sets, run_group, run_remote
+from pipeops.learn.benchmark.jobs import Done, Outcome, Sets, run_group, run_remote
 from pipeops.learn.benchmark.results import BenchmarkResult, BenchmarkWarning, Record
 from pipeops.learn.benchmark.store import Store
 from pipeops.learn.learner import Learner
+from pipeops.learn.measures.measure import Measure, as_measures
 from pipeops.learn.resampling.base import Resampling
 
 CELLS = 1 << 26
@@ -51,6 +53,7 @@ def benchmark(
     path: str | Path | None = None,
     measures: Any = None,
     vectorized: bool = True,
+    errors: Literal["raise", "keep"] = "raise",
 ) -> BenchmarkResult:
     """Resample every row of a grid.
 
@@ -60,7 +63,9 @@ def benchmark(
     finished job, so that the same call goes on after an interruption. measures: what `score` and `aggregate` take when
     they are given none. vectorized: train the networks of a row's folds together where that is possible, on one worker, to the
     numbers that each would get alone but for rounding; False trains one by one, on all workers. The numbers of a row depend
-    on nothing else in the grid. An interrupt (Ctrl-C) returns what is done, with a `BenchmarkWarning`.
+    on nothing else in the grid. errors: a job that fails stops no other one; in the end the first error is raised, with
+    the whole result as its attribute `result`, or all are kept in `errors()` alone ("keep"). An interrupt (Ctrl-C) and a
+    worker that is killed return what is done, with a `BenchmarkWarning`.
 
     >>> from pipeops import benchmark, benchmark_grid, lrn, rsmp, tsk
     >>> grid = benchmark_grid(tsk("iris"), [lrn("classif.featureless"), lrn("classif.lda")], rsmp("cv", folds=3))
@@ -69,15 +74,44 @@ def benchmark(
     """
     if not isinstance(grid, BenchmarkGrid):
         raise ConfigError(f"benchmark: takes a grid, got {type(grid).__name__}; make one with benchmark_grid(...).")
-    store = None if path is None else Store(path, seed, store_models)
+    if errors not in ("raise", "keep"):
+        raise ConfigError(f"benchmark: errors is 'raise' or 'keep', got {errors!r}.")
+    scored = None if measures is None else as_measures(measures)
+    _check_measures(grid, scored or ())
+    store = None if path is None else Store(path, seed, store_models, vectorized)
     seed = _drawn(store.seed if store and seed is None else seed)
-    if store:
-        seed = store.begin(seed)
+    seed = seed if store is None else store.begin(seed)
     jobs = _jobs(grid, seed)
-    outcomes = _run(jobs, n_jobs, store_models, progress, store, vectorized)
-    records = [_record(job, outcomes[i]) for i, job in enumerate(jobs) if i in outcomes]
-    tasks = {row.task.id: row.task for row in grid}
-    return BenchmarkResult(records, tasks, seed=seed, measures=measures)
+    done = _run(jobs, n_jobs, store_models, progress, store, vectorized)
+    records = [_record(job, done[i].outcome) for i, job in enumerate(jobs) if i in done]
+    result = BenchmarkResult(records, {row.task.id: row.task for row in grid}, seed=seed, measures=scored)
+    failed = [done[i].error for i in sorted(done) if done[i].error]
+    if failed and errors == "raise":
+        _raise(failed, result)
+    return result
+
+
+def _raise(failed: Sequence[Any], result: BenchmarkResult) -> NoReturn:
+    """The first error, with the result."""
+    first: Any = failed[0]
+    first.result = result
+    others = f"{len(failed)} of {len(result)} jobs failed; the others are in the attribute `result` of this error"
+    first.__notes__ = [others, *getattr(first, "__notes__", ())]
+    raise first
+
+
+def _check_measures(grid: BenchmarkGrid, measures: Sequence[Measure]) -> None:
+    """Refuse before anything is trained what could not be scored after it."""
+    for m in measures:
+        for task, learner, _ in grid:
+            if m.task_type not in (None, task.task_type):
+                raise ConfigError(f"benchmark: {m.id} scores {m.task_type} tasks, '{task.id}' is of type {task.task_type}.")
+            if m.predict_type not in (None, "response", learner.predict_type):
+                raise ConfigError(
+                    f"benchmark: {m.id} needs probabilities; set predict_type={m.predict_type!r} in the learner '{learner.id}'."
+                )
+            if m.two_classes and len(task.class_names) != 2:  # type: ignore[attr-defined]
+                raise ConfigError(f"benchmark: {m.id} is defined for two classes, the task '{task.id}' has more.")
 
 
 def resample(task: Task, learner: Learner, resampling: Resampling, measures: Any = None, **options: Any) -> BenchmarkResult:
@@ -152,27 +186,28 @@ def _run(
     progress: bool | None,
     store: Store | None,
     vectorized: bool,
-) -> dict[int, Outcome]:
-    """The outcomes by position, as far as an interrupt let them come."""
-    from tqdm import tqdm
+) -> dict[int, Done]:
+    """What is done by position, as far as an interrupt let it come."""
+    from tqdm.auto import tqdm
 
     found = _finished_before(jobs, store)
     groups = [group for group in _groups(jobs, vectorized) if any(i not in found for i in group)]
     again = {i for group in groups for i in group}
-    outcomes = {i: outcome for i, outcome in found.items() if i not in again}
+    done = {i: Done(outcome) for i, outcome in found.items() if i not in again}
     hide = None if progress is None else not progress
-    with tqdm(total=len(jobs), initial=len(outcomes), disable=hide, desc="benchmark", unit="job") as bar:
+    with tqdm(total=len(jobs), initial=len(done), disable=hide, desc="benchmark", unit="job") as bar:
         try:
-            for i, outcome in _outcomes(jobs, groups, n_jobs, store_models):
-                outcomes[i] = outcome
-                if store:
-                    store.save(jobs[i].row.task, jobs[i].row.learner, jobs[i].sets(), outcome)
+            for i, made in _outcomes(jobs, groups, n_jobs, store_models):
+                done[i] = made
+                if store and made.outcome.failure is None:
+                    store.save(jobs[i].row.task, jobs[i].row.learner, jobs[i].sets(), made.outcome)
                 bar.update()
-        except KeyboardInterrupt:
-            if not outcomes:
+        except (KeyboardInterrupt, BrokenExecutor) as error:
+            if not done:
                 raise
-            warnings.warn(f"benchmark: interrupted after {len(outcomes)} of {len(jobs)} jobs.", BenchmarkWarning, stacklevel=3)
-    return outcomes
+            why = "interrupted" if isinstance(error, KeyboardInterrupt) else f"a worker was killed ({str(error).splitlines()[0]})"
+            warnings.warn(f"benchmark: {why} after {len(done)} of {len(jobs)} jobs.", BenchmarkWarning, stacklevel=3)
+    return done
 
 
 def _finished_before(jobs: Sequence[Job], store: Store | None) -> dict[int, Outcome]:
@@ -211,8 +246,8 @@ def _cells(job: Job) -> int:
 
 def _outcomes(
     jobs: Sequence[Job], groups: Sequence[list[int]], n_jobs: int | None, store_models: bool
-) -> Iterator[tuple[int, Outcome]]:
-    """Positions and outcomes, as they come."""
+) -> Iterator[tuple[int, Done]]:
+    """What is done, by position, as it comes."""
     if len(groups) < 2 or _workers(n_jobs) == 1:
         for group in groups:
             yield from zip(group, run_group(*_handed(jobs, group), store_models), strict=True)
