@@ -94,7 +94,17 @@ def levels_of(column: nw.Series[Any]) -> list[Any]:
         return declared
     present = column.drop_nulls().unique()
     values = [v.item() if isinstance(v, np.generic) else v for v in present.to_list()]
-    return sorted((v for v in values if v == v), key=_sort_key)
+    return sorted({v + 0.0 if isinstance(v, float) else v: None for v in values if v == v}, key=_sort_key)
+
+
+def positive_first(levels: Sequence[Any]) -> list[Any]:
+    """Classes in order, but of 0 and 1, or -1 and 1, as numbers, texts or booleans, 1 comes first.
+
+    >>> positive_first(["0", "1"]), positive_first(["a", "b"])
+    (['1', '0'], ['a', 'b'])
+    """
+    pair = [int(level) if isinstance(level, bool) else str(level).removesuffix(".0") for level in levels]
+    return list(reversed(levels)) if [str(p) for p in pair] in (["0", "1"], ["-1", "1"]) else list(levels)
 
 
 def _sort_key(value: Any) -> tuple[str, Any]:
@@ -114,6 +124,7 @@ def codes_of(column: nw.Series[Any], levels: Sequence[Any]) -> IntArray:
         codes = _physical(column, levels)
         if codes is not None:
             return codes
+    column = column + 0.0 if column.dtype.is_float() else column  # -0.0 is 0.0
     found = column.replace_strict(list(levels), list(range(len(levels))), default=-1, return_dtype=nw.Int64)
     return found.to_numpy().astype(np.int64, copy=False)
 
@@ -169,9 +180,11 @@ def _present_codes(column: nw.Series[Any]) -> tuple[IntArray, list[Any]]:
 
 def weight_values(column: nw.Series[Any], task_id: str) -> npt.NDArray[np.float64]:
     """A column of weights as float64; refused where one is missing or negative."""
-    weights = column.to_numpy().astype(np.float64) if column.dtype.is_numeric() else np.array([np.nan])
-    if not (weights >= 0).all():
-        raise DataError(f"The weights in '{column.name}' of the task '{task_id}' must be numbers from 0, none of them missing.")
+    weights = column.cast(nw.Float64).to_numpy() if kind(column.dtype) in ("numeric", "boolean") else np.array([np.nan])
+    if not ((weights >= 0) & np.isfinite(weights)).all():
+        raise DataError(
+            f"The weights in '{column.name}' of the task '{task_id}' must be finite numbers from 0, none of them missing."
+        )
     return weights
 
 

@@ -5,15 +5,15 @@ positions as index and a type for each column. `View` is a frame and the rows in
 Neighbours: `columns` below, `task` above.
 """
 
-import sys
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import narwhals as nw
-import numpy as np
 import numpy.typing as npt
 
 from pipeops.data.columns import IntArray, kind
+from pipeops.data.convert import as_array, column_of, describe, is_array, moved, typed
 from pipeops.errors import DataError, listing
 
 ACCEPTED = "a pandas, polars or pyarrow table or a dictionary of arrays"
@@ -59,9 +59,7 @@ class View:
 
 
 def _some(frame: nw.DataFrame[Any], names: Sequence[str]) -> nw.DataFrame[Any]:
-    if frame.implementation.is_polars() and names:
-        return frame[list(names)]
-    return frame.select(*names)
+    return frame[list(names)] if names else frame.select()
 
 
 def _gather(frame: nw.DataFrame[Any], rows: IntArray) -> nw.DataFrame[Any]:
@@ -92,7 +90,7 @@ def read_frame(data: Any) -> nw.DataFrame[Any]:
     try:
         frame = nw.from_native(data)
     except TypeError:
-        raise DataError(f"Cannot read a table from {_describe(data)}; pass {ACCEPTED}, or X and y apart.") from None
+        raise DataError(f"Cannot read a table from {describe(data)}; pass {ACCEPTED}, or X and y apart.") from None
     return _typed(_plain_index(_apart(frame.collect() if isinstance(frame, nw.LazyFrame) else frame)))
 
 
@@ -108,48 +106,35 @@ def read_xy(x: Any, y: Any, target: str | None) -> tuple[nw.DataFrame[Any], str]
     """Features and labels apart as one frame and the name of the label column (`target`, else y's own name, else "y")."""
     if isinstance(y, str):
         raise DataError(f"y is the text {y!r}, not a column of labels; to name the target column write target={y!r}.")
-    frame = read_frame(x) if not _is_array(x) else _from_array(_to_numpy(x))
-    name = str(target or getattr(y, "name", None) or "y")
+    frame = _from_array(as_array(x)) if is_array(x) else read_frame(x)
+    labels = _labels(y)
+    name = labels.name if target is None else str(target)
     if name in frame.columns:
         raise DataError(f"X already has a column '{name}': name the labels otherwise with target=, or leave y out.")
-    labels = _labels(name, y, frame)
     if frame.columns and len(labels) != len(frame):
         raise DataError(f"X has {len(frame)} rows and y has {len(labels)} values; they must be equally many.")
-    return _typed(frame.with_columns(labels) if frame.columns else labels.to_frame()), name
+    labels = moved(labels, frame.implementation).alias(name)
+    return _typed(_plain_index(frame.with_columns(labels) if frame.columns else labels.to_frame())), name
 
 
-def _labels(name: str, y: Any, frame: nw.DataFrame[Any]) -> nw.Series[Any]:
-    if not _is_array(y):
-        try:
-            series = nw.from_native(y, series_only=True)
-            if series.implementation == frame.implementation:
-                return _plain_index(series.alias(name).to_frame()).get_column(name)
-            y = series.to_list()
-        except TypeError:
-            y = list(y)
-    values = np.array(_to_numpy(y)) if _is_array(y) else y
-    if isinstance(values, np.ndarray) and values.ndim == 2 and values.shape[1] == 1:
-        values = values[:, 0]
-    if isinstance(values, np.ndarray) and values.ndim != 1:
-        raise DataError(f"y has the shape {values.shape}; pass one label for each row.")
-    return nw.new_series(name, _plain(values), backend=frame.implementation)
+def _labels(y: Any) -> nw.Series[Any]:
+    """Labels apart as a series under their own name, from values or a frame of one column."""
+    if isinstance(y, Mapping) or _is_table(y):
+        frame = read_frame(y)
+        if len(frame.columns) != 1:
+            raise DataError(f"y is a {describe(y)} with {len(frame.columns)} columns; pass the one column of labels.")
+        return frame.get_column(frame.columns[0])
+    if is_array(y):
+        y = as_array(y)
+        y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
+        if y.ndim != 1:
+            raise DataError(f"y has the shape {y.shape}; pass one label for each row.")
+    name = getattr(y, "name", None)
+    return column_of("y" if name in (None, "") else str(name), list(y) if isinstance(y, Iterator) else y)
 
 
-def _is_array(data: Any) -> bool:
-    torch = sys.modules.get("torch")
-    return isinstance(data, np.ndarray) or (torch is not None and isinstance(data, torch.Tensor))
-
-
-def _to_numpy(data: Any) -> npt.NDArray[Any]:
-    if isinstance(data, np.ndarray):
-        return data
-    data = data.detach().cpu()
-    return data.float().numpy() if str(data.dtype) in ("torch.bfloat16", "torch.float16") else data.numpy()
-
-
-def _plain(values: Any) -> Any:
-    """Object arrays as lists, so that frame libraries look at the values."""
-    return values.tolist() if isinstance(values, np.ndarray) and values.dtype == object else values
+def _is_table(data: Any) -> bool:
+    return isinstance(nw.from_native(data, pass_through=True), nw.DataFrame | nw.LazyFrame)
 
 
 def _from_array(array: npt.NDArray[Any]) -> nw.DataFrame[Any]:
@@ -161,25 +146,20 @@ def _from_array(array: npt.NDArray[Any]) -> nw.DataFrame[Any]:
 def _from_dict(data: Mapping[Any, Any]) -> Any:
     import polars as pl
 
-    series = [_from_values(str(name), values) for name, values in data.items()]
+    series = [moved(column_of(str(name), values), nw.Implementation.POLARS).to_native() for name, values in data.items()]
     lengths = {s.name: len(s) for s in series}
     if len(set(lengths.values())) > 1:
         raise DataError(f"The columns have unequal lengths: {', '.join(f'{k!r} {n}' for k, n in lengths.items())}.")
     return pl.DataFrame(series)
 
 
-def _from_values(name: str, values: Any) -> Any:
-    import polars as pl
-
-    if isinstance(values, str | bytes) or not hasattr(values, "__len__"):
-        raise DataError(f"The column '{name}' is {_describe(values)}; pass an array or a list with one value for each row.")
-    values = _plain(np.array(_to_numpy(values)) if _is_array(values) else values)  # polars may keep an array as it is
-    if hasattr(values, "to_list") and not isinstance(values, pl.Series):
-        values = values.to_list()
-    try:
-        return pl.Series(name, values)
-    except (TypeError, ValueError, pl.exceptions.PolarsError) as error:
-        raise DataError(f"The column '{name}' holds values of different types: {error}".split("\n")[0]) from None
+def as_table(data: Any) -> Any:
+    """Rows to predict on, where they come as Python's own: one dictionary of values or a list of them, else what came."""
+    if isinstance(data, Mapping) and data and not any(hasattr(v, "__len__") and not isinstance(v, str) for v in data.values()):
+        return {name: [value] for name, value in data.items()}
+    if isinstance(data, list | tuple) and data and all(isinstance(row, Mapping) for row in data):
+        return {name: [row.get(name) for row in data] for name in dict.fromkeys(name for row in data for name in row)}
+    return data
 
 
 def _refuse_duplicates(data: Any) -> None:
@@ -190,29 +170,38 @@ def _refuse_duplicates(data: Any) -> None:
         texts = [str(name) for name in names]
     except TypeError:
         return
-    twice = sorted({name for name in texts if texts.count(name) > 1}) if len(set(texts)) < len(texts) else []
+    twice = sorted(name for name, times in Counter(texts).items() if times > 1)
     if twice:
         raise DataError(f"Duplicate column names: {listing(twice)}; rename or drop all but one of each.")
 
 
 def _typed(frame: nw.DataFrame[Any]) -> nw.DataFrame[Any]:
-    """Text names; a type for columns that came without one (all null, or Python objects in pandas)."""
+    """Text names, and a type for each column."""
     if not all(isinstance(name, str) for name in frame.columns):
         frame = frame.rename({name: str(name) for name in frame.columns})
-    untyped = (nw.Object, nw.Unknown, nw.String) if frame.implementation.is_pandas() else (nw.Object, nw.Unknown)
-    loose = {name: _infer(frame.get_column(name)) for name, dtype in frame.schema.items() if dtype in untyped}
-    changed = [column for name, column in loose.items() if column.dtype != frame.schema[name]]
+    refuse_patterns(frame)
+    loose = {name: typed(frame.get_column(name)) for name, dtype in frame.schema.items() if _is_loose(dtype, frame)}
+    changed = [column.alias(name) for name, column in loose.items() if column.dtype != frame.schema[name] or _is_arrow(frame)]
     return frame.with_columns(*changed) if changed else frame
 
 
-def _infer(column: nw.Series[Any]) -> nw.Series[Any]:
-    if column.dtype == nw.String and column.to_native().dtype != object:
-        return column
-    if column.null_count() == len(column):
-        return column.cast(nw.Float64)
-    if column.dtype == nw.Object and column.implementation.is_pandas():
-        return nw.from_native(column.to_native().convert_dtypes(), series_only=True)
-    return column
+def _is_arrow(frame: nw.DataFrame[Any]) -> bool:
+    return frame.implementation.is_pyarrow()
+
+
+def _is_loose(dtype: nw.dtypes.DType, frame: nw.DataFrame[Any]) -> bool:
+    """Whether a column of this type may have to change."""
+    texts = dtype == nw.String and frame.implementation.is_pandas()
+    chunks = isinstance(dtype, nw.Categorical | nw.Enum) and _is_arrow(frame)
+    return texts or chunks or isinstance(dtype, nw.Object | nw.Unknown | nw.Decimal | nw.Datetime) or kind(dtype) == "unsupported"
+
+
+def refuse_patterns(frame: nw.DataFrame[Any]) -> None:
+    """Refuse names that polars would read as a pattern for several columns."""
+    if frame.implementation.is_polars():
+        strange = [n for n in frame.columns if n == "*" or (n.startswith("^") and n.endswith("$"))]
+        if strange:
+            raise DataError(f"polars reads {listing(strange)} as a pattern for the names of several columns; rename them.")
 
 
 def refuse_unsupported(frame: nw.DataFrame[Any], names: Sequence[str]) -> None:
@@ -224,7 +213,3 @@ def refuse_unsupported(frame: nw.DataFrame[Any], names: Sequence[str]) -> None:
             f"Columns of a type that a task cannot hold: {', '.join(strange[:8])}; convert them to numbers, booleans, text, "
             "categories, dates or fixed-size arrays, or drop them."
         )
-
-
-def _describe(value: Any) -> str:
-    return f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")

@@ -1,11 +1,13 @@
 """Whether a table has the columns, and a target the values, that a task needs. Neighbours: `columns` below, `task` above."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import narwhals as nw
 
-from pipeops.data.columns import IntArray, kind, missing_mask, new_frame
+from pipeops.data.columns import IntArray, declared_levels, kind, levels_of, missing_mask, new_frame
+from pipeops.data.convert import moved
+from pipeops.data.levels import with_levels
 from pipeops.errors import DataError, listing, suggest
 
 Schema = Mapping[str, nw.dtypes.DType]
@@ -33,11 +35,54 @@ def refuse_other_layout(frame: nw.DataFrame[Any], schema: Schema, who: str) -> N
         raise DataError(f"{who}: {'; '.join(changed[:8])}. Give each column the type it had.")
 
 
+def without_empty(frame: nw.DataFrame[Any], names: Sequence[str]) -> nw.DataFrame[Any]:
+    """The frame without those of these columns in which every value is missing."""
+    empty = [name for name in names if name in frame.columns and len(frame) and missing_mask(frame.get_column(name)).all()]
+    return frame.drop(empty) if empty else frame
+
+
 def same_library(frame: nw.DataFrame[Any], other: nw.DataFrame[Any]) -> nw.DataFrame[Any]:
     """The frame in the library of `other`."""
     if frame.implementation == other.implementation:
         return frame
-    return new_frame({column.name: column.to_list() for column in frame.iter_columns()}, like=other)
+    return new_frame({column.name: moved(column, other.implementation) for column in frame.iter_columns()}, like=other)
+
+
+def joined(own: nw.DataFrame[Any], new: nw.DataFrame[Any], who: str) -> nw.DataFrame[Any]:
+    """One frame above the other, each column in a type that holds the values of both; refused where there is none."""
+    pairs = {name: _alike(own.get_column(name), new.get_column(name), who) for name in own.columns}
+    upper, lower = (new_frame({name: pair[i] for name, pair in pairs.items()}, like=own) for i in (0, 1))
+    return nw.concat([upper, lower])
+
+
+def _alike(own: nw.Series[Any], new: nw.Series[Any], who: str) -> tuple[nw.Series[Any], nw.Series[Any]]:
+    """Two columns in one type: the first one's, else a wider one."""
+    levels = declared_levels(own)
+    if levels is not None:
+        both = list(dict.fromkeys([*levels, *levels_of(new)]))
+        return with_levels(own, both), with_levels(new, both)
+    for dtype in (own.dtype, *([nw.Int64(), nw.Float64()] if kind(own.dtype) == "numeric" else [new.dtype])):
+        upper, lower = _exact(own, dtype), _exact(new, dtype)
+        if upper is not None and lower is not None:
+            return upper, lower
+    raise DataError(
+        f"{who}: '{own.name}' is {own.dtype} and comes as {new.dtype}, with values that no type holds beside the others; give it "
+        "the type it had."
+    )
+
+
+def _exact(column: nw.Series[Any], dtype: nw.dtypes.DType) -> nw.Series[Any] | None:
+    """The column in another type, None where that changes a value."""
+    if column.dtype == dtype:
+        return column
+    if isinstance(dtype, nw.Datetime) and (dtype.time_zone is None) != (getattr(column.dtype, "time_zone", None) is None):
+        return None
+    try:
+        found = column.cast(dtype)
+        kept = (found.cast(column.dtype) == column).fill_null(True).all()  # type: ignore[union-attr]
+    except Exception:  # each library has errors of its own for what a type cannot hold
+        return None
+    return found if kept and (missing_mask(found) == missing_mask(column)).all() else None
 
 
 def refuse_missing(target: nw.Series[Any], row_ids: IntArray, task_id: str) -> None:

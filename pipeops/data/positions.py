@@ -1,15 +1,29 @@
-"""Which rows: from what a user passes to positions in a task. Neighbours: `task` above."""
+"""Which rows and columns: from what a user passes to positions and names in a task. Neighbours: `task` above."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeops.data.columns import IntArray
-from pipeops.errors import DataError, UnknownKeyError, listing
+from pipeops.errors import ConfigError, DataError, UnknownKeyError, listing
 
+Names = str | int | Iterable[str | int]
 Rows = Sequence[int] | Sequence[bool] | npt.NDArray[Any]
+
+
+def names_of(given: Any) -> list[str]:
+    """Names of columns, from one or several; whole numbers name the columns of a frame that had no names.
+
+    >>> names_of(0), names_of(["a", 1])
+    (['0'], ['a', '1'])
+    """
+    several = [given] if isinstance(given, str | int | np.integer) or not isinstance(given, Iterable) else list(given)
+    strange = [name for name in several if isinstance(name, bool) or not isinstance(name, str | int | np.integer)]
+    if strange:
+        raise ConfigError(f"Columns go by name, got {strange[0]!r:.80}.")
+    return [str(name) for name in several]
 
 
 def positions_of(rows: Any, ids: IntArray | None, nrow: int, task_id: str) -> IntArray:
@@ -18,6 +32,8 @@ def positions_of(rows: Any, ids: IntArray | None, nrow: int, task_id: str) -> In
     `ids` are the ids of the rows in use, None when they are 0 to `nrow` - 1; an id that occurs more than once is its first row.
     """
     wanted = np.asarray(rows)
+    if wanted.dtype == object and wanted.size and all(isinstance(v, bool | np.bool_) for v in wanted.flat):
+        wanted = wanted.astype(bool)
     if wanted.dtype == bool:
         if wanted.shape != (nrow,):
             raise DataError(f"filter: booleans of shape {wanted.shape} for the {nrow} rows of the task '{task_id}'.")

@@ -12,8 +12,10 @@ from typing import Any, Concatenate, ParamSpec
 
 import attrs
 import narwhals as nw
+import numpy as np
 
 from pipeops.data.columns import kind, levels_of, missing_counts
+from pipeops.data.positions import names_of
 from pipeops.data.task import Task
 from pipeops.errors import ConfigError, UnknownKeyError, suggest
 
@@ -68,10 +70,19 @@ class Selector:
         return f"{self.rule}({', '.join(parts)})"
 
 
-RULES["&"] = lambda frame, a, b: [n for n in resolve(a, frame) if n in set(resolve(b, frame))]
+def _within(frame: Frame, a: Any, b: Any) -> list[str]:
+    other = set(resolve(b, frame))
+    return [name for name in resolve(a, frame) if name in other]
+
+
+def _without(frame: Frame, a: Any, b: Any) -> list[str]:
+    other = set(resolve(b, frame))
+    return [name for name in resolve(a, frame) if name not in other]
+
+
+RULES["&"], RULES["-"] = _within, _without
 RULES["|"] = lambda frame, a, b: list(dict.fromkeys([*resolve(a, frame), *resolve(b, frame)]))
-RULES["-"] = lambda frame, a, b: [n for n in resolve(a, frame) if n not in set(resolve(b, frame))]
-RULES["~"] = lambda frame, a: [n for n in frame.columns if n not in set(resolve(a, frame))]
+RULES["~"] = lambda frame, a: _without(frame, None, a)
 
 
 def _rule(pick: Callable[Concatenate[Frame, P], list[str]]) -> Callable[P, Selector]:
@@ -147,6 +158,8 @@ def resolve(selector: Any, features: Task | Frame) -> list[str]:
     (['V1'], ['V1', 'V10'], ['V10'])
     """
     known = features.feature_names if isinstance(features, Task) else features.columns
+    if isinstance(selector, int | np.integer) and not isinstance(selector, bool):
+        return _named([selector], known)
     if selector is None:
         return list(known)
     if isinstance(selector, str) and not (selector.startswith("^") and selector.endswith("$")):
@@ -168,7 +181,7 @@ def _frame(features: Task | Frame) -> Frame:
 
 
 def _named(names: Iterable[Any], known: Iterable[str]) -> list[str]:
-    present, wanted = set(known), list(names)
+    present, wanted = set(known), names_of(names)
     for name in wanted:
         if name not in present:
             raise UnknownKeyError(f"No column '{name}'.{suggest(str(name), known, 'columns')}")

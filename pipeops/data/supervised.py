@@ -1,8 +1,8 @@
 """Classification and regression tasks: what a target may be, the order of classes, labels as codes and back.
 
 Class order is the column's own (Enum, pandas Categorical), else sorted; of two classes the positive one comes first: the
-first level, `True` for booleans, `1` for 0/1, or `positive=`. Codes are made here for every kind of frame, once for each
-frame. Neighbours: `task` below; learners, operators and networks above.
+first level, `True` for booleans, 1 of 0/1 and -1/1 (numbers or texts), or `positive=`. Codes are made here for every kind
+of frame, once for each frame. Neighbours: `task` below; learners, operators and networks above.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ import narwhals as nw
 import numpy as np
 import numpy.typing as npt
 
-from pipeops.data.columns import IntArray, codes_of, kind, label_array, levels_of
+from pipeops.data.columns import IntArray, codes_of, kind, label_array, levels_of, positive_first
 from pipeops.data.frames import read_frame, read_xy
 from pipeops.data.positions import Rows
 from pipeops.data.task import Task
@@ -59,7 +59,7 @@ class TaskClassif(Task):
             )
         if len(levels) < 2:
             raise DataError(f"The target '{column.name}' has one class only ({listing(levels)}); a task needs two or more.")
-        self._classes = tuple(reversed(levels) if levels == [0, 1] else levels)  # [False, True] equals it
+        self._classes = tuple(positive_first(levels))
 
     def _put_first(self, positive: Any) -> tuple[Any, ...]:
         if positive not in self._classes:
@@ -70,8 +70,11 @@ class TaskClassif(Task):
                 hint = suggest(str(positive), map(str, self._classes), "classes")
             raise UnknownKeyError(f"positive={positive!r} is no class of '{self.target_name}'.{hint}")
         if len(self._classes) != 2:
+            empty = [c for c in self._classes if c not in set(self.truth().tolist())] if self.has_target else []
+            note = f", {listing(empty)} of them in no row: leave such levels out of the column's type" if empty else ""
             raise ConfigError(
-                f"positive={positive!r}: only two classes have a positive one; '{self.target_name}' has {len(self._classes)}."
+                f"positive={positive!r}: only two classes have a positive one; '{self.target_name}' has "
+                f"{len(self._classes)}{note}."
             )
         first = self._classes.index(positive)
         return self._classes[first], self._classes[1 - first]
@@ -147,7 +150,10 @@ class TaskRegr(Task):
     def truth(self, rows: Rows | None = None) -> npt.NDArray[Any]:
         """The target of each row as a number; NaN for new data without a target."""
         task = self if rows is None else self.filter(rows)
-        return task.target_series().to_numpy() if task.has_target else np.full(task.nrow, np.nan)
+        if not task.has_target:
+            return np.full(task.nrow, np.nan)
+        found = task.target_series().to_numpy()
+        return found if found.dtype.kind in "fiu" else task.target_series().cast(nw.Float64).to_numpy()
 
 
 def as_task_classif(
@@ -157,8 +163,8 @@ def as_task_classif(
 
     `data` is a pandas, polars or pyarrow table, a dictionary of arrays, or with `y` also a numpy array or torch tensor
     (rows, features). `positive` is which of two classes is the positive one, whose probability comes first: by default
-    `True` of booleans, `1` of 0 and 1, else the first level, in the column's own order (Enum, pandas Categorical) or
-    alphabetically; so of text labels "no" and "yes" it is "no" unless you say otherwise. Rows get the ids 0 to n - 1.
+    `True` of booleans, 1 of 0 and 1 and of -1 and 1 (as numbers or texts), else the first level, in the column's own order
+    (Enum, pandas Categorical) or alphabetically; so of text labels "no" and "yes" it is "no" unless you say otherwise. Rows get the ids 0 to n - 1.
     Raises DataError for missing labels, one class only, duplicate names, unequal lengths.
 
     >>> as_task_classif({"x": [1.0, 2.0], "y": ["no", "yes"]}, target="y", positive="yes", id="demo").positive
@@ -187,4 +193,6 @@ def _frame_and_target(data: Any, y: Any, target: str | None) -> tuple[nw.DataFra
     frame = read_frame(data)
     if target is None:
         raise ConfigError(f"Name the target column with target=.{suggest('', frame.columns, 'columns')}")
+    if isinstance(target, list | tuple | set | dict):
+        raise ConfigError(f"target= is the name of one column, got {target!r:.80}; make a task for each target.")
     return frame, str(target)

@@ -24,16 +24,12 @@ from pipeops.data.columns import (
     new_frame,
     weight_values,
 )
-from pipeops.data.frames import View, read_frame, refuse_unsupported
-from pipeops.data.layout import like, refuse_missing, refuse_other_layout, same_library
-from pipeops.data.positions import Rows, positions_of
+from pipeops.data.frames import View, as_table, read_frame, refuse_patterns, refuse_unsupported
+from pipeops.data.layout import joined, like, refuse_missing, refuse_other_layout, same_library, without_empty
+from pipeops.data.positions import Names, Rows, names_of, positions_of
+from pipeops.data.roles import NOT_FEATURES, ROLE_PROPERTIES, ROLES, columns_for
 from pipeops.data.show import show
-from pipeops.errors import ConfigError, DataError, UnknownKeyError, listing, suggest
-
-ROLES = ("feature", "target", "stratum", "group", "weight", "subset")
-NOT_FEATURES = ("target", "group", "weight", "subset")
-SINGLE = ("target", "group", "weight")
-ROLE_PROPERTIES = {"stratum": "strata", "group": "groups", "weight": "weights", "subset": "subsets"}
+from pipeops.errors import DataError, UnknownKeyError, listing, suggest
 
 
 class Task:
@@ -146,14 +142,14 @@ class Task:
 
     # -- changes: each returns a new task
 
-    def select(self, names: Sequence[str]) -> Self:
+    def select(self, names: Names) -> Self:
         """Only these features, in the order given.
 
         >>> from pipeops.data import as_task_regr
         >>> as_task_regr({"a": [1, 2], "b": [3, 4], "y": [0.5, 1.5]}, target="y").select(["b"]).feature_names
         ['b']
         """
-        names = [names] if isinstance(names, str) else list(names)
+        names = names_of(names)
         self._require(names, "feature", self._features)
         if len(set(names)) < len(names):
             raise DataError(f"select: names come twice in {listing(names)}.")
@@ -172,26 +168,29 @@ class Task:
         """The first `n` rows of target and features, as a frame of the user's kind."""
         return self._take(np.arange(min(n, self._nrow))).data()
 
-    def with_roles(self, **roles: str | Sequence[str] | None) -> Self:
+    def with_roles(self, **roles: Names | None) -> Self:
         """Set roles to columns: `with_roles(stratum="Class", weight="w")`; None or an empty list clears one.
 
         A role that is not named stays. A column may have several roles, but one that becomes target, group, weight or
         subset stops being a feature, unless `feature=` is given and names it.
         """
-        named = {role: (names,) if isinstance(names, str) else tuple(names or ()) for role, names in roles.items()}
+        named = {role: columns_for(role, names) for role, names in roles.items()}
         for role, names in named.items():
-            if role not in ROLES:
-                raise UnknownKeyError(f"with_roles: no role '{role}'.{suggest(role, ROLES)}")
             self._require(names, f"column for the role '{role}'")
-            if role in SINGLE and len(names) != 1 and (names or role == "target"):
-                raise ConfigError(f"with_roles: the role '{role}' takes one column, got {listing(names) or 'none'}.")
         leaving = {name for role in NOT_FEATURES for name in named.get(role, ())}
         features = named.pop("feature", tuple(f for f in self._features if f not in leaving))
         rest = self._rest_with([name for names in named.values() for name in names])
         new = self._with(_rest=rest, _roles={**self._roles, **named})._with_feature_columns(features)
         if "target" in named and named["target"] != self._roles["target"]:
             new._rechecked()
+        if named.get("weight"):
+            new._refuse_useless_weights()
         return new
+
+    def _refuse_useless_weights(self) -> None:
+        weights = self.weights()
+        if weights is not None and self._nrow and not weights.any():
+            raise DataError(f"The weights in '{self._roles['weight'][0]}' of the task '{self.id}' are all 0; no row would count.")
 
     def with_id(self, id: str) -> Self:
         """The same task under another id."""
@@ -204,6 +203,7 @@ class Task:
             raise DataError(f"with_features: the frame has {len(features)} rows, the task '{self.id}' {self._nrow}.")
         if self.target_name in names:
             raise DataError(f"with_features: a feature may not have the target's name '{self.target_name}'; rename it.")
+        refuse_patterns(features)
         return self._with(_x=View(features), _features=names)
 
     def with_target(self, target: nw.Series[Any]) -> Self:
@@ -223,36 +223,42 @@ class Task:
         return self.with_features(self.frame().with_columns(*new.iter_columns()) if self._features else new)
 
     def rbind(self, frame: Any) -> Self:
-        """More rows, from a frame with the task's columns; their ids follow the largest one there is."""
+        """More rows, from a frame with the task's columns; their ids follow the largest one there is.
+
+        A column becomes as wide as both parts need (fractions joined to whole numbers, new levels); what would change a
+        value is refused.
+        """
         own = self._collect(list(dict.fromkeys((*self._features, *(c for names in self._roles.values() for c in names)))))
         new = like(read_frame(frame), own.schema)
         refuse_other_layout(new, own.schema, f"rbind to the task '{self.id}'")
-        alike = [nw.col(name).cast(dtype) for name, dtype in own.schema.items()]
-        both = View(nw.concat([own.select(alike), same_library(new, own).select(alike)]))
+        both = View(joined(own, same_library(new, own), f"rbind to the task '{self.id}'"))
         start = int(self.row_ids.max(initial=-1)) + 1
-        ids = np.concatenate([self.row_ids, np.arange(start, start + len(new))])
+        ids = np.concatenate([self.row_ids, np.arange(start, start + len(both.frame) - self._nrow)])
         task = self._with(_x=both, _rest=both, _ids=ids, _nrow=len(ids))
         refuse_missing(task.target_series(), ids, self.id)
+        task.truth()
         return task
 
     def newdata(self, frame: Any) -> Self:
         """A task to predict on: the same roles over another table, which may lack the target; other columns are ignored.
+
+        Rows may also come as one dictionary of values, or a list of them. A target column without a value counts as absent.
 
         >>> from pipeops.data import as_task_classif
         >>> task = as_task_classif({"a": [1, 2], "y": ["n", "p"]}, target="y")
         >>> task.newdata({"a": [5]}).truth()
         array([None], dtype=object)
         """
-        new = like(read_frame(frame), self.schema)
+        new = without_empty(like(read_frame(as_table(frame)), self.schema), self._roles["target"])
         refuse_other_layout(new, self.schema, f"newdata for the task '{self.id}'")
         roles = {role: names for role, names in self._roles.items() if role == "target" or set(names) <= set(new.columns)}
         return self._with(_x=View(new), _rest=View(new), _roles=roles, _ids=None, _nrow=len(new))
 
     # -- data
 
-    def frame(self, columns: Sequence[str] | None = None) -> nw.DataFrame[Any]:
+    def frame(self, columns: Names | None = None) -> nw.DataFrame[Any]:
         """Features for the rows in use as a narwhals frame; all of them, or these."""
-        return self._x.select(self._features if columns is None else columns)
+        return self._x.select(self._features if columns is None else names_of(columns))
 
     def target_series(self) -> nw.Series[Any]:
         """The target column for the rows in use, as a narwhals series."""
@@ -260,11 +266,11 @@ class Task:
             raise DataError(f"The task '{self.id}' is new data without its target column '{self.target_name}'.")
         return self._rest.column(self.target_name)
 
-    def data(self, rows: Rows | None = None, columns: Sequence[str] | None = None) -> Any:
+    def data(self, rows: Rows | None = None, columns: Names | None = None) -> Any:
         """Target and features (or these columns) of all rows (or these) as a frame of the user's own kind."""
         task = self if rows is None else self.filter(rows)
         own = [c for c in self._roles["target"] if c in self._rest.schema]
-        names = [*own, *self._features] if columns is None else [columns] if isinstance(columns, str) else list(columns)
+        names = [*own, *self._features] if columns is None else names_of(columns)
         self._require(names, "column")
         return task._collect(names).to_native()
 
@@ -278,7 +284,7 @@ class Task:
         return {**own, **missing_counts(self.frame())}
 
     def matrix(
-        self, dtype: npt.DTypeLike = "float32", columns: Sequence[str] | None = None, rows: Rows | None = None
+        self, dtype: npt.DTypeLike = "float32", columns: Names | None = None, rows: Rows | None = None
     ) -> npt.NDArray[Any]:
         """Features as one C-contiguous array (rows, features), filled block by block; missing values are NaN.
 
@@ -291,21 +297,21 @@ class Task:
         return arrays.fill(task._source(columns), dtype)
 
     def blocks(
-        self, columns: Sequence[str] | None = None, size: int = 8192, dtype: npt.DTypeLike = "float32"
+        self, columns: Names | None = None, size: int = 8192, dtype: npt.DTypeLike = "float32"
     ) -> Iterator[tuple[int, int, npt.NDArray[Any]]]:
         """`(start, stop, block)` over the rows, the block (stop - start, features) a view of one buffer that is used again."""
         return arrays.blocks(self._source(columns), size, dtype)
 
-    def _source(self, columns: Sequence[str] | None) -> arrays.Source:
-        names = self._features if columns is None else tuple(columns)
-        self._require(names, "feature", self._features)
+    def _source(self, columns: Names | None) -> arrays.Source:
+        names = self._features if columns is None else tuple(names_of(columns))
+        self._require(names, "feature", set(self._features))
         return arrays.source(self._x, names, self._nrow)
 
-    def levels(self, column: str) -> list[Any]:
+    def levels(self, column: str | int) -> list[Any]:
         """Levels of a categorical column: the declared order (Enum, pandas Categorical), else those present, sorted."""
         return levels_of(self._column(column))
 
-    def codes(self, column: str, levels: Sequence[Any] | None = None) -> IntArray:
+    def codes(self, column: str | int, levels: Sequence[Any] | None = None) -> IntArray:
         """Position of each value among `levels` (default: `self.levels(column)`), int64, -1 for missing and unknown ones."""
         values = self._column(column)
         return codes_of(values, levels_of(values) if levels is None else levels)
@@ -325,7 +331,8 @@ class Task:
 
     # -- inside
 
-    def _column(self, name: str) -> nw.Series[Any]:
+    def _column(self, name: str | int) -> nw.Series[Any]:
+        name = str(name)
         self._require([name], "column")
         return (self._x if name in self._features or name not in self._rest.schema else self._rest).column(name)
 

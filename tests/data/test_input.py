@@ -66,7 +66,8 @@ def test_declared_level_order_is_kept_where_the_frame_has_one(kind):
     [
         (["R", "M", "R"], ["M", "R"]),
         ([0, 1, 0], [1, 0]),
-        ([-1, 1, -1], [-1, 1]),
+        ([-1, 1, -1], [1, -1]),
+        (["0", "1", "0"], ["1", "0"]),
         ([False, True, False], [True, False]),
         ([0.0, 1.0, 0.0], [1.0, 0.0]),
         ([3, 1, 2], [1, 2, 3]),

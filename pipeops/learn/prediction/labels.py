@@ -7,7 +7,7 @@ import narwhals as nw
 import numpy as np
 import numpy.typing as npt
 
-from pipeops.data.columns import declared_levels
+from pipeops.data.columns import declared_levels, positive_first
 from pipeops.errors import DataError, listing, suggest
 
 Array = npt.NDArray[Any]
@@ -27,7 +27,7 @@ def is_missing(label: Any) -> bool:
 
 
 def levels(*columns: Any) -> list[Any]:
-    """The order that a column's own type declares, else the labels seen, sorted; of booleans and 0/1 the positive first.
+    """The order that a column's own type declares, else the labels seen, sorted; of booleans, 0/1 and -1/1 the positive first.
 
     >>> levels(["b", "a"], None)
     ['a', 'b']
@@ -38,12 +38,12 @@ def levels(*columns: Any) -> list[Any]:
         series = nw.from_native(column, series_only=True, pass_through=True)
         declared = declared_levels(series) if isinstance(series, nw.Series) else None
         if declared is not None:
-            return declared
+            return positive_first(declared)
     seen = {v for column in columns if column is not None for v in plain(column) if not is_missing(v)}
     if seen and seen <= {0, 1}:
         return [True, False] if all(isinstance(v, bool) for v in seen) else [1, 0]
     try:
-        return sorted(seen)
+        return positive_first(sorted(seen))
     except TypeError as error:
         raise DataError(f"PredictionClassif: labels of different types, {listing(seen)}; give class_names.") from error
 

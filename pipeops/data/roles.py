@@ -1,0 +1,29 @@
+"""What a column is for: the roles there are, and the columns that a user names for one. Neighbours: `task` above."""
+
+from typing import Any
+
+import numpy as np
+
+from pipeops.data.positions import names_of
+from pipeops.errors import ConfigError, UnknownKeyError, listing, suggest
+
+ROLES = ("feature", "target", "stratum", "group", "weight", "subset")
+NOT_FEATURES = ("target", "group", "weight", "subset")
+SINGLE = ("target", "group", "weight")
+ROLE_PROPERTIES = {"stratum": "strata", "group": "groups", "weight": "weights", "subset": "subsets"}
+
+
+def columns_for(role: str, given: Any) -> tuple[str, ...]:
+    """The columns for a role, by name."""
+    if role not in ROLES:
+        raise UnknownKeyError(f"with_roles: no role '{role}'.{suggest(role, ROLES)}")
+    if hasattr(given, "dtype") and not np.ndim(given) == 0 and np.asarray(given).dtype.kind not in "OUT":
+        raise ConfigError(
+            f"with_roles: the role '{role}' takes names of columns, not values; add the values as a column of the table first, "
+            f'as in as_task_regr({{**columns, "{role}": values}}, target="y").with_roles({role}="{role}").'
+        )
+    names = () if given is None else tuple(names_of(given))
+    if role in SINGLE and len(names) != 1 and (names or role == "target"):
+        hint = "; make a task for each target" if role == "target" and names else ""
+        raise ConfigError(f"with_roles: the role '{role}' takes one column, got {listing(names) or 'none'}{hint}.")
+    return names
