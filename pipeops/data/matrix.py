@@ -62,21 +62,56 @@ def _memory_order(rows: IntArray | None) -> IntArray | None:
 
 def blocks(src: Source, size: int, dtype: npt.DTypeLike) -> Iterator[tuple[int, int, npt.NDArray[Any]]]:
     """`(start, stop, block)`: the rows in blocks of `size` as transposed views of one column-major buffer."""
-    _refuse_missing(src, np.dtype(dtype))
+    _refuse_unfit(src, np.dtype(dtype))
     size = max(1, min(size, src.nrow))
     buffer = np.empty((len(src.columns), size + PAD), dtype=dtype)
     for start in range(0, src.nrow, size):
         stop = min(start + size, src.nrow)
         part = slice(start, stop) if src.rows is None else src.rows[start:stop]
-        for row, column in zip(buffer, src.columns, strict=True):
-            row[: stop - start] = column[part]
+        _copy(buffer[:, : stop - start], src, part)
         yield start, stop, buffer[:, : stop - start].T
 
 
-def _refuse_missing(src: Source, dtype: np.dtype[Any]) -> None:
-    if dtype.kind == "f":
+def _copy(buffer: npt.NDArray[Any], src: Source, part: Any) -> None:
+    """Rows of all columns into the buffer; a number beyond what a float type holds is refused."""
+    try:
+        with np.errstate(over="raise"):
+            for row, column in zip(buffer, src.columns, strict=True):
+                row[:] = column[part]
+    except FloatingPointError:
+        limit = np.finfo(buffer.dtype).max
+        beyond = [n for n, c in zip(src.names, src.columns, strict=True) if _beyond(c[part], limit)]
+        raise DataError(
+            f"matrix: infinite values in {listing(beyond)} ({buffer.dtype} holds numbers up to {limit:.1e}); scale them, for "
+            'example with po("scale"), or take dtype "float64".'
+        ) from None
+
+
+def _beyond(values: npt.NDArray[Any], limit: Any) -> bool:
+    return bool((np.abs(values.astype(np.float64)[np.isfinite(values)]) > float(limit)).any())
+
+
+def _refuse_unfit(src: Source, dtype: np.dtype[Any]) -> None:
+    """Refuse values that a type without fractions, or with a small range, would change."""
+    if dtype.kind not in "iub":
         return
-    floats = [(n, c) for n, c in zip(src.names, src.columns, strict=True) if c.dtype.kind == "f"]
-    holes = [n for n, c in floats if np.isnan(c if src.rows is None else c[src.rows]).any()]
+    columns = [(n, c if src.rows is None else c[src.rows]) for n, c in zip(src.names, src.columns, strict=True)]
+    holes = [n for n, c in columns if c.dtype.kind == "f" and np.isnan(c).any()]
     if holes:
         raise DataError(f"matrix: {listing(holes)} have missing values, which {dtype} cannot hold; take a float dtype or impute.")
+    unfit = [n for n, c in columns if len(c) and not _fits(c, dtype)]
+    if unfit:
+        raise DataError(f'matrix: {listing(unfit)} have values that {dtype} cannot hold; take a wider dtype, as "float64".')
+
+
+def _fits(values: npt.NDArray[Any], dtype: np.dtype[Any]) -> bool:
+    """Whether every value is a number of this integer (or boolean) type."""
+    low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    if values.dtype.kind == "f":
+        return bool(
+            np.isfinite(values).all()
+            and (values % 1 == 0).all()
+            and float(low) <= values.min()
+            and values.max() < float(high) + 1
+        )
+    return low <= int(values.min()) and int(values.max()) <= high

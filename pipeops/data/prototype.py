@@ -7,7 +7,6 @@ from typing import Any
 
 import narwhals as nw
 
-from pipeops.data.frames import View
 from pipeops.data.supervised import TaskClassif, TaskRegr
 from pipeops.data.task import Task
 from pipeops.saving import saved_as
@@ -22,24 +21,18 @@ def prototype(task: Task) -> Any:
     >>> prototype(as_task_regr({"x": [1, 2], "y": [0.5, 1.5]}, target="y")).nrow
     0
     """
-    x, rest = View(task._x.frame).select(task._features), View(task._rest.frame).select(_others(task))
-    return task._with(_x=View(x.head(0)), _rest=View(rest.head(0)), _ids=None, _nrow=0)
-
-
-def _others(task: Task) -> list[str]:
-    names = [name for role, names in task._roles.items() if role != "feature" for name in names]
-    return [name for name in dict.fromkeys(names) if name in task._rest.schema]
+    return task.without_rows()
 
 
 def _to_plain(task: Task) -> dict[str, Any]:
     return {
         "id": task.id,
         "features": _columns(task.frame()),
-        "rest": _columns(task._rest.select(_others(task))),
-        "roles": {role: list(names) for role, names in task._roles.items()},
-        "library": task._x.frame.implementation.value,
+        "rest": _columns(task.others()),
+        "roles": {role: names for role, names in task.roles.items() if names and role != "feature"},
+        "library": task.frame().implementation.value,
         "rows": task.row_ids,
-        "classes": getattr(task, "_classes", None),
+        "classes": tuple(task.class_names) if isinstance(task, TaskClassif) else None,
     }
 
 
@@ -70,15 +63,9 @@ def _frame(columns: list[list[Any]], library: Any) -> nw.DataFrame[Any]:
     return made[0].to_frame().with_columns(*made[1:]) if made else nw.from_dict({}, backend=library)
 
 
-def _from_plain(cls: type, plain: dict[str, Any]) -> Any:
-    task = object.__new__(cls)
-    task._id, task._features = plain["id"], tuple(name for name, *_ in plain["features"])
-    task._x, task._rest = (View(_frame(plain[part], plain["library"])) for part in ("features", "rest"))
-    task._roles = {role: tuple(names) for role, names in plain["roles"].items()}
-    task._ids, task._nrow = plain["rows"], len(plain["rows"])
-    if plain["classes"] is not None:
-        task._classes = plain["classes"]
-    return task
+def _from_plain(cls: type[Task], plain: dict[str, Any]) -> Any:
+    features, others = (_frame(plain[part], plain["library"]) for part in ("features", "rest"))
+    return cls.restored(plain["id"], features, others, plain["roles"], plain["rows"], plain["classes"])
 
 
 for _cls in _TYPES:

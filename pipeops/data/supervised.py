@@ -79,6 +79,13 @@ class TaskClassif(Task):
         first = self._classes.index(positive)
         return self._classes[first], self._classes[1 - first]
 
+    @classmethod
+    def restored(cls, *parts: Any) -> Self:
+        """A task from its parts, the last of which are the classes."""
+        task = super().restored(*parts)
+        task._classes = tuple(parts[-1])
+        return task
+
     def with_positive(self, positive: Any) -> Self:
         """The same task with another positive class, which comes first in `class_names`."""
         return self._with(_classes=self._put_first(positive))
@@ -164,7 +171,8 @@ def as_task_classif(
     `data` is a pandas, polars or pyarrow table, a dictionary of arrays, or with `y` also a numpy array or torch tensor
     (rows, features). `positive` is which of two classes is the positive one, whose probability comes first: by default
     `True` of booleans, 1 of 0 and 1 and of -1 and 1 (as numbers or texts), else the first level, in the column's own order
-    (Enum, pandas Categorical) or alphabetically; so of text labels "no" and "yes" it is "no" unless you say otherwise. Rows get the ids 0 to n - 1.
+    (Enum, pandas Categorical) or alphabetically; so of text labels "no" and "yes" it is "no" unless you say otherwise.
+    Rows get the ids 0 to n - 1.
     Raises DataError for missing labels, one class only, duplicate names, unequal lengths.
 
     >>> as_task_classif({"x": [1.0, 2.0], "y": ["no", "yes"]}, target="y", positive="yes", id="demo").positive

@@ -6,7 +6,7 @@ are integers from 0 that survive both. Every method that changes something retur
 Neighbours: `frames` (views), `columns` (codes, levels), `matrix` (arrays) below; `supervised` makes it concrete.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import narwhals as nw
@@ -254,7 +254,34 @@ class Task:
         roles = {role: names for role, names in self._roles.items() if role == "target" or set(names) <= set(new.columns)}
         return self._with(_x=View(new), _rest=View(new), _roles=roles, _ids=None, _nrow=len(new))
 
+    def without_rows(self) -> Self:
+        """The same task without rows, which holds on to no data."""
+        none = self._take(np.empty(0, dtype=np.int64))
+        return none._with(_x=View(none.frame()), _rest=View(none.others()), _ids=None)
+
+    @classmethod
+    def restored(
+        cls,
+        id: str,
+        features: nw.DataFrame[Any],
+        others: nw.DataFrame[Any],
+        roles: Mapping[str, Sequence[str]],
+        row_ids: IntArray,
+        classes: Sequence[Any] | None = None,
+    ) -> Self:
+        """A task from its parts, as `frame`, `others`, `roles` and `row_ids` answer them; nothing is checked again."""
+        task = object.__new__(cls)
+        task._id, task._x, task._rest, task._features = id, View(features), View(others), tuple(features.columns)
+        task._roles = {role: tuple(names) for role, names in roles.items()}
+        task._ids, task._nrow = row_ids, len(row_ids)
+        return task
+
     # -- data
+
+    def others(self) -> nw.DataFrame[Any]:
+        """The columns with a role beside feature, for the rows in use, as a narwhals frame."""
+        names = dict.fromkeys(name for names in self._roles.values() for name in names)
+        return self._rest.select([name for name in names if name in self._rest.schema])
 
     def frame(self, columns: Names | None = None) -> nw.DataFrame[Any]:
         """Features for the rows in use as a narwhals frame; all of them, or these."""

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import narwhals as nw
 import numpy as np
 
-from pipeops.data.columns import missing_mask
+from pipeops.data.columns import kind, missing_mask
 from pipeops.errors import ConfigError, DataError, listing
 from pipeops.graph.pipeop import Channel, PipeOp, operator
 from pipeops.ops.base import Frame
@@ -145,6 +145,9 @@ def _prefixed(frame: Frame, prefix: str) -> Frame:
 
 def _equal(a: nw.Series[Any], b: nw.Series[Any]) -> bool:
     """Whether two columns have the same values, missing ones in the same rows."""
-    holes, same = missing_mask(a), missing_mask(b)
-    pairs = zip(a.to_list(), b.to_list(), holes, strict=True)
-    return bool((holes == same).all()) and all(hole or x == y for x, y, hole in pairs)
+    holes = missing_mask(a)
+    if not np.array_equal(holes, missing_mask(b)):
+        return False
+    present = (~holes).tolist()
+    x, y = (column.filter(present).to_list() for column in (a, b))
+    return kind(a.dtype) == kind(b.dtype) and (np.array_equal(x, y) if kind(a.dtype) == "tensor" else x == y)

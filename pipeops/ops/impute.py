@@ -44,7 +44,13 @@ class Impute(Preprocess):
         grown = [grow(frame.get_column(n), v) for n, v in state.items() if isinstance(schema[n], nw.Enum | nw.Categorical)]
         frame = frame.with_columns(*grown) if grown else frame
         column = numeric(frame)
-        return frame.with_columns(column[name].fill_null(value) for name, value in state.items()) if state else frame
+        return frame.with_columns(column[n].fill_null(_in_zone(v, schema[n])) for n, v in state.items()) if state else frame
+
+
+def _in_zone(value: Any, dtype: DType) -> Any:
+    """A moment in the column's own time zone."""
+    zone = getattr(dtype, "time_zone", None)
+    return value.astimezone(ZoneInfo(zone)) if zone and value.tzinfo else value
 
 
 def grow(column: Series, level: Any) -> Series:

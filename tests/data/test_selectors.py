@@ -76,7 +76,8 @@ def test_what_is_selected(selector, names):
         (["V1", "V11"], UnknownKeyError, "'V11'.*'V1'"),
         (selector_name("q", assert_present=True), UnknownKeyError, "'q'"),
         (selector_type("factor"), UnknownKeyError, "'factor'"),
-        (42, ConfigError, "42"),
+        (4.5, ConfigError, "4.5"),
+        (42, UnknownKeyError, "42"),
         (lambda frame: ["no"], UnknownKeyError, "'no'"),
     ],
 )

@@ -205,7 +205,7 @@ class SklearnLearner(FlatLearner):
         if self.predict_type == "prob":
             return class_prediction(task, model.class_names, prob=self._probabilities(x, model, model.class_names))
         labels = self._guard("predict", lambda: model.estimator.predict(x)) if len(x) else np.empty(0)
-        place = {label: code for code, label in enumerate(model.class_names)}
+        place = {label: code for code, label in enumerate(_labels(model.class_names).tolist())}
         codes = np.fromiter((place[label] for label in labels.tolist()), dtype=np.int64, count=len(x))
         return class_prediction(task, model.class_names, codes=codes)
 
@@ -215,7 +215,8 @@ class SklearnLearner(FlatLearner):
             raise NotTrainedError(f'{self.id}: was trained without probabilities; train it again with predict_type "prob".')
         prob = np.zeros((len(x), len(class_names)))
         if len(x):
-            seen = [class_names.index(label) for label in model.estimator.classes_.tolist()]
+            known = _labels(class_names).tolist()
+            seen = [known.index(label) for label in model.estimator.classes_.tolist()]
             prob[:, seen] = self._guard("predict", lambda: model.estimator.predict_proba(x))
         return prob
 
@@ -236,8 +237,10 @@ def _allows_missing(estimator: Any) -> bool:
 
 
 def _labels(class_names: list[Any]) -> Array:
-    """Class labels as an array of their own type."""
+    """Class labels as an array of their own type; fractions, which scikit-learn takes for a regression, as texts."""
     labels = np.asarray(class_names)
+    if labels.dtype.kind == "f" and (labels % 1 != 0).any():
+        return np.array([str(name) for name in class_names])
     if labels.tolist() == class_names:
         return labels
     labels = np.empty(len(class_names), dtype=object)

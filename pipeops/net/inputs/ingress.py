@@ -8,15 +8,18 @@ may meet in one network, each behind a po("select"). Neighbours: `descriptor` be
 import math
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import attrs
+import narwhals as nw
 import numpy as np
 import torch
 
 from pipeops.data import Task
 from pipeops.errors import DataError, listing, suggest
 from pipeops.graph.pipeop import Channel, PipeOp, operator
+from pipeops.net.inputs.precision import sample, warn_of_equal
 from pipeops.net.network.descriptor import Feed, ModelDescriptor, Source, Symbol
 from pipeops.net.network.node import check_id
 from pipeops.shorthand import po
@@ -27,6 +30,8 @@ NO_NUMBERS = (
 )
 
 FLOAT32 = np.finfo(np.float32)
+WIDE = (nw.Float64, nw.Int32, nw.Int64, nw.UInt32, nw.UInt64)
+"""Types with values that float32 has not."""
 
 
 @attrs.define(eq=False)
@@ -45,14 +50,23 @@ class NumericSource:
         return self._tensor
 
     def _matrix(self) -> np.ndarray:
-        with np.errstate(over="ignore"):
+        with self._explained():
             return self.task.matrix("float32", self.columns)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """What float32 cannot hold is refused with how many values that are."""
+        try:
+            yield
+        except DataError as error:
+            self._refuse_infinite()
+            raise DataError(f"{self.who}: {error}") from None
 
     def blocks(self, size: int) -> Iterator[tuple[int, int, torch.Tensor]]:
         """Rows in blocks of `size`, each a view of one buffer that is used again."""
         blocks = self.task.blocks(self.columns, size)
         while True:
-            with np.errstate(over="ignore"):
+            with self._explained():
                 found = next(blocks, None)
             if found is None:
                 return
@@ -62,13 +76,18 @@ class NumericSource:
     def _complete(self, values: torch.Tensor) -> torch.Tensor:
         """One sum finds NaN and infinite values; what and where they are is only asked then (finite values may overflow it)."""
         if not math.isfinite(values.sum().item()) and not bool(values.isfinite().all()):
-            refuse_missing(self.task, self.columns, self.who, "imputemean")
-            counts = dict(zip(self.columns, np.isinf(self._matrix()).sum(axis=0).tolist(), strict=True))
-            raise DataError(
-                f"{self.who}: infinite values in {_counted(counts)} (float32 holds numbers up to {FLOAT32.max:.1e}); replace "
-                "them, or make them missing and impute them."
-            )
+            refuse_missing(self.task, self.columns, self.who)
+            self._refuse_infinite()
         return values
+
+    def _refuse_infinite(self) -> None:
+        beyond = np.abs(self.task.matrix("float64", self.columns)) > FLOAT32.max
+        counts = dict(zip(self.columns, beyond.sum(axis=0).tolist(), strict=True))
+        if any(counts.values()):
+            raise DataError(
+                f"{self.who}: infinite values in {_counted(counts)} (float32 holds numbers up to {FLOAT32.max:.1e}); scale "
+                "large numbers, replace infinite ones, or make them missing and impute them."
+            )
 
 
 @attrs.define(eq=False)
@@ -85,7 +104,7 @@ class CategoricalSource:
         if self._tensor is None:
             codes = np.stack([self.task.codes(c, known) for c, known in self.levels.items()], axis=1)
             if (codes < 0).any():
-                refuse_missing(self.task, self.levels, self.who, "imputemode")
+                refuse_missing(self.task, self.levels, self.who)
                 self._refuse_unseen()
             self._tensor = torch.from_numpy(codes)
         return self._tensor
@@ -103,14 +122,18 @@ class CategoricalSource:
             if unseen:
                 raise DataError(
                     f"{self.who}: '{column}' has levels that were not there in training: {listing(unseen)}; "
-                    f'po("fixfactors", affect_columns=["{column}"]) makes them missing and po("imputemode") fills them in.'
+                    f'po("fixfactors", affect_columns=["{column}"]) >> po("imputeoor", affect_columns=["{column}"], '
+                    "create_empty_level=True) before the network gives them a level of their own."
                 )
 
 
-def refuse_missing(task: Task, columns: Sequence[str] | Mapping[str, Any], who: str, imputer: str) -> None:
+def refuse_missing(task: Task, columns: Sequence[str] | Mapping[str, Any], who: str) -> None:
     """Refuse missing values in these columns, saying how many and what helps."""
-    counts = {c: n for c, n in task.missings().items() if c in columns}
+    wanted = set(columns)
+    counts = {c: n for c, n in task.missings().items() if c in wanted}
     if any(counts.values()):
+        types = task.feature_types
+        imputer = "imputemean" if all(types[c] == "numeric" for c, n in counts.items() if n) else "imputemode"
         raise DataError(
             f'{who}: missing values in {_counted(counts)}; impute them first, for example with po("{imputer}"); '
             'po("missind") keeps where they were.'
@@ -143,6 +166,9 @@ class Ingress(PipeOp):
         """What of the columns must be remembered beside their kinds."""
         return {}
 
+    def warn(self, task: Task) -> None:
+        """Warn of what the network will not see of the values."""
+
     def start(self, state: Mapping[str, Any]) -> Symbol:
         """The first value of the network."""
         return Symbol(str(self.id), None, (), (None, len(state["layout"])))
@@ -153,6 +179,7 @@ class Ingress(PipeOp):
         state = {"layout": dict(task.feature_types), **self.learn(task)}
         source = self.source(task, state)
         source.tensor()
+        self.warn(task)
         return [ModelDescriptor(self.start(state), Feed({str(self.id): source}, task))], state
 
     def predict(self, inputs: Sequence[Any], state: Any) -> Sequence[Any]:
@@ -201,6 +228,11 @@ class TorchIngressNumeric(Ingress):
         'or leave them out with po("select").'
     )
 
+    def warn(self, task: Task) -> None:
+        fine = [name for name, dtype in task.schema.items() if isinstance(dtype, WIDE)]
+        if fine:
+            warn_of_equal(fine, task.filter(task.row_ids[sample(task.nrow)]).matrix("float64", fine), str(self.id))
+
     def source(self, task: Task, state: Mapping[str, Any]) -> Source:
         return NumericSource(task, tuple(state["layout"]), str(self.id))
 
@@ -224,7 +256,7 @@ class TorchIngressCategorical(Ingress):
     )
 
     def learn(self, task: Task) -> dict[str, Any]:
-        refuse_missing(task, task.feature_names, str(self.id), "imputemode")
+        refuse_missing(task, task.feature_names, str(self.id))
         types = task.feature_types
         return {"levels": {c: [False, True] if types[c] == "boolean" else task.levels(c) for c in types}}
 

@@ -15,6 +15,7 @@ from pipeops.data import Task
 from pipeops.errors import DataError, listing
 from pipeops.learn.prediction.classif import PredictionClassif
 from pipeops.learn.prediction.regr import PredictionRegr
+from pipeops.net.inputs.precision import sample, warn_of_equal
 
 
 class Link(Protocol):
@@ -101,7 +102,10 @@ class NumberLink:
         return "a regression needs (batch, 1), the predicted number"
 
     def target(self, task: Task) -> torch.Tensor:
-        return torch.tensor(task.truth(), dtype=torch.float32).unsqueeze(1)
+        values = task.truth()
+        if values.dtype.itemsize > 2 and values.dtype != np.float32:
+            warn_of_equal([task.target_name], values[sample(len(values))].astype(np.float64)[:, None], "the target")
+        return torch.tensor(values, dtype=torch.float32).unsqueeze(1)
 
     def predict(self, output: torch.Tensor, task: Task, with_prob: bool) -> PredictionRegr:
         response = output[:, 0].numpy().astype(np.float64)
