@@ -3,6 +3,7 @@
 KEYS: dict[str, dict[str, str]] = {
     "po": {
         "classbalancing": "pipeops.ops.rows",
+        "classifavg": "pipeops.ops.average",
         "classweights": "pipeops.ops.rows",
         "colapply": "pipeops.ops.features",
         "copy": "pipeops.ops.flow",
@@ -15,8 +16,10 @@ KEYS: dict[str, dict[str, str]] = {
         "imputemode": "pipeops.ops.impute",
         "imputeoor": "pipeops.ops.impute",
         "learner": "pipeops.graph.learner_node",
+        "learner_cv": "pipeops.ops.learner_cv",
         "missind": "pipeops.ops.features",
         "nop": "pipeops.ops.flow",
+        "regravg": "pipeops.ops.average",
         "removeconstants": "pipeops.ops.features",
         "renamecolumns": "pipeops.ops.features",
         "scale": "pipeops.ops.scale",

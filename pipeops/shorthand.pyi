@@ -51,6 +51,8 @@ from pipeops.net.optimizers.shelf import RMSprop
 from pipeops.net.optimizers.shelf import SGD
 from pipeops.net.training.model import TorchModelClassif
 from pipeops.net.training.model import TorchModelRegr
+from pipeops.ops.average import ClassifAvg
+from pipeops.ops.average import RegrAvg
 from pipeops.ops.encode import Encode
 from pipeops.ops.features import ColApply
 from pipeops.ops.features import FixFactors
@@ -66,6 +68,7 @@ from pipeops.ops.impute import ImputeMean
 from pipeops.ops.impute import ImputeMedian
 from pipeops.ops.impute import ImputeMode
 from pipeops.ops.impute import ImputeOOR
+from pipeops.ops.learner_cv import LearnerCV
 from pipeops.ops.rows import ClassBalancing
 from pipeops.ops.rows import ClassWeights
 from pipeops.ops.rows import Subsample
@@ -80,6 +83,8 @@ from pipeops.registry import Registry
 class _Po(Registry):
     @overload
     def __call__(self, key: Literal["classbalancing"], /, *, id: str = ..., seed: int | None = ..., ratio: float = ..., reference: Literal['all', 'major', 'minor', 'nonmajor', 'nonminor', 'one'] = ..., adjust: Literal['all', 'major', 'minor', 'nonmajor', 'nonminor', 'upsample', 'downsample'] = ..., shuffle: bool = ...) -> ClassBalancing: ...
+    @overload
+    def __call__(self, key: Literal["classifavg"], /, *, id: str = ..., innum: int = ..., collect_multiplicity: bool = ..., weights: Any = ...) -> ClassifAvg: ...
     @overload
     def __call__(self, key: Literal["classweights"], /, *, id: str = ..., minor_weight: float = ...) -> ClassWeights: ...
     @overload
@@ -105,9 +110,13 @@ class _Po(Registry):
     @overload
     def __call__(self, key: Literal["learner"], /, learner: Any, *, id: Any = ...) -> LearnerOp: ...
     @overload
+    def __call__(self, key: Literal["learner_cv"], /, learner: Any, *, id: Any = ..., **settings: Any) -> LearnerCV: ...
+    @overload
     def __call__(self, key: Literal["missind"], /, *, id: str = ..., affect_columns: Any = ..., which: Literal['missing_train', 'all'] = ..., type: Literal['factor', 'integer', 'logical', 'numeric'] = ...) -> MissInd: ...
     @overload
     def __call__(self, key: Literal["nop"], /, *, id: str = ...) -> NOP: ...
+    @overload
+    def __call__(self, key: Literal["regravg"], /, *, id: str = ..., innum: int = ..., collect_multiplicity: bool = ..., weights: Any = ..., se_aggr: Literal['none', 'predictive', 'mean', 'within', 'between'] = ..., se_aggr_rho: float = ...) -> RegrAvg: ...
     @overload
     def __call__(self, key: Literal["removeconstants"], /, *, id: str = ..., affect_columns: Any = ..., ratio: float = ..., rel_tol: float = ..., abs_tol: float = ..., na_ignore: bool = ...) -> RemoveConstants: ...
     @overload
