@@ -102,6 +102,8 @@ class PipeOp(Configurable, ABC):
     """Whether an operator learns from the target, or changes it."""
     changes_rows: ClassVar[bool] = False
     """Whether training answers other rows than it is given, or in another order."""
+    any_rows: ClassVar[bool] = True
+    """Whether it can be trained on no row and on one; what holds a model of somebody else's may refuse."""
     keeps_state: ClassVar[frozenset[str]] = frozenset({"predict_type"})
     """Hyperparameters that only matter when predicting: setting one keeps what was learnt."""
     example: ClassVar[Mapping[str, Any] | Callable[[], Mapping[str, Any]]] = {}

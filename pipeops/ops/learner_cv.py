@@ -41,6 +41,7 @@ class LearnerCV(PipeOp):
     """
 
     predict_equals_train: ClassVar[bool] = False
+    any_rows: ClassVar[bool] = False
     example = staticmethod(lambda: {"learner": lrn("regr.featureless"), "seed": 0})
 
     learner: Learner
@@ -79,6 +80,7 @@ class LearnerCV(PipeOp):
     def train(self, inputs: Sequence[Any]) -> tuple[Sequence[Any], Any]:
         """The task with out-of-fold predictions as features; the state is that of the learner trained on all rows."""
         task = one_task(self, inputs)
+        self._check_rows(task)
         whole = self.learner.clone().train(task)
         if self.method == "insample":
             return [self._features(task, [(np.arange(task.nrow), whole.predict(task))])], whole.state
@@ -90,14 +92,18 @@ class LearnerCV(PipeOp):
         learner.state = state
         return [self._features(task, [(np.arange(task.nrow), learner.predict(task))])]
 
+    def _check_rows(self, task: Any) -> None:
+        if self.method == "cv" and task.nrow < self.folds:
+            raise DataError(f"{self.id}: {task.nrow} rows cannot be cut into {self.folds} folds; set fewer 'folds'.")
+        if not task.nrow:
+            raise DataError(f"{self.id}: the task '{task.id}' has no rows to train on.")
+
     def _out_of_fold(self, task: Any, test: Any) -> tuple[Any, Any]:
         """Where the rows of a fold stand, and what a model that was trained on all others predicts for them."""
         return np.flatnonzero(test), self.learner.clone().train(task.filter(~test)).predict(task.filter(test))
 
     def _folds(self, task: Any) -> Iterator[Any]:
         """Masks of the rows to predict; a row that stands in the task twice is never on both sides."""
-        if task.nrow < self.folds:
-            raise DataError(f"{self.id}: {task.nrow} rows cannot be cut into {self.folds} folds; set fewer 'folds'.")
         cut = rsmp("cv", folds=self.folds).instantiate(task, seed=self.seed)
         for k in range(cut.iters):
             yield np.isin(task.row_ids, cut.test_set(k))

@@ -55,6 +55,7 @@ class Transformer(Preprocess):
     """
 
     predict_equals_train: ClassVar[bool] = False
+    any_rows: ClassVar[bool] = False
     example = staticmethod(lambda: {"transformer": _example()})
 
     transformer: Any

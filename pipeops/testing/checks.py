@@ -36,7 +36,10 @@ def _names(thing: Any) -> dict[str, Any]:
         **sys.modules,
         **vars(selectors),
         **own,
-        **{type(value).__name__: type(value) for value in (*thing.params.values(), thing)},
+        **{
+            type(value).__name__: type(value)
+            for value in (*thing.params.values(), *getattr(thing, "__dict__", {}).values(), thing)
+        },
     }
 
 
@@ -177,7 +180,7 @@ def check_few_rows(node: PipeOp, tasks: Tasks) -> None:
 
 
 def _is_operator(node: PipeOp) -> bool:
-    return all(c.train.startswith("Task") for c in (*node.inputs, *node.outputs))
+    return node.any_rows and all(c.train.startswith("Task") for c in (*node.inputs, *node.outputs))
 
 
 def check_layout(node: PipeOp, tasks: Tasks) -> None:
