@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         roc_overlay,
         to_tune,
     )
-    from pipeops.shorthand import lrn, msr, msrs, nn, po, rsmp, t_clbk, t_loss, t_opt, tsk
+    from pipeops.shorthand import lrn, msr, msrs, nn, po, ppl, rsmp, t_clbk, t_loss, t_opt, tsk
     from pipeops.sklearn import PipeOpsClassifier, PipeOpsRegressor, PipeOpsTransformer
 
 __version__ = "0.1.0"
@@ -54,7 +54,7 @@ _HOMES = {
         "to_tune",
     ),
     "pipeops.sklearn": ("PipeOpsClassifier", "PipeOpsRegressor", "PipeOpsTransformer"),
-    "pipeops.shorthand": ("lrn", "msr", "msrs", "nn", "po", "rsmp", "t_clbk", "t_loss", "t_opt", "tsk"),
+    "pipeops.shorthand": ("lrn", "msr", "msrs", "nn", "po", "ppl", "rsmp", "t_clbk", "t_loss", "t_opt", "tsk"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -90,6 +90,7 @@ __all__ = [
     "nn",
     "partition",
     "po",
+    "ppl",
     "prc_overlay",
     "resample",
     "roc_overlay",

@@ -11,6 +11,7 @@ from pipeops.keys import KEYS
 from pipeops.registry import Registry
 
 po = Registry("po", "operator", KEYS.get("po", {}), numbered=True, convert="pipeops.ops.convert:as_pipeop")
+ppl = Registry("ppl", "template", KEYS.get("ppl", {}))
 nn = Registry("nn", "layer", KEYS.get("nn", {}), numbered=True)
 tsk = Registry("tsk", "task", KEYS.get("tsk", {}))
 lrn = Registry("lrn", "learner", KEYS.get("lrn", {}))

@@ -5,6 +5,7 @@ first level, `True` for booleans, 1 of 0/1 and -1/1 (numbers or texts), or `posi
 of frame, once for each frame. Neighbours: `task` below; learners, operators and networks above.
 """
 
+import ast
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
@@ -12,8 +13,8 @@ import narwhals as nw
 import numpy as np
 import numpy.typing as npt
 
-from pipeops.data.columns import IntArray, codes_of, kind, label_array, levels_of, positive_first
-from pipeops.data.frames import read_frame, read_xy
+from pipeops.data.columns import IntArray, codes_of, kind, label_array, levels_of, new_frame, positive_first
+from pipeops.data.frames import View, read_frame, read_xy
 from pipeops.data.positions import Rows
 from pipeops.data.task import Task
 from pipeops.errors import ConfigError, DataError, UnknownKeyError, listing, suggest
@@ -90,6 +91,20 @@ class TaskClassif(Task):
         """The same task with another positive class, which comes first in `class_names`."""
         return self._with(_classes=self._put_first(positive))
 
+    def against_rest(self, label: Any) -> Self:
+        """The same rows with two classes: this one, which is positive, and all others as "rest.".
+
+        Labels that are no text are written as `=1`, so that `unmarked` finds them again.
+        """
+        names = marked(label), "rest."
+        if not self.has_target:
+            return self._with(_classes=names)
+        codes, own = self.class_codes(), self._classes.index(label)
+        values = [None if code < 0 else names[int(code != own)] for code in codes.tolist()]
+        column = new_frame({self.target_name: values}, like=self.target_series().to_frame()).get_column(self.target_name)
+        rest = self._rest.select(list(self._rest.schema)).with_columns(column)
+        return self._with(_x=View(self.frame()), _rest=View(rest), _classes=names)
+
     @property
     def class_names(self) -> list[Any]:
         """The classes as what they are; of two the positive one comes first. Filtering keeps them all."""
@@ -134,6 +149,16 @@ class TaskClassif(Task):
     def truth(self, rows: Rows | None = None) -> npt.NDArray[Any]:
         """The label of each row as what it was; None for new data without a target."""
         return label_array(self._classes, (self if rows is None else self.filter(rows)).class_codes())
+
+
+def marked(label: Any) -> str:
+    """A class as text that says what it was: text as it is, anything else (and text like that) as `=` and its source."""
+    return label if isinstance(label, str) and not label.startswith("=") and label != "rest." else f"={label!r}"
+
+
+def unmarked(text: str) -> Any:
+    """The class that was written by `marked`."""
+    return ast.literal_eval(text[1:]) if text.startswith("=") else text
 
 
 class TaskRegr(Task):

@@ -1,4 +1,7 @@
-"""Operators that move tasks through a graph: nop, copy, featureunion."""
+"""Operators that move tasks through a graph: nop, copy, chunk, materialize, featureunion.
+
+Neighbours: branch.py chooses among ways, multiplicity.py sends several values through one.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -9,7 +12,7 @@ import numpy as np
 from pipeops.data.columns import kind, missing_mask
 from pipeops.errors import ConfigError, DataError, listing
 from pipeops.graph.pipeop import Channel, PipeOp, operator
-from pipeops.ops.base import Frame
+from pipeops.ops.base import Frame, one_task
 from pipeops.params import anything, flag, integer
 from pipeops.shorthand import po
 
@@ -61,6 +64,67 @@ class Copy(PipeOp):
 
     def predict(self, inputs: Sequence[Any], state: Any) -> Sequence[Any]:
         return [inputs[0]] * self.outnum
+
+
+@po.add("chunk")
+@operator
+class Chunk(PipeOp):
+    """In training a part of the rows through each of `outnum` outputs, whose sizes differ by one at most; all rows in prediction.
+
+    shuffle: deal the rows out at random, else neighbours stay together. seed: of that; None draws one, which the state keeps.
+
+    >>> from pipeops import po, tsk
+    >>> [task.nrow for task in po("chunk", outnum=4, seed=1).train([tsk("iris")])[0]]
+    [38, 38, 37, 37]
+    """
+
+    inputs: ClassVar[tuple[Channel, ...]] = (Channel("input", "Task", "Task"),)
+    predict_equals_train: ClassVar[bool] = False
+    example: ClassVar[Mapping[str, Any]] = {"outnum": 2}
+
+    outnum: int = integer(1)
+    shuffle: bool = flag(True)
+    seed: int | None = integer(0, default=None)
+
+    def __attrs_post_init__(self) -> None:
+        if not self.outnum:
+            raise ConfigError(f"{self.id}: set 'outnum', the number of outputs; the channels of a node follow from it.")
+
+    @property
+    def outputs(self) -> tuple[Channel, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return tuple(Channel(f"output{k + 1}", "Task", "Task") for k in range(self.outnum))
+
+    def train(self, inputs: Sequence[Any]) -> tuple[Sequence[Any], dict[str, int]]:
+        task = one_task(self, inputs)
+        if task.nrow < self.outnum:
+            raise DataError(f"{self.id}: the task '{task.id}' has {task.nrow} rows, too few for {self.outnum} parts.")
+        seed = int(np.random.SeedSequence().generate_state(1)[0]) if self.seed is None else self.seed
+        order = np.random.default_rng(seed).permutation(task.nrow) if self.shuffle else np.arange(task.nrow)
+        return [task.filter(task.row_ids[np.sort(part)]) for part in np.array_split(order, self.outnum)], {"seed": seed}
+
+    def predict(self, inputs: Sequence[Any], state: Any) -> Sequence[Any]:
+        return [inputs[0]] * self.outnum
+
+
+@po.add("materialize")
+@operator
+class Materialize(PipeOp):
+    """Hand on a task whose features are a frame of their own, so that a large frame behind a few rows can be let go.
+
+    >>> from pipeops import po, tsk
+    >>> po("materialize").train([tsk("iris").filter([3, 5])])[0][0].row_ids.tolist()
+    [3, 5]
+    """
+
+    inputs: ClassVar[tuple[Channel, ...]] = (Channel("input", "Task", "Task"),)
+    outputs: ClassVar[tuple[Channel, ...]] = (Channel("output", "Task", "Task"),)
+
+    def train(self, inputs: Sequence[Any]) -> tuple[Sequence[Any], dict[str, Any]]:
+        return self.predict(inputs, {}), {}
+
+    def predict(self, inputs: Sequence[Any], state: Any) -> Sequence[Any]:
+        task = one_task(self, inputs)
+        return [task.with_features(task.frame())]
 
 
 @po.add("featureunion")

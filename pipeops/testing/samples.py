@@ -13,6 +13,7 @@ from pipeops import shorthand
 from pipeops.data import Task, TaskClassif, as_task_classif, as_task_regr
 from pipeops.errors import DataError, PipeOpsError
 from pipeops.graph import PipeOp
+from pipeops.graph.kinds import Kind, Multiplicity
 from pipeops.learn import PredictionClassif, PredictionRegr
 from pipeops.params import Configurable
 from pipeops.registry import Registry
@@ -69,6 +70,8 @@ def predict_inputs(node: PipeOp, task: Task) -> list[Any]:
 
 
 def _for_training(node: PipeOp, kind: str, task: Task) -> Any:
+    if (element := Kind(kind).element) is not None:
+        return Multiplicity([_for_training(node, element, task)] * 2)
     if kind != "ModelDescriptor":
         return None if kind == "None" else _suiting(kind, task)
     (descriptor,), _ = _ingress(task).train([task])
@@ -80,6 +83,8 @@ def _for_training(node: PipeOp, kind: str, task: Task) -> Any:
 
 
 def _for_predicting(kind: str, task: Task) -> Any:
+    if (element := Kind(kind).element) is not None:
+        return Multiplicity([_for_predicting(element, task)] * 2)
     if kind == "Feed":
         ingress = _ingress(task)
         return ingress.predict([task], {"layout": task.feature_types, "levels": _levels(task)})[0]
