@@ -2,6 +2,8 @@
 
 KEYS: dict[str, dict[str, str]] = {
     "po": {
+        "branch": "pipeops.ops.branch",
+        "chunk": "pipeops.ops.flow",
         "classbalancing": "pipeops.ops.rows",
         "classifavg": "pipeops.ops.average",
         "classweights": "pipeops.ops.rows",
@@ -17,11 +19,18 @@ KEYS: dict[str, dict[str, str]] = {
         "imputeoor": "pipeops.ops.impute",
         "learner": "pipeops.graph.learner_node",
         "learner_cv": "pipeops.ops.learner_cv",
+        "materialize": "pipeops.ops.flow",
         "missind": "pipeops.ops.features",
+        "multiplicityexply": "pipeops.ops.multiplicity",
+        "multiplicityimply": "pipeops.ops.multiplicity",
         "nop": "pipeops.ops.flow",
+        "ovrsplit": "pipeops.ops.multiplicity",
+        "ovrunite": "pipeops.ops.multiplicity",
+        "proxy": "pipeops.ops.branch",
         "regravg": "pipeops.ops.average",
         "removeconstants": "pipeops.ops.features",
         "renamecolumns": "pipeops.ops.features",
+        "replicate": "pipeops.ops.multiplicity",
         "scale": "pipeops.ops.scale",
         "scalemaxabs": "pipeops.ops.scale",
         "scalerange": "pipeops.ops.scale",
@@ -37,6 +46,12 @@ KEYS: dict[str, dict[str, str]] = {
         "torch_optimizer": "pipeops.net.optimizers.base",
         "transformer": "pipeops.ops.transformer",
         "tunethreshold": "pipeops.ops.threshold",
+        "unbranch": "pipeops.ops.branch",
+    },
+    "ppl": {
+        "branch": "pipeops.graph.templates",
+        "greplicate": "pipeops.graph.templates",
+        "ovr": "pipeops.graph.templates",
     },
     "nn": {
         "adaptive_avg_pool1d": "pipeops.net.layers.table",

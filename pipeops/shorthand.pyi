@@ -53,6 +53,9 @@ from pipeops.net.training.model import TorchModelClassif
 from pipeops.net.training.model import TorchModelRegr
 from pipeops.ops.average import ClassifAvg
 from pipeops.ops.average import RegrAvg
+from pipeops.ops.branch import Branch
+from pipeops.ops.branch import Proxy
+from pipeops.ops.branch import Unbranch
 from pipeops.ops.encode import Encode
 from pipeops.ops.features import ColApply
 from pipeops.ops.features import FixFactors
@@ -60,8 +63,10 @@ from pipeops.ops.features import MissInd
 from pipeops.ops.features import RemoveConstants
 from pipeops.ops.features import RenameColumns
 from pipeops.ops.features import Select
+from pipeops.ops.flow import Chunk
 from pipeops.ops.flow import Copy
 from pipeops.ops.flow import FeatureUnion
+from pipeops.ops.flow import Materialize
 from pipeops.ops.flow import NOP
 from pipeops.ops.impute import ImputeConstant
 from pipeops.ops.impute import ImputeMean
@@ -69,6 +74,11 @@ from pipeops.ops.impute import ImputeMedian
 from pipeops.ops.impute import ImputeMode
 from pipeops.ops.impute import ImputeOOR
 from pipeops.ops.learner_cv import LearnerCV
+from pipeops.ops.multiplicity import MultiplicityExply
+from pipeops.ops.multiplicity import MultiplicityImply
+from pipeops.ops.multiplicity import OVRSplit
+from pipeops.ops.multiplicity import OVRUnite
+from pipeops.ops.multiplicity import Replicate
 from pipeops.ops.rows import ClassBalancing
 from pipeops.ops.rows import ClassWeights
 from pipeops.ops.rows import Subsample
@@ -81,6 +91,10 @@ from pipeops.ops.transformer import Transformer
 from pipeops.registry import Registry
 
 class _Po(Registry):
+    @overload
+    def __call__(self, key: Literal["branch"], /, *, id: str = ..., options: Any = ..., selection: Any = ...) -> Branch: ...
+    @overload
+    def __call__(self, key: Literal["chunk"], /, *, id: str = ..., outnum: int = ..., shuffle: bool = ..., seed: int | None = ...) -> Chunk: ...
     @overload
     def __call__(self, key: Literal["classbalancing"], /, *, id: str = ..., seed: int | None = ..., ratio: float = ..., reference: Literal['all', 'major', 'minor', 'nonmajor', 'nonminor', 'one'] = ..., adjust: Literal['all', 'major', 'minor', 'nonmajor', 'nonminor', 'upsample', 'downsample'] = ..., shuffle: bool = ...) -> ClassBalancing: ...
     @overload
@@ -112,15 +126,29 @@ class _Po(Registry):
     @overload
     def __call__(self, key: Literal["learner_cv"], /, learner: Any, *, id: Any = ..., **settings: Any) -> LearnerCV: ...
     @overload
+    def __call__(self, key: Literal["materialize"], /, *, id: str = ...) -> Materialize: ...
+    @overload
     def __call__(self, key: Literal["missind"], /, *, id: str = ..., affect_columns: Any = ..., which: Literal['missing_train', 'all'] = ..., type: Literal['factor', 'integer', 'logical', 'numeric'] = ...) -> MissInd: ...
     @overload
+    def __call__(self, key: Literal["multiplicityexply"], /, *, id: str = ..., outnum: int = ...) -> MultiplicityExply: ...
+    @overload
+    def __call__(self, key: Literal["multiplicityimply"], /, *, id: str = ..., innum: int = ...) -> MultiplicityImply: ...
+    @overload
     def __call__(self, key: Literal["nop"], /, *, id: str = ...) -> NOP: ...
+    @overload
+    def __call__(self, key: Literal["ovrsplit"], /, *, id: str = ...) -> OVRSplit: ...
+    @overload
+    def __call__(self, key: Literal["ovrunite"], /, *, id: str = ...) -> OVRUnite: ...
+    @overload
+    def __call__(self, key: Literal["proxy"], /, *, id: str = ..., content: Any = ..., innum: int = ..., outnum: int = ...) -> Proxy: ...
     @overload
     def __call__(self, key: Literal["regravg"], /, *, id: str = ..., innum: int = ..., collect_multiplicity: bool = ..., weights: Any = ..., se_aggr: Literal['none', 'predictive', 'mean', 'within', 'between'] = ..., se_aggr_rho: float = ...) -> RegrAvg: ...
     @overload
     def __call__(self, key: Literal["removeconstants"], /, *, id: str = ..., affect_columns: Any = ..., ratio: float = ..., rel_tol: float = ..., abs_tol: float = ..., na_ignore: bool = ...) -> RemoveConstants: ...
     @overload
     def __call__(self, key: Literal["renamecolumns"], /, *, id: str = ..., affect_columns: Any = ..., renaming: Any = ..., ignore_missing: bool = ...) -> RenameColumns: ...
+    @overload
+    def __call__(self, key: Literal["replicate"], /, *, id: str = ..., reps: int = ...) -> Replicate: ...
     @overload
     def __call__(self, key: Literal["scale"], /, *, id: str = ..., affect_columns: Any = ..., center: bool = ..., scale: bool = ..., robust: bool = ...) -> Scale: ...
     @overload
@@ -152,9 +180,23 @@ class _Po(Registry):
     @overload
     def __call__(self, key: Literal["tunethreshold"], /, *, id: str = ..., measure: Any = ..., resolution: int = ...) -> TuneThreshold: ...
     @overload
+    def __call__(self, key: Literal["unbranch"], /, *, id: str = ..., options: Any = ...) -> Unbranch: ...
+    @overload
     def __call__(self, key: Any, /, *args: Any, **kwargs: Any) -> Any: ...
 
 po: _Po
+
+class _Ppl(Registry):
+    @overload
+    def __call__(self, key: Literal["branch"], /, graphs: Any, *, id: Any = ...) -> Any: ...
+    @overload
+    def __call__(self, key: Literal["greplicate"], /, graph: Any, n: Any) -> Any: ...
+    @overload
+    def __call__(self, key: Literal["ovr"], /, graph: Any) -> Any: ...
+    @overload
+    def __call__(self, key: str, /, *args: Any, **kwargs: Any) -> Any: ...
+
+ppl: _Ppl
 
 class _Nn(Registry):
     @overload
