@@ -42,6 +42,7 @@ class LearnerCV(PipeOp):
 
     predict_equals_train: ClassVar[bool] = False
     any_rows: ClassVar[bool] = False
+    target: ClassVar[bool] = True
     example = staticmethod(lambda: {"learner": lrn("regr.featureless"), "seed": 0})
 
     learner: Learner

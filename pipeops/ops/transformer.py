@@ -56,6 +56,7 @@ class Transformer(Preprocess):
 
     predict_equals_train: ClassVar[bool] = False
     any_rows: ClassVar[bool] = False
+    target: ClassVar[bool] = True
     example = staticmethod(lambda: {"transformer": _example()})
 
     transformer: Any
