@@ -20,7 +20,6 @@ import numpy as np
 from pipeops.data.columns import declared_levels
 from pipeops.data.frames import View, read_frame
 from pipeops.data.levels import with_levels
-from pipeops.data.prototype import _others
 from pipeops.data.task import Task
 from pipeops.graph import PipeOp
 from pipeops.testing.alike import columns, difference, is_table
@@ -199,7 +198,7 @@ def _elsewhere(task: Task) -> list[tuple[str, Task]]:
     own = str(task.frame().implementation).lower()
     for library, convert in LIBRARIES.items():
         if library not in own and find_spec(library):
-            x, rest = (_levelled(frame, read_frame(convert(frame))) for frame in (task.frame(), task._rest.select(_others(task))))
+            x, rest = (_levelled(frame, read_frame(convert(frame))) for frame in (task.frame(), task.others()))
             found.append((library, task._with(_x=View(x), _rest=View(rest))))
     return found
 
