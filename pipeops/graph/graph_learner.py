@@ -11,12 +11,13 @@ import numpy as np
 from pipeops.data import Task
 from pipeops.errors import CompositionError, ConfigError, DataError, NotTrainedError
 from pipeops.graph.graph import Graph
-from pipeops.graph.kinds import PREDICTION, TASK
+from pipeops.graph.kinds import ANY, PREDICTION, TASK
 from pipeops.graph.pipeop import PipeOp
 from pipeops.learn.fits import Run
 from pipeops.learn.learner import Learner
 from pipeops.learn.learners.sklearn_learner import as_sklearn_learner
 from pipeops.learn.plots.overlays import plot_history
+from pipeops.learn.prediction.base import Prediction
 from pipeops.learn.resampling.splits import split
 from pipeops.saving import savable
 
@@ -77,7 +78,8 @@ class GraphLearner(Learner):
         return predicting[-1] if predicting else self.graph[self.graph.outputs[0].node]
 
     def _train(self, task: Task, valid: Task | None) -> Run[dict[str, Any]]:
-        trained = yield from self.graph.training(*self._split(task, valid))
+        graph, task, valid = self._split(task, valid)
+        trained = yield from graph.training(task, valid)
         return trained.state
 
     @property
@@ -86,24 +88,37 @@ class GraphLearner(Learner):
         return any(type(node).train_many is not None for node in self.graph.nodes.values())
 
     def _predict(self, task: Task, model: Any) -> Any:
-        return self.graph.predict_with(model, task)
+        prediction = self.graph.predict_with(model, task)
+        if not isinstance(prediction, Prediction):
+            raise CompositionError(f"{self.id}: the graph must end in a prediction, it gave {type(prediction).__name__}.")
+        return prediction
 
-    def _split(self, task: Task, valid: Task | None) -> tuple[Task, Task | None]:
+    def _split(self, task: Task, valid: Task | None) -> tuple[Graph, Task, Task | None]:
+        """What trains on what, and is validated on what."""
         if isinstance(self.validate, str):
             if valid is None:
                 raise DataError(f'{self.id}: validate="{self.validate}" needs the data: train(task, valid=other_task).')
-            return task, valid
+            return self.graph, task, valid
         if isinstance(self.validate, Task):
-            return task, self.validate
+            return self.graph, task, self.validate
         if self.validate is None:
-            return task, valid
-        train, test = split(task, 1 - self.validate, self._seed())
-        return task.filter(train), task.filter(test)
+            return self.graph, task, valid
+        graph, seed = self._seeded_graph()
+        train, test = split(task, 1 - self.validate, seed)
+        return graph, task.filter(train), task.filter(test)
 
-    def _seed(self) -> int:
-        """The seed of the training run, also for the validation split; drawn when there is none."""
-        seeds = [value for a, value in self.params.items() if a.endswith(".seed") and value is not None]
-        return seeds[0] if seeds else int(np.random.SeedSequence().generate_state(1)[0])
+    def _seeded_graph(self) -> tuple[Graph, int]:
+        """The graph and the seed of its model, which governs the validation split as well; one is drawn where there is none."""
+        models = [node for node in self.graph.nodes.values() if node.takes_valid and "seed" in node.own_params()]
+        drawn = int(np.random.SeedSequence().generate_state(1)[0])
+        if not models:
+            return self.graph, drawn
+        seed = models[-1].params["seed"]
+        if seed is not None:
+            return self.graph, seed
+        graph = self.graph.copy()
+        graph.params[f"{models[-1].id}.seed"] = drawn
+        return graph, drawn
 
     @property
     def network(self) -> Any:
@@ -166,7 +181,8 @@ def _valid_choice(validate: Validate) -> Validate:
 
 def _check_ends(graph: Graph) -> None:
     outputs, inputs = graph.outputs, graph.inputs
-    if len(outputs) != 1 or not outputs[0].channel.predict.within(PREDICTION):
+    unknown = len(outputs) == 1 and outputs[0].channel.predict == ANY and not graph[outputs[0].node].passes_types
+    if len(outputs) != 1 or not (unknown or outputs[0].channel.predict.within(PREDICTION)):
         ends = ", ".join(f"{e.name} ({e.channel.predict})" for e in outputs) or "none"
         more = PREDICTION.advice(outputs[0].channel.predict) if outputs else ""
         raise CompositionError(f"as_learner: the graph must end in one Prediction, its outputs are: {ends}.{more}")
@@ -177,16 +193,31 @@ def _check_ends(graph: Graph) -> None:
 
 
 def as_learner(thing: Any, *, id: str | None = None, validate: Validate = None) -> Any:
-    """A learner from a graph or a node that ends in a model, or from a scikit-learn estimator.
+    """A learner from a graph or a node that ends in a model, from a scikit-learn estimator, or from a learner, changed.
 
     id: default the node ids joined by dots. validate: see `GraphLearner`. Raises `CompositionError` for a graph that
     does not take a task or does not end in one prediction.
     """
     if isinstance(thing, Learner):
-        return thing
+        return _changed(thing, id, validate)
     if not isinstance(thing, Graph | PipeOp):
         learner = as_sklearn_learner(thing, id)
         if learner is None:
             raise CompositionError(f"as_learner: cannot make a learner of {type(thing).__name__}; give a graph or a node.")
-        return learner
+        return _changed(learner, None, validate)
     return GraphLearner(thing, id=id, validate=validate)
+
+
+def _changed(learner: Learner, id: str | None, validate: Validate) -> Learner:
+    """The learner itself, or a copy: another id keeps what was learnt, other validation data does not."""
+    if id is None and validate is None:
+        return learner
+    new: Any = learner.clone()
+    new.id = learner.id if id is None else id
+    if validate is None:
+        new.state, new.timings = learner.state, learner.timings
+    elif isinstance(learner, GraphLearner):
+        new.validate = _valid_choice(validate)
+    else:
+        raise ConfigError(f"as_learner: validate={validate!r}: {learner.id} has no validation while it trains; leave it out.")
+    return new

@@ -179,7 +179,7 @@ def test_in_a_graph_the_thresholds_come_from_the_validation_rows_alone(unbalance
     learner = as_learner(model() >> po("tunethreshold", measure="classif.bacc"), validate=0.4).train(unbalanced)
     plain = as_learner(model(), validate=0.4).train(unbalanced)
     assert learner.predict(unbalanced).score("classif.bacc") > plain.predict(unbalanced).score("classif.bacc") + 0.05
-    held_out = learner._split(unbalanced, None)[1]
+    held_out = learner._split(unbalanced, None)[2]
     state = learner.model["tunethreshold"]
     assert plain.predict(held_out).set_threshold(state["thresholds"]).score("classif.bacc") == state["score"]
     learner.save(tmp_path / "tuned")
