@@ -7,6 +7,7 @@ and `params` is the view over it, on nodes, losses, graphs and learners alike. `
 """
 
 import enum
+import functools
 import inspect
 import math
 import numbers
@@ -222,8 +223,15 @@ def _places(thing: Parameterized, address: str) -> Iterator[tuple[str, Parameter
 class Configurable(Parameterized):
     """A frozen attrs class whose hyperparameters are its fields: `params` reads them, `with_param` makes a changed copy.
 
-    A class with parts says so in `parts` and takes a changed one in `with_part`.
+    A class with parts says so in `parts` and takes a changed one in `with_part`. What `__attrs_post_init__` checks waits until
+    no hyperparameter is still to be tuned.
     """
+
+    def __init_subclass__(cls, **options: Any):
+        super().__init_subclass__(**options)
+        check = vars(cls).get("__attrs_post_init__")
+        if check is not None:
+            cls.__attrs_post_init__ = _when_chosen(check)  # type: ignore[attr-defined]
 
     def own_params(self) -> Mapping[str, Setting]:
         """The fields that are hyperparameters."""
@@ -258,6 +266,17 @@ class Configurable(Parameterized):
         """The constructor arguments that differ from their defaults, for `repr` and saving."""
         own = {n: (getattr(self, n), p.default) for n, p in hyperparameters(type(self)).items()}
         return {n: v for n, (v, default) in own.items() if v is not default and not same(v, default)}
+
+
+def _when_chosen(check: Callable[[Any], None]) -> Callable[[Any], None]:
+    """The same check, left out where a hyperparameter is still to be tuned."""
+
+    @functools.wraps(check)
+    def checked(self: Any) -> None:
+        if not any(isinstance(setting.value, Token) for setting in self.own_params().values()):
+            check(self)
+
+    return checked
 
 
 def same(a: Any, b: Any) -> bool:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from pipeops.errors import ConfigError, DataError
 from pipeops.graph.pipeop import Channel, PipeOp, operator
 from pipeops.learn.measures.measure import Measure, as_measure
-from pipeops.params import Token, anything, integer
+from pipeops.params import anything, integer
 from pipeops.shorthand import po
 
 Array = npt.NDArray[np.float64]
@@ -49,7 +49,7 @@ class Threshold(OnPrediction):
     def __attrs_post_init__(self) -> None:
         given = self.thresholds
         number = isinstance(given, int | float | np.number) and not isinstance(given, bool) and 0 <= given <= 1
-        if not number and not isinstance(given, Mapping | Token):
+        if not number and not isinstance(given, Mapping):
             raise ConfigError(f"{self.id}: 'thresholds' is a number in [0, 1], or one for each class by label, got {given!r}.")
 
     def train(self, inputs: Sequence[Any]) -> tuple[Sequence[Any], Any]:
@@ -83,8 +83,7 @@ class TuneThreshold(OnPrediction):
     resolution: int = integer(2, default=200)
 
     def __attrs_post_init__(self) -> None:
-        if not isinstance(self.measure, Token):
-            self._measure()
+        self._measure()
 
     def train(self, inputs: Sequence[Any], valid: Sequence[Any] | None = None) -> tuple[Sequence[Any], Any]:
         """Find the thresholds; the state holds them and their score."""

@@ -204,6 +204,103 @@ def test_micro_average_scores_all_rows_at_once(line):
     assert tuner(measure=msr("regr.mse"), **settings).train(line).archive.columns[3] == "regr.mse"
 
 
+def test_what_depends_on_a_choice_is_tuned_where_it_matters(line):
+    ranges = {"x": to_tune(0.1, 0.9, when={"c": "b"}), "c": to_tune(), "k": to_tune(1, 9, when={"x": [0.1], "c": "b"})}
+    trained = tuner(ranges=ranges, n_trials=12, sampler="random").train(line)
+    archive = trained.archive
+    assert (archive["x"].is_null() == (archive["c"] == "a")).all()
+    assert archive["k"].is_null().all(), "x is never just 0.1"
+    assert set(trained.best_params) == {"c", "x"}
+    with pytest.raises(UnknownParameterError, match="no hyperparameter 'd'"):
+        tuner(ranges={"x": to_tune(0.1, 0.9, when={"d": 1})})
+
+
+def test_what_depends_on_a_fixed_value(line):
+    ranges = {"x": to_tune(0.1, 0.9, when={"c": "b"}), "k": to_tune(1, 9)}
+    assert "x" not in tuner(ranges=ranges, n_trials=2).train(line).best_params
+    assert "x" in tuner(Parabola(c="b"), ranges, n_trials=2).train(line).best_params
+
+
+def test_a_range_may_be_transformed(line):
+    trained = tuner(ranges={"x": to_tune(-3.0, 0.0, trafo=lambda e: 10**e - 1e-3)}, n_trials=20).train(line)
+    assert trained.archive["x"].is_between(0, 1 - 1e-3).all()
+    assert trained.learner.params["x"] == trained.best_params["x"]
+
+
+def test_a_grid_has_every_combination_once(line):
+    ranges = {"c": to_tune(), "k": to_tune(2, 4), "x": to_tune(0.0, 1.0, when={"c": "b"})}
+    archive = tuner(ranges=ranges, n_trials=None, sampler="grid", resolution=3).train(line).archive
+    found = set(archive.select("c", "k", "x").rows())
+    assert found == {("a", k, None) for k in (2, 3, 4)} | {("b", k, x) for k in (2, 3, 4) for x in (0.0, 0.5, 1.0)}
+    assert len(archive) == 12
+    assert len(tuner(ranges=ranges, n_trials=5, sampler="grid").train(line).archive) == 5
+
+
+def test_when_a_search_ends(line):
+    at_once = tuner(n_trials=None, seconds=0.0)
+    with pytest.raises(TrainingError, match="none of 0 trials"):
+        at_once.train(line)
+    reached = tuner(n_trials=200, target=0.05, sampler="random").train(line).archive["regr.mse"].to_list()
+    assert reached[-1] <= 0.05 < min(reached[:-1])
+    stalled = tuner(n_trials=None, stagnation=3, sampler="random").train(line).archive["regr.mse"].to_list()
+    best = stalled.index(min(stalled))
+    assert best == len(stalled) - 4
+
+
+def test_of_several_measures_the_front_is_shown(line):
+    flat = measure("flat", lambda truth, response: float(response[0] - truth[0]), minimize=False)
+    trained = tuner(measure=["regr.mse", flat], n_trials=20, sampler="random").train(line)
+    archive = trained.archive.filter(trained.archive["state"] == "complete")
+    points = archive.select("regr.mse", "flat").rows()
+    front = [p for p in points if not any(a <= p[0] and b >= p[1] and (a, b) != p for a, b in points)]
+    assert trained.tuning_result.select("regr.mse", "flat").rows() == front
+    assert trained.archive["regr.mse"][trained.model.best] == archive["regr.mse"].min()
+
+
+@pytest.mark.parametrize("sampler", ["random", "grid"])
+def test_trials_in_batches_are_those_of_one_by_one(line, sampler):
+    one, four = (tuner(sampler=sampler, n_trials=9, n_parallel=n, resampling=rsmp("cv", folds=3)) for n in (1, 4))
+    assert one.train(line).archive.drop("seconds").equals(four.train(line).archive.drop("seconds"))
+
+
+def test_hyperparameters_keep_their_types_in_the_archive(line):
+    def first(frame):
+        return frame.columns[:1]
+
+    options = {"k": [1, 2], "c": ["a", "b"], "x": [0.25, 0.5]}
+    archive = tuner(ranges={n: to_tune(v) for n, v in options.items()}, sampler="grid", n_trials=None).train(line).archive
+    assert {n: {type(v) for v in archive[n].to_list()} for n in "kcx"} == {"k": {int}, "c": {str}, "x": {float}}
+    learner = as_learner(po("select", selector=to_tune([first, None, ("x",)])) >> lrn("regr.lm"))
+    made = auto_tuner(learner, None, rsmp("holdout"), "regr.mse", sampler="grid").train(line)
+    assert made.archive["select.selector"].to_list() == [first, None, ("x",)]
+    mixed = auto_tuner(lrn("regr.tree"), {"max_features": to_tune([1, "sqrt", 0.5])}, rsmp("holdout"), "regr.mse", sampler="grid")
+    assert [type(v) for v in mixed.train(line).archive["max_features"].to_list()] == [int, str, float]
+
+
+def test_every_fold_of_a_trial_has_a_seed_of_its_own_and_every_trial_the_same(line):
+    learner = Parabola()
+    tuner(learner, resampling=rsmp("cv", folds=3), n_trials=4, n_parallel=2).train(line)
+    seeds = [seed for _, seed in learner.seen if seed != "predict"][:-1]
+    assert len(seeds) == 12
+    assert len(set(seeds)) == 3
+
+
+def test_the_final_fit_gets_the_validation_data(line):
+    class Validating(Parabola):
+        validate = "predefined"
+
+        def clone(self):
+            return Validating(self.seen, **self.values)
+
+        def _train(self, task, valid):
+            self.seen.append(("valid", valid))
+            return super()._train(task, valid)
+
+    learner, other = Validating(), line.with_id("other")
+    tuner(learner, n_trials=2).train(line, valid=other)
+    assert [v for what, v in learner.seen if what == "valid"] == [other] * 3
+
+
 # ---------------------------------------------------------------- ranges
 
 
@@ -225,6 +322,7 @@ def dimensions(token, kind, *bounds, **more):
         (to_tune(1.0, 5.0), ("integer",), ("integer", 1, 5, ())),
         (to_tune(1, 5), ("anything",), ("integer", 1, 5, ())),
         (to_tune(1, 5.5), ("anything",), ("real", 1.0, 5.5, ())),
+        (to_tune(0, 1), ("real", 0, 1), ("real", 0.0, 1.0, ())),
         (to_tune(), ("real", 0, 1), ("real", 0.0, 1.0, ())),
         (to_tune(high=7), ("integer", 2), ("integer", 2, 7, ())),
         (to_tune(), ("flag",), ("choice", None, None, (True, False))),
@@ -233,6 +331,14 @@ def dimensions(token, kind, *bounds, **more):
 )
 def test_a_range_takes_its_kind_from_the_hyperparameter(token, param, expected):
     assert dimensions(token, *param) == expected
+
+
+def test_a_range_from_0_to_1_is_one_of_numbers_or_refused():
+    assert dimensions(to_tune(0, 1), "anything", default=0.5)[:3] == ("real", 0.0, 1.0)
+    assert dimensions(to_tune(0, 1), "anything", default=3)[:3] == ("integer", 0, 1)
+    for default in (None, "scale", False):
+        with pytest.raises(ConfigError, match=r"to_tune\(0.0, 1.0\), or over just these two, to_tune\(\[0, 1\]\)"):
+            dimensions(to_tune(0, 1), "anything", default=default)
 
 
 def test_a_choice_has_its_own_options():
@@ -258,7 +364,16 @@ def test_a_choice_has_its_own_options():
         (lambda: tuner(n_trials=0), "n_trials"),
         (lambda: tuner(n_trials=2.0), "n_trials"),
         (lambda: tuner(resampling="cv"), "needs a resampling"),
-        (lambda: tuner(sampler="grid"), "'tpe', 'random'"),
+        (lambda: tuner(sampler="bayes"), "'tpe', 'random'"),
+        (lambda: tuner(n_trials=None), "say when the search ends"),
+        (lambda: tuner(seconds="1"), "'seconds' must be a number"),
+        (lambda: tuner(stagnation=0), "'stagnation' must be an integer"),
+        (lambda: tuner(n_parallel=0), "'n_parallel' must be an integer"),
+        (lambda: tuner(n_parallel=2, pruner="median"), "watches one trial at a time"),
+        (lambda: tuner(ranges={"x": to_tune(0.1, 1, when={"k": 1}), "k": to_tune(1, 2, when={"x": 0.5})}), "in a circle"),
+        (lambda: to_tune(1, 2, when="k"), "when is a dictionary"),
+        (lambda: to_tune(1, 2, trafo=3), "trafo is a function"),
+        (lambda: tuner(ranges={"k": to_tune(1, 9, trafo=lambda k: k * 2)}), r"must be in \[0, 9\]"),
         (lambda: tuner(pruner="mean"), "'median'"),
         (lambda: tuner(ranges={"x": 0.3}), r"needs a range, to_tune\(...\), got 0.3"),
         (lambda: tuner(ranges={"k": to_tune(0, 50)}), r"must be in \[0, 9\]"),

@@ -12,18 +12,17 @@ import attrs
 import numpy as np
 
 from pipeops.data import Task
-from pipeops.errors import ConfigError, TrainingError, listing
+from pipeops.errors import ConfigError, listing
 from pipeops.extras import extra
 from pipeops.learn.learner import Learner
-from pipeops.learn.measures.measure import Measure, as_measure
+from pipeops.learn.measures.measure import Measure, as_measures
 from pipeops.learn.resampling.base import Resampling
-from pipeops.learn.tuning.search import Search, configured, watched
-from pipeops.learn.tuning.space import Dimension, search_space
+from pipeops.learn.tuning.search import Limits, Search, configured, watched
+from pipeops.learn.tuning.space import Dimension, grid, search_space
 from pipeops.params import Setting
 from pipeops.saving import savable, saved_as
-from pipeops.text import source
 
-SAMPLERS = {"tpe": "TPESampler", "random": "RandomSampler"}
+SAMPLERS = {"tpe": "TPESampler", "random": "RandomSampler", "cmaes": "CmaEsSampler", "grid": "RandomSampler"}
 PRUNERS = {"median": "MedianPruner", "hyperband": "HyperbandPruner", None: "NopPruner"}
 
 
@@ -32,7 +31,7 @@ PRUNERS = {"median": "MedianPruner", "hyperband": "HyperbandPruner", None: "NopP
 class Tuned:
     """What tuning left: the learner trained with the best configuration, that configuration, and all trials by column.
 
-    best: the row of the best trial. seed: what the search was seeded with.
+    best: the row of the best trial. seed: what the search was seeded with. front: the rows of the Pareto front.
     """
 
     learner: Any
@@ -40,6 +39,7 @@ class Tuned:
     archive: dict[str, list[Any]]
     best: int
     seed: int
+    front: list[int] = attrs.field(factory=list)
 
 
 class AutoTuner(Learner):
@@ -54,16 +54,19 @@ class AutoTuner(Learner):
         learner: Learner,
         space: Mapping[str, Any],
         resampling: Resampling,
-        measure: Measure,
-        n_trials: int,
+        measures: Sequence[Measure],
+        limits: Limits,
         seed: int | None,
         sampler: Any,
         pruner: Any,
         id: str,
+        n_parallel: int = 1,
+        resolution: int = 10,
     ):
         super().__init__(id)
-        self._learner, self.space, self.resampling, self.measure = learner.clone(), dict(space), resampling, measure
-        self.n_trials, self.seed, self.sampler, self.pruner = n_trials, seed, sampler, pruner
+        self._learner, self.space, self.resampling, self.measures = learner.clone(), dict(space), resampling, list(measures)
+        self.limits, self.seed, self.sampler, self.pruner = limits, seed, sampler, pruner
+        self.n_parallel, self.resolution = n_parallel, resolution
 
     @property
     def learner(self) -> Any:
@@ -122,19 +125,26 @@ class AutoTuner(Learner):
         seed = int(np.random.SeedSequence().generate_state(1)[0]) if self.seed is None else self.seed
         for_sampler, for_sets, for_learner = (int(s) for s in np.random.SeedSequence(seed).generate_state(3) // 2)
         sets = attrs.evolve(self.resampling, instance=None).instantiate(task, for_sets)
-        search = Search(self._learner, space, sets, self.measure, task, valid, for_learner)
+        search = Search(self._learner, space, sets, self.measures, task, valid, for_learner)
         with _quiet(optuna):
-            sampler = _made(optuna.samplers, SAMPLERS, self.sampler, seed=for_sampler)
-            pruner = _made(optuna.pruners, PRUNERS, self.pruner)
-            direction = "minimize" if self.measure.minimize else "maximize"
-            study = optuna.create_study(direction=direction, sampler=sampler, pruner=pruner)
-            study.optimize(search, n_trials=self.n_trials, catch=(TrainingError,))
+            study = self._study(optuna, for_sampler)
+            points = grid(space, self.resolution, dict(self._learner.params.items())) if self.sampler == "grid" else []
+            for point in points:
+                study.enqueue_trial(point)
+            size = min(len(points), self.limits.n_trials or len(points))
+            search.run(study, attrs.evolve(self.limits, n_trials=size) if points else self.limits, self.n_parallel)
         return self._final(search, seed)
+
+    def _study(self, optuna: Any, seed: int) -> Any:
+        sampler = _made(optuna.samplers, SAMPLERS, self.sampler, seed=seed)
+        pruner = _made(optuna.pruners, PRUNERS, self.pruner)
+        directions = ["minimize" if m.minimize else "maximize" for m in self.measures]
+        return optuna.create_study(directions=directions, sampler=sampler, pruner=pruner)
 
     def _final(self, search: Search, seed: int) -> Tuned:
         """The best configuration, trained on all rows; epochs that were tuned internally need no validation any more."""
         best = search.best()
-        config = {d.address: search.rows[best][d.address] for d in search.space}
+        config = search.configs[best]
         learner: Any = configured(self._learner, config)
         for address in (d.address for d in search.space if d.internal):
             node, learner.validate = address.rpartition(".")[0], None
@@ -142,7 +152,7 @@ class AutoTuner(Learner):
                 learner.params[f"{node}.{name}"] = value
         valid = None if any(d.internal for d in search.space) else search.valid
         learner.seeded(search.seed).train(search.task, valid=valid)
-        return Tuned(learner, config, search.archive(), best, seed)
+        return Tuned(learner, config, search.archive(), best, seed, search.front())
 
     def _check_validation(self, space: Sequence[Dimension], valid: Task | None) -> None:
         """Refuse before the search what could only fail after it."""
@@ -170,25 +180,29 @@ class AutoTuner(Learner):
 
     @property
     def archive(self) -> Any:
-        """A polars frame with a row for each trial: state ("complete", "pruned", "failed"), configuration, score, seconds, error.
+        """A polars frame with a row for each trial: state (complete, pruned or failed), configuration, scores, seconds, error.
 
-        Values that are no plain data are shown as their source text.
+        Hyperparameters keep their own types: what is neither numbers, texts nor truth values is a column of objects. One that
+        did not matter in a trial is missing there.
         """
         import polars as pl
 
-        columns = [pl.Series(name, _plain(values)) for name, values in self.model.archive.items()]
-        return pl.DataFrame(columns).with_columns(pl.col("error").cast(pl.String), pl.col(self.measure.id).cast(pl.Float64))
+        scores, known = [m.id for m in self.measures], self.model.archive
+        columns = [pl.Series(name, values, dtype=_dtype(values), strict=False) for name, values in known.items()]
+        return pl.DataFrame(columns).with_columns(pl.col("error").cast(pl.String), pl.col(scores).cast(pl.Float64))
 
     @property
     def tuning_result(self) -> Any:
-        """The row of the archive with the best trial."""
-        return self.archive[self.model.best]
+        """The row of the archive with the best trial; with several measures the rows that none other beats in all of them."""
+        return self.archive[self.model.front if len(self.measures) > 1 else self.model.best]
 
 
-def _plain(values: list[Any]) -> list[Any]:
-    """A column of one plain type as it is (integers beside numbers as well), any other as source text."""
+def _dtype(values: list[Any]) -> Any:
+    """The type of a column that keeps its values as they are."""
+    import polars as pl
+
     kinds = {type(v) for v in values if v is not None}
-    return values if len(kinds) <= 1 and kinds <= {bool, int, float, str} else [None if v is None else source(v) for v in values]
+    return None if len(kinds) <= 1 and kinds <= {bool, int, float, str} else pl.Object
 
 
 @contextmanager
@@ -222,7 +236,12 @@ def auto_tuner(
     *,
     seed: int | None = None,
     sampler: Any = "tpe",
-    pruner: Any = "median",
+    pruner: Any = None,
+    seconds: float | None = None,
+    stagnation: int | None = None,
+    target: float | None = None,
+    resolution: int = 10,
+    n_parallel: int = 1,
     id: str | None = None,
 ) -> AutoTuner:
     """A learner that tunes `learner` on its training rows and then trains it on all of them with the best configuration.
@@ -230,11 +249,18 @@ def auto_tuner(
     search_space: ranges by address, `{"torch_optimizer.lr": to_tune(1e-4, 1e-1, log=True)}`, beside those that stand in
     the learner as values; a choice of loss or optimizer whose own hyperparameters are tuned too stands here, beside a first
     one in the learner. resampling: how a configuration is judged, the same sets for all. measure: what is optimised,
-    `classif.ce` or `regr.mse` by default. n_trials: how many configurations are tried; one whose loss becomes NaN counts
-    as failed and is noted in the archive. seed: makes everything reproducible. sampler: "tpe", "random" or an Optuna
-    sampler. pruner: "median", "hyperband", None or an Optuna pruner; it looks at the validation score of each epoch of
-    the first fold where a torch graph has `measures_valid` and `validate`, else at the mean score after each fold.
-    A sampler or pruner of one's own is not saved with the learner.
+    `classif.ce` or `regr.mse` by default; of several the first decides which model is trained in the end, and
+    `tuning_result` has all that none other beats. seed: makes everything reproducible.
+
+    When the search ends, by whichever comes first: n_trials: so many configurations were tried (one whose loss becomes NaN
+    counts as failed and is noted in the archive); seconds: so much time has passed (the batch at hand is finished);
+    stagnation: so many trials in a row were no better than the best before; target: a score is reached.
+
+    sampler: "tpe", "random", "cmaes", "grid" (every combination, `resolution` values of each range) or an Optuna sampler.
+    pruner: "median", "hyperband" or an Optuna pruner; it looks at the validation score of each epoch of the first fold where
+    a torch graph has `measures_valid` and `validate`, else at the mean score after each fold. n_parallel: so many trials are
+    asked for at a time and all their folds trained together, which is faster for networks, to the same scores but for
+    rounding. A sampler or pruner of one's own is not saved with the learner.
 
     >>> from pipeops import auto_tuner, lrn, rsmp, to_tune, tsk
     >>> learner = lrn("classif.knn", n_neighbors=to_tune(1, 30))
@@ -246,16 +272,38 @@ def auto_tuner(
         raise ConfigError(f"auto_tuner: takes a learner, got {type(learner).__name__}; make one with as_learner(graph).")
     if not isinstance(resampling, Resampling):
         raise ConfigError(f'auto_tuner: needs a resampling, as in rsmp("cv", folds=3), got {resampling!r}.')
-    if not isinstance(n_trials, int) or isinstance(n_trials, bool) or n_trials < 1:
-        raise ConfigError(f"auto_tuner: 'n_trials' must be an integer of at least 1, got {n_trials!r}.")
-    chosen = as_measure(measure if measure is not None else {"regr": "regr.mse"}.get(str(learner.task_type), "classif.ce"))
-    _check_measure(chosen, learner)
+    limits = Limits(n_trials, seconds, stagnation, target)
+    _check_limits(limits, sampler)
+    for name, value in (("n_parallel", n_parallel), ("resolution", resolution)):
+        _check_count(name, value)
+    chosen = as_measures(measure if measure is not None else {"regr": "regr.mse"}.get(str(learner.task_type), "classif.ce"))
+    for one in chosen:
+        _check_measure(one, learner)
     own = (_named("sampler", SAMPLERS, sampler), _named("pruner", PRUNERS, pruner))
-    tuner = AutoTuner(
-        learner, search_space or {}, resampling, chosen, n_trials, seed, *own, id if id is not None else f"{learner.id}.tuned"
-    )
+    if pruner is not None and (n_parallel > 1 or len(chosen) > 1):
+        raise ConfigError("auto_tuner: a pruner watches one trial at a time by one measure; set pruner=None or n_parallel=1.")
+    name = id if id is not None else f"{learner.id}.tuned"
+    tuner = AutoTuner(learner, search_space or {}, resampling, chosen, limits, seed, *own, name, n_parallel, resolution)
     tuner._dimensions()
     return tuner
+
+
+def _check_count(name: str, value: Any) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ConfigError(f"auto_tuner: '{name}' must be an integer of at least 1, got {value!r}.")
+
+
+def _check_limits(limits: Limits, sampler: Any) -> None:
+    """Refuse limits that are none, and a search without an end."""
+    if limits == Limits() and sampler != "grid":
+        raise ConfigError("auto_tuner: say when the search ends: n_trials=, seconds=, stagnation= or target=.")
+    for name in ("n_trials", "stagnation"):
+        if getattr(limits, name) is not None:
+            _check_count(name, getattr(limits, name))
+    for name in ("seconds", "target"):
+        value = getattr(limits, name)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+            raise ConfigError(f"auto_tuner: '{name}' must be a number, got {value!r}.")
 
 
 def _check_measure(measure: Measure, learner: Learner) -> None:
@@ -271,11 +319,14 @@ def _check_measure(measure: Measure, learner: Learner) -> None:
 
 def _to_plain(tuner: AutoTuner) -> dict[str, Any]:
     own = {name: value if value is None or isinstance(value, str) else usual for name, value, usual in (
-        ("sampler", tuner.sampler, "tpe"), ("pruner", tuner.pruner, "median"))}  # fmt: skip
+        ("sampler", tuner.sampler, "tpe"), ("pruner", tuner.pruner, None))}  # fmt: skip
     return {**vars(tuner), **own}
 
 
 def _from_plain(plain: dict[str, Any]) -> AutoTuner:
+    """A tuner from what was saved; version 0.1.0 knew one measure, and the number of trials as the only limit."""
+    if "measure" in plain:
+        plain |= {"measures": [plain.pop("measure")], "limits": Limits(plain.pop("n_trials")), "n_parallel": 1, "resolution": 10}
     tuner = AutoTuner.__new__(AutoTuner)
     vars(tuner).update(plain)
     return tuner
