@@ -141,7 +141,7 @@ class Measure:
         """The arguments that `msr(key, ...)` needs to make this measure again."""
         usual = {"id": self.key, "average": "macro", "use_weights": "use"}
         own = {name: value for name, default in usual.items() if (value := getattr(self, name)) != default}
-        if self.minimize is not None and "minimize" in inspect.signature(msr[self.key]).parameters:
+        if self.minimize is not None and self.key in msr and "minimize" in inspect.signature(msr[self.key]).parameters:
             own["minimize"] = self.minimize
         return {name: value for name, value in self.params.items() if value is not UNSET} | own
 
