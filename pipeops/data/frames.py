@@ -13,7 +13,7 @@ import narwhals as nw
 import numpy.typing as npt
 
 from pipeops.data.columns import IntArray, kind
-from pipeops.data.convert import as_array, column_of, describe, is_array, moved, typed
+from pipeops.data.incoming import as_array, column_of, describe, is_array, moved, typed
 from pipeops.errors import DataError, listing
 
 ACCEPTED = "a pandas, polars or pyarrow table or a dictionary of arrays"

@@ -6,7 +6,7 @@ from typing import Any
 import narwhals as nw
 
 from pipeops.data.columns import IntArray, declared_levels, kind, levels_of, missing_mask, new_frame
-from pipeops.data.convert import moved
+from pipeops.data.incoming import moved
 from pipeops.data.levels import with_levels
 from pipeops.errors import DataError, listing, suggest
 

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import narwhals as nw
+import numpy as np
 
-from pipeops.data.columns import codes_of
+from pipeops.data.columns import codes_of, kind, levels_of
 
 Series = nw.Series[Any]
 
@@ -26,6 +27,39 @@ def with_levels(column: Series, levels: Sequence[Any]) -> Series:
     return from_codes(column.name, codes_of(column, levels), levels, column)
 
 
+def counts(column: Series) -> dict[Any, int]:
+    """How often each value occurs, in the order of levels, else sorted; missing values are left out.
+
+    >>> import polars as pl
+    >>> counts(nw.from_native(pl.Series(["b", "a", "b", None]), series_only=True))
+    {'a': 1, 'b': 2}
+    """
+    if kind(column.dtype) == "categorical":
+        levels = levels_of(column)
+        codes = codes_of(column, levels)
+        found = np.bincount(codes[codes >= 0], minlength=len(levels)).tolist()
+        return {level: n for level, n in zip(levels, found, strict=True) if n}
+    table = column.drop_nulls().value_counts(name="count of values")
+    present = {_plain(v): int(n) for v, n in table.rows() if v == v}
+    return dict(sorted(present.items()))
+
+
+def mode(column: Series) -> Any:
+    """The most frequent value, the first of equals; None where all is missing."""
+    if kind(column.dtype) == "numeric" and column.null_count() < len(column):
+        values = column.drop_nulls().to_numpy()
+        present, times = np.unique(values[values == values], return_counts=True)
+        return present[int(times.argmax())].item() if len(present) else None
+    found = counts(column)
+    return max(found, key=found.__getitem__) if found else None
+
+
+def _plain(value: Any) -> Any:
+    """Python's own value for a numpy or pandas one."""
+    convert = getattr(value, "to_pydatetime", None) or getattr(value, "item", None)
+    return convert() if convert else value
+
+
 def from_codes(name: str, codes: Any, levels: Sequence[Any], like: Series | nw.DataFrame[Any]) -> Series:
     """Categories from positions in `levels` (-1 is missing), in `like`'s library."""
     library = like.implementation
@@ -37,7 +71,9 @@ def from_codes(name: str, codes: Any, levels: Sequence[Any], like: Series | nw.D
         import pyarrow as pa
 
         indices = pa.array(codes, type=pa.int32(), mask=codes < 0)
-        made = pa.DictionaryArray.from_arrays(indices, pa.array(list(levels), type=pa.string()), ordered=True)
+        made = pa.DictionaryArray.from_arrays(
+            indices, pa.array(list(levels)) if levels else pa.array([], pa.string()), ordered=True
+        )
         return _wrap(pa.chunked_array([made])).alias(name)
     import polars as pl
 

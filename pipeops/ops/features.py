@@ -8,11 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeops.data.columns import declared_levels, kind, missing_counts, missing_mask, new_frame
-from pipeops.data.levels import from_codes, with_levels
+from pipeops.data.levels import counts, from_codes, with_levels
 from pipeops.data.selectors import resolve, selector_type
 from pipeops.errors import ConfigError, DataError, UnknownKeyError, listing, suggest
 from pipeops.ops.base import Frame, Preprocess, Series, operator
-from pipeops.ops.impute import counts
 from pipeops.params import anything, choice, flag, real
 from pipeops.shorthand import po
 
@@ -23,7 +22,8 @@ class Select(Preprocess):
     """Keep the features that a selector picks.
 
     selector: names, a regular expression, a selector by type (`selector_type` of `pipeops.data.selectors`, which can be
-    combined by `&`, `|`, `-`, `~`), a narwhals selector, or a function from task to names; None keeps all.
+    combined by `&`, `|`, `-`, `~`), a narwhals selector, or a function from the frame of
+    features (narwhals) to names; None keeps all.
 
     >>> from pipeops import as_task_regr, po
     >>> from pipeops.data.selectors import selector_type

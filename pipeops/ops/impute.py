@@ -5,9 +5,9 @@ is 0, the empty text, the first level, False or 1970-01-01, as in the reference.
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
-from math import isnan
+from math import isfinite
 from numbers import Integral, Real
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
@@ -15,9 +15,10 @@ from zoneinfo import ZoneInfo
 import narwhals as nw
 
 from pipeops.data.columns import declared_levels, kind, levels_of, missing_counts
-from pipeops.data.levels import with_levels
+from pipeops.data.levels import mode, with_levels
 from pipeops.errors import ConfigError, DataError, listing
-from pipeops.ops.base import Frame, Preprocess, Series, numeric, one_row, operator
+from pipeops.ops import statistics as of
+from pipeops.ops.base import Frame, Preprocess, Series, numeric, operator
 from pipeops.params import UNSET, anything, flag, real
 from pipeops.shorthand import po
 
@@ -30,6 +31,8 @@ class Impute(Preprocess):
     """Base of imputers: fill each column's missing values with the one value learnt for it."""
 
     kinds: ClassVar[tuple[str, ...]] = ("numeric", "boolean", "categorical", "datetime")
+    finite: ClassVar[bool] = True
+    """Whether an infinite value is refused."""
 
     @abstractmethod
     def values(self, frame: Frame) -> Mapping[str, Any]:
@@ -37,6 +40,12 @@ class Impute(Preprocess):
 
     def fit(self, frame: Frame, target: Series | None) -> dict[str, Any]:
         learnt = self.values(frame)
+        beyond = [name for name, value in learnt.items() if isinstance(value, float) and not isfinite(value)]
+        if beyond and self.finite:
+            raise DataError(
+                f"{self.id}: infinite values in {listing(beyond)}, which leave no number to impute; replace them, or make them "
+                'missing, as in po("colapply", applicator=lambda x: x.replace_strict([inf, -inf], None, default=x)) before.'
+            )
         return {name: _nothing(frame, name) if value is None else value for name, value in learnt.items()}
 
     def apply(self, frame: Frame, state: dict[str, Any]) -> Frame:
@@ -80,17 +89,17 @@ def _as(dtype: DType, number: float) -> Any:
     return moment.replace(tzinfo=UTC).astimezone(ZoneInfo(zone)) if zone else moment
 
 
-def numbers(frame: Frame, statistic: Callable[[nw.Expr], nw.Expr]) -> dict[str, float | None]:
+def numbers(frame: Frame, statistic: of.Statistic) -> dict[str, float | None]:
     """One statistic of each numeric or datetime column (in microseconds), None where all is missing."""
-    schema, column = frame.schema, numeric(frame)
-    dates = {name for name, dtype in schema.items() if kind(dtype) == "datetime"}
-    exprs = [statistic(c.dt.timestamp("us") if name in dates else c).alias(name) for name, c in column.items()]
-    return {n: None if isnan(v) else v for n, v in zip(frame.columns, one_row(frame, exprs), strict=True)}
+    dates = [name for name, dtype in frame.schema.items() if kind(dtype) == "datetime"]
+    moments = frame.with_columns(nw.col(*dates).dt.timestamp("us").cast(nw.Float64)) if dates else frame
+    found, many = of.statistics(moments, value=statistic, count=of.count)
+    return {name: value if many[name] else None for name, value in found.items()}
 
 
-def _learnt(frame: Frame, statistic: Callable[[nw.Expr], nw.Expr]) -> dict[str, Any]:
+def _learnt(frame: Frame, statistic: of.Statistic) -> dict[str, Any]:
     schema, found = frame.schema, numbers(frame, statistic)
-    return {name: None if value is None else _as(schema[name], value) for name, value in found.items()}
+    return {n: v if v is None or not isfinite(v) else _as(schema[n], v) for n, v in found.items()}
 
 
 @po.add("imputemean")
@@ -107,7 +116,7 @@ class ImputeMean(Impute):
     kinds: ClassVar[tuple[str, ...]] = ("numeric", "datetime")
 
     def values(self, frame: Frame) -> Mapping[str, Any]:
-        return _learnt(frame, lambda column: column.mean())
+        return _learnt(frame, of.mean)
 
 
 @po.add("imputemedian")
@@ -124,7 +133,7 @@ class ImputeMedian(Impute):
     kinds: ClassVar[tuple[str, ...]] = ("numeric", "datetime")
 
     def values(self, frame: Frame) -> Mapping[str, Any]:
-        return _learnt(frame, lambda column: column.median())
+        return _learnt(frame, of.median)
 
 
 @po.add("imputemode")
@@ -138,28 +147,10 @@ class ImputeMode(Impute):
     ['b', 'b', 'b', 'a']
     """
 
+    finite: ClassVar[bool] = False
+
     def values(self, frame: Frame) -> Mapping[str, Any]:
         return {column.name: mode(column) for column in frame.iter_columns()}
-
-
-def counts(column: Series) -> dict[Any, int]:
-    """How often each value occurs, in the order of levels, else sorted; missing values are left out."""
-    table = column.drop_nulls().value_counts(name="count of values")
-    found = {_plain(v): int(n) for v, n in table.rows() if v == v}
-    order = levels_of(column) if kind(column.dtype) == "categorical" else sorted(found)
-    return {value: found[value] for value in order if found.get(value)}
-
-
-def _plain(value: Any) -> Any:
-    """Python's own value for a numpy or pandas one."""
-    convert = getattr(value, "to_pydatetime", None) or getattr(value, "item", None)
-    return convert() if convert else value
-
-
-def mode(column: Series) -> Any:
-    """The most frequent value, the first of equals; None where all is missing."""
-    found = counts(column)
-    return max(found, key=found.__getitem__) if found else None
 
 
 @po.add("imputeconstant")
@@ -175,6 +166,7 @@ class ImputeConstant(Impute):
     [1.5, -1.0]
     """
 
+    finite: ClassVar[bool] = False
     example: ClassVar[Mapping[str, Any]] = {"constant": 0, "affect_columns": "missing"}
 
     constant: Any = anything(UNSET)
@@ -217,8 +209,8 @@ class ImputeOOR(Impute):
     """Impute out of range: numbers beyond the smallest or largest one, categories by the new level ".MISSING".
 
     min: below the minimum, else above the maximum. The distance is `offset + multiplier * range` (in days for dates, seconds
-    for times). create_empty_level: add the new level also to categorical columns that miss nothing in training; otherwise
-    those are left alone, in predict too.
+    for times). create_empty_level: add the new level also to categorical columns that miss nothing in training, and make
+    categories of text columns, which have no levels otherwise; without it those that miss nothing are left alone.
 
     >>> from pipeops import as_task_regr, po
     >>> task = as_task_regr({"x": [1, None, 5], "f": ["a", "b", None], "y": [0, 0, 1]}, target="y")
@@ -242,14 +234,15 @@ class ImputeOOR(Impute):
 
     def _beyond(self, frame: Frame) -> dict[str, Any]:
         schema, value = frame.schema, {}
-        low, high = numbers(frame, lambda column: column.min()), numbers(frame, lambda column: column.max())
+        low, high = numbers(frame, of.low), numbers(frame, of.high)
         for name, first in low.items():
             last, unit = high[name], _unit(schema[name])
             if first is None or last is None:
                 value[name] = None
             else:
                 distance = self.offset * unit + self.multiplier * (last - first)
-                value[name] = _as(schema[name], first - distance if self.min else last + distance)
+                beyond = first - distance if self.min else last + distance
+                value[name] = _as(schema[name], beyond) if isfinite(beyond) else beyond
         return value
 
     def _levels(self, frame: Frame) -> dict[str, Any]:
@@ -257,12 +250,23 @@ class ImputeOOR(Impute):
         text = {name for name, dtype in schema.items() if dtype == nw.String}
         empty = {name for name in text if missing[name] == len(frame)}
         wanted = [name for name in schema if name in text or missing[name] or self.create_empty_level]
-        return {name: "" if name in empty else NEW_LEVEL for name in wanted}
+        value: dict[str, Any] = {name: "" if name in empty else NEW_LEVEL for name in wanted}
+        if self.create_empty_level:
+            value |= {name: {"levels": [*levels_of(frame.get_column(name)), NEW_LEVEL]} for name in text}
+        return value
 
     def apply(self, frame: Frame, state: dict[str, Any]) -> Frame:
+        texts = {name: value["levels"] for name, value in state.items() if isinstance(value, Mapping)}
+        frame = frame.with_columns(_categories(frame.get_column(name), levels) for name, levels in texts.items())
+        state = {name: NEW_LEVEL if name in texts else value for name, value in state.items()}
         schema = frame.schema
         whole = [name for name in state if schema[name].is_integer() and not _holds(schema[name], state[name])]
         return Impute.apply(self, frame.with_columns(nw.col(*whole).cast(nw.Int64)) if whole else frame, state)
+
+
+def _categories(column: Series, levels: list[str]) -> Series:
+    """A text column as categories: the levels of training, then what else occurs."""
+    return with_levels(column, list(dict.fromkeys([*levels, *levels_of(column)])))
 
 
 def _unit(dtype: DType) -> float:

@@ -6,43 +6,20 @@ refused where they would spoil the whole column.
 """
 
 import math
-from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 
-import narwhals as nw
+import numpy as np
 
 from pipeops.errors import ConfigError, DataError, listing
-from pipeops.ops.base import Frame, Preprocess, Series, numeric, one_row, operator, with_nan
+from pipeops.ops import statistics as of
+from pipeops.ops.base import Frame, Preprocess, Series, operator
 from pipeops.params import flag, real
 from pipeops.shorthand import po
 
 MAD = 1.4826
 """Makes the median absolute deviation of a normal distribution its standard deviation."""
-
-
-Statistic = Callable[[nw.Expr], nw.Expr]
-
-
-def statistics(frame: Frame, **wanted: Statistic) -> list[dict[str, float]]:
-    """Numbers of each column by name, all in one pass; missing values are left out, NaN is where nothing was left."""
-    frame, nan = wide(frame), with_nan(frame)
-    plain, holed = [n for n in frame.columns if n not in nan], [n for n in frame.columns if n in nan]
-    columns = [nw.col(*plain)] * bool(plain) + [nw.col(*holed).fill_nan(None)] * bool(holed)
-    exprs = [what(column).name.prefix(f"{k} ") for k, what in wanted.items() for column in columns]
-    row, order = iter(one_row(frame, exprs)), [*plain, *holed]
-    found = [{name: float(next(row)) for name in order} for _ in wanted]
-    return [{name: numbers[name] for name in frame.columns} for numbers in found]
-
-
-def each(frame: Frame, change: Callable[[str], nw.Expr]) -> Frame:
-    """Every column changed by an expression, integers as floats."""
-    return frame.with_columns(change(name).alias(name) for name in frame.columns)
-
-
-def wide(frame: Frame) -> Frame:
-    """Integer columns as float64, so that arithmetic neither overflows nor truncates."""
-    whole = [name for name, dtype in frame.schema.items() if not dtype.is_float()]
-    return frame.with_columns(nw.col(*whole).cast(nw.Float64)) if whole else frame
+HUGE = 2.0**1000
+"""From this spread on the distance of two numbers may not fit into float64; then both are halved first."""
 
 
 def refuse_infinite(who: str, *learnt: dict[str, float]) -> None:
@@ -75,41 +52,35 @@ class Scale(Preprocess):
     robust: bool = flag(False)
 
     def fit(self, frame: Frame, target: Series | None) -> dict[str, dict[str, float]]:
-        center, scale = self._robust(frame) if self.robust else self._usual(frame)
-        return {"center": center, "scale": {name: value or 1.0 for name, value in scale.items()}}
-
-    def _usual(self, frame: Frame) -> tuple[dict[str, float], dict[str, float]]:
-        low, high, mean, variance, count = statistics(
-            frame, low=nw.Expr.min, high=nw.Expr.max, mean=nw.Expr.mean, variance=nw.Expr.var, count=nw.Expr.count
+        middle, spread = (of.median, of.deviation) if self.robust else (of.mean, of.spread)
+        low, high, center, scale = of.statistics(
+            frame, low=of.low, high=of.high, center=middle, scale=spread if self.center or self.robust else of.root_mean_square
         )
-        refuse_infinite(self.id, low, high)
-        constant = [name for name in low if low[name] == high[name]]
-        mean.update({name: low[name] for name in constant})
-        variance.update(dict.fromkeys(constant, 0.0))
-        center = mean if self.center else dict.fromkeys(mean, 0.0)
-        if not self.scale:
-            return center, dict.fromkeys(mean, 1.0)
-        return center, {n: self._spread(mean[n], variance[n], count[n]) for n in mean}
+        refuse_infinite(self.id, *([center, scale] if self.robust else [low, high]))
+        constant = {name for name in low if low[name] == high[name]}
+        center = {n: (low[n] if n in constant else v) if self.center else 0.0 for n, v in center.items()}
+        if self.robust and not self.center:
+            (scale,) = of.statistics(frame, scale=lambda block: of.median(abs(block)))
+        factor = MAD if self.robust else 1.0
+        return {"center": center, "scale": {n: self._unit(v * factor, n in constant) for n, v in scale.items()}}
 
-    def _spread(self, mean: float, variance: float, count: float) -> float:
-        """The standard deviation, or around 0 the root mean square with divisor n - 1; 1 without any value."""
-        if count == 0:
-            return 1.0
-        return (variance if self.center else variance + mean**2 * count / max(count - 1, 1)) ** 0.5
-
-    def _robust(self, frame: Frame) -> tuple[dict[str, float], dict[str, float]]:
-        (middle,) = statistics(frame, middle=nw.Expr.median)
-        refuse_infinite(self.id, middle)
-        center = middle if self.center else dict.fromkeys(middle, 0.0)
-        if not self.scale:
-            return center, dict.fromkeys(middle, 1.0)
-        (spread,) = statistics(each(wide(frame), lambda n: (nw.col(n) - center[n]).abs()), spread=nw.Expr.median)
-        refuse_infinite(self.id, spread)
-        return center, {name: value * MAD for name, value in spread.items()}
+    def _unit(self, spread: float, constant: bool) -> float:
+        """What to divide by; 1 where there is no spread, or no value at all."""
+        return spread if self.scale and spread and not math.isnan(spread) and not (constant and self.center) else 1.0
 
     def apply(self, frame: Frame, state: dict[str, dict[str, float]]) -> Frame:
         center, scale = state["center"], state["scale"]
-        return each(wide(frame), lambda n: (nw.col(n) - center[n]) / scale[n])
+        half = {name: 0.5 if spread > HUGE else 1.0 for name, spread in scale.items()}
+        return of.changed(frame, _standard, center, scale, half)
+
+
+def _times(x: Any, half: Any) -> Any:
+    return x * half if np.any(np.asarray(half) != 1) else x
+
+
+def _standard(x: Any, center: Any, scale: Any, half: Any) -> Any:
+    """How far from the center, in units of the scale; both halved where their distance would be too large."""
+    return (_times(x, half) - center * half) / (scale * half)
 
 
 @po.add("scalerange")
@@ -135,14 +106,23 @@ class ScaleRange(Preprocess):
             raise ConfigError(f"{self.id}: 'lower' and 'upper' must differ, both are {self.lower}.")
 
     def fit(self, frame: Frame, target: Series | None) -> dict[str, dict[str, float]]:
-        low, high = statistics(frame, low=nw.Expr.min, high=nw.Expr.max)
+        low, high = of.statistics(frame, low=of.low, high=of.high)
         refuse_infinite(self.id, low, high)
-        width = self.upper - self.lower
-        return {"minimum": low, "scale": {n: width / (high[n] - low[n]) if high[n] != low[n] else 1.0 for n in low}}
+        return {"minimum": low, "scale": {n: self._slope(low[n], high[n]) for n in low}}
+
+    def _slope(self, low: float, high: float) -> float:
+        """Units of the result for one of the column; 1 where it is constant, or its range too small to divide by."""
+        half = (self.upper - self.lower) / 2
+        slope = half / (high / 2 - low / 2) if high / 2 - low / 2 else 1.0
+        return slope if math.isfinite(slope) else 1.0
 
     def apply(self, frame: Frame, state: dict[str, dict[str, float]]) -> Frame:
         low, scale = state["minimum"], state["scale"]
-        return each(wide(frame), lambda n: (nw.col(n) - low[n]) * scale[n] + self.lower)
+        half = {name: 0.5 if slope < 1 / HUGE else 1.0 for name, slope in scale.items()}
+        return of.changed(frame, self._mapped, low, scale, half)
+
+    def _mapped(self, x: Any, low: Any, scale: Any, half: Any) -> Any:
+        return (_times(x, half) - low * half) * (scale / half) + self.lower
 
 
 @po.add("scalemaxabs")
@@ -161,10 +141,11 @@ class ScaleMaxAbs(Preprocess):
     maxabs: float = real(0, default=1.0)
 
     def fit(self, frame: Frame, target: Series | None) -> dict[str, float]:
-        frame = wide(frame)
-        columns = numeric(frame)
-        largest = one_row(frame, [nw.when(c.is_finite()).then(c.abs()).max().alias(n) for n, c in columns.items()])
-        return {name: value or 1.0 for name, value in zip(columns, largest, strict=True)}
+        (largest,) = of.statistics(frame, largest=of.size)
+        return {name: value or 1.0 for name, value in largest.items()}
 
     def apply(self, frame: Frame, state: dict[str, float]) -> Frame:
-        return each(wide(frame), lambda n: nw.col(n) / state[n] * self.maxabs)
+        return of.changed(frame, self._divided, state)
+
+    def _divided(self, x: Any, largest: Any) -> Any:
+        return x / largest * self.maxabs
