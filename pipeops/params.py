@@ -366,3 +366,13 @@ class Params(MutableMapping[str, Any]):
     def __repr__(self) -> str:
         rows = [(a, s.param.kind, s.param.range, source(s.param.default), source(s.value)) for a, s in self.settings().items()]
         return table(("id", "kind", "range", "default", "value"), rows)
+
+
+def refuse_foreign(cls: Any, base: type, decorator: str) -> None:
+    """Refuse what a class decorator cannot complete: anything but a class below `base`."""
+    if not (isinstance(cls, type) and issubclass(cls, base)):
+        name = getattr(cls, "__name__", repr(cls))
+        raise ConfigError(
+            f"@{decorator}: {name} is no subclass of {base.__name__}; write `class My{base.__name__}({base.__name__})` under it, "
+            f"or use {name} as it is."
+        )

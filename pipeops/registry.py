@@ -68,6 +68,7 @@ class Registry:
         self._check_key(key)
         if holder is None:
             return lambda thing: self.add(key, thing)
+        self._refuse_foreign(key, holder)
         taken = self._other_holder(key, holder)
         if taken:
             raise CompositionError(f"{self.name}: the key '{key}' is held by {taken}; choose another key for {holder!r}.")
@@ -75,6 +76,18 @@ class Registry:
             holder.key, holder.shelf = key, self.name  # type: ignore[attr-defined]
         self._holders[key] = holder
         return holder
+
+    def _refuse_foreign(self, key: str, holder: Any) -> None:
+        """Refuse what cannot be built from a key: a ready object, or a class that knows nothing of this package."""
+        if isinstance(holder, Row):
+            return
+        own = any(base.__module__.partition(".")[0] == "pipeops" for base in holder.__mro__) if isinstance(holder, type) else True
+        if not own or not (isinstance(holder, type) or hasattr(holder, "__qualname__")):
+            what = getattr(holder, "__qualname__", None) or f"{holder!r}"
+            raise CompositionError(
+                f"{self.name}: the key '{key}' takes a class of this package's kind, or a function that makes one, got {what}; "
+                "hand it over as it is, or register a function that answers it."
+            )
 
     def _other_holder(self, key: str, holder: Any) -> str:
         """Who holds the key already, a shelf that is not loaded yet included; empty when nobody else does."""

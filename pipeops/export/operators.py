@@ -86,6 +86,7 @@ def _impute(node: Any, learnt: Mapping[str, Any], columns: Columns, b: Builder) 
 
 def _filled(column: Column, value: Any, b: Builder) -> Column:
     dtype = "string" if column.kind == "categorical" else "float64"
+    value = value["levels"][-1] if isinstance(value, Mapping) else value
     return column._replace(value=b.op("Where", b.missing(column), b.constant([[value]], dtype), column.value))
 
 

@@ -15,7 +15,7 @@ import attrs
 
 from pipeops.errors import ConfigError
 from pipeops.graph.kinds import ANY, Kind
-from pipeops.params import Configurable, hyperparameters
+from pipeops.params import Configurable, hyperparameters, refuse_foreign
 from pipeops.saving import saved_as
 from pipeops.text import call, source
 
@@ -153,6 +153,7 @@ def operator(cls: C) -> C:
 
     A hyperparameter may not have the name of one of the node's own attributes.
     """
+    refuse_foreign(cls, PipeOp, "operator")
     return check_fields(attrs.frozen(eq=False, repr=False, kw_only=True, slots=False)(cls))
 
 

@@ -31,7 +31,8 @@ class Preprocess(PipeOp):
     """Base of operators that change features.
 
     affect_columns: which features to treat, all when None: names, a regular expression, a narwhals selector, or a function
-    from the frame of features (narwhals) to names. `kinds` says which kinds the operator can treat; features of other kinds pass untouched.
+    from the frame of features (narwhals) to names. `kinds` says which kinds the operator can treat; features of other kinds
+    pass untouched.
 
     >>> import narwhals as nw
     >>> from pipeops.data import as_task_regr

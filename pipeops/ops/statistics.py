@@ -135,6 +135,17 @@ def changed(frame: Frame, rule: Callable[..., Any], *numbers: Mapping[str, float
         with np.errstate(all="ignore"):
             made = rule(frame.to_native().to_numpy().astype(np.float64, copy=False), *values)
         return nw.from_native(pd.DataFrame(made, columns=frame.columns, copy=False), eager_only=True)
-    other = [name for name, dtype in frame.schema.items() if dtype != nw.Float64]
-    frame = frame.with_columns(nw.col(*other).cast(nw.Float64)) if other else frame
+    frame = _floats(frame)
     return frame.with_columns(rule(nw.col(n), *(known[n] for known in numbers)).alias(n) for n in frame.columns)
+
+
+def _floats(frame: Frame) -> Frame:
+    """Every column as float64; Arrow would refuse whole numbers that have to be rounded."""
+    if frame.implementation.is_pyarrow():
+        import pyarrow as pa
+
+        native = frame.to_native()
+        fields = [pa.field(name, pa.float64()) for name in frame.columns]
+        return nw.from_native(native.cast(pa.schema(fields), safe=False), eager_only=True)
+    other = [name for name, dtype in frame.schema.items() if dtype != nw.Float64]
+    return frame.with_columns(nw.col(*other).cast(nw.Float64)) if other else frame

@@ -123,7 +123,7 @@ class RegrFeatureless(Featureless):
     declared: ClassVar[dict[str, Param]] = {"robust": Param("flag", default=False)}
 
     def _train(self, task: Task, valid: Task | None) -> Location:
-        y, weights = task.truth(), task.weights()
+        y, weights = task.truth().astype(np.float64), task.weights()
         w = np.ones(len(y)) if weights is None else weights
         if self.values["robust"]:
             center = _median(y, w)

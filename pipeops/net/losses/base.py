@@ -23,7 +23,7 @@ from pipeops.data import Task
 from pipeops.errors import ConfigError, listing
 from pipeops.graph.pipeop import operator
 from pipeops.net.wrapped import Configure, Item, Wrapped, own_names, undecided
-from pipeops.params import UNSET, anything
+from pipeops.params import UNSET, anything, refuse_foreign
 from pipeops.saving import savable
 from pipeops.shorthand import po, t_loss
 from pipeops.text import source
@@ -44,6 +44,7 @@ class TorchLoss(Item, ABC):
 
 def loss(cls: C) -> C:
     """Class decorator for losses: an immutable attrs class whose annotated fields are its hyperparameters."""
+    refuse_foreign(cls, TorchLoss, "loss")
     return attrs.frozen(eq=False, repr=False, kw_only=True)(cls)
 
 

@@ -17,7 +17,7 @@ from pipeops.errors import ConfigError, listing
 from pipeops.graph.pipeop import operator
 from pipeops.net.optimizers.fused import ObjectStepper, Stepper
 from pipeops.net.wrapped import Configure, Item, Wrapped, own_names, undecided
-from pipeops.params import anything
+from pipeops.params import anything, refuse_foreign
 from pipeops.saving import savable
 from pipeops.shorthand import po, t_opt
 
@@ -34,6 +34,7 @@ class TorchOptimizer(Item, ABC):
 
 def optimizer(cls: C) -> C:
     """Class decorator for optimizers: an immutable attrs class whose annotated fields are its hyperparameters."""
+    refuse_foreign(cls, TorchOptimizer, "optimizer")
     return attrs.frozen(eq=False, repr=False, kw_only=True)(cls)
 
 
