@@ -15,6 +15,7 @@ import attrs
 from pipeops.errors import ConfigError, UnknownParameterError, suggest
 from pipeops.graph.pipeop import Channel, PipeOp, operator
 from pipeops.net.network.descriptor import ModelDescriptor
+from pipeops.net.network.node import described
 from pipeops.params import UNSET, Configurable, Param, Setting, Token, hyperparameters
 from pipeops.text import call, source
 
@@ -121,7 +122,7 @@ class Configure(PipeOp):
 
     def set_once(self, descriptor: ModelDescriptor) -> ModelDescriptor:
         """The descriptor with this node's thing; refused when another node has set it already or it is not complete."""
-        name = self.holds
+        (descriptor, name) = described(self, [descriptor]), self.holds
         item = getattr(self, name)
         if undecided(item):
             raise ConfigError(f"{self.id}: set '{name}' before training.")

@@ -192,9 +192,9 @@ def test_two_nodes_add_up():
 def test_history_is_always_there():
     for callbacks in ([], ["history"]):
         learner = as_learner(graph(*callbacks, measures_train=["classif.acc"])).train(TASK)
-        assert learner.history.columns == ["epoch", "train.classif.acc"]
+        assert learner.history.columns == ["epoch", "train.classif.acc", "train.loss"]
         assert learner.history["epoch"].to_list() == [1, 2]
-    assert as_learner(graph()).train(TASK).history.shape == (0, 1)
+    assert as_learner(graph()).train(TASK).history.columns == ["epoch", "train.loss"]
 
 
 def test_history_where_epochs_are_evaluated_on_both():
@@ -202,7 +202,7 @@ def test_history_where_epochs_are_evaluated_on_both():
         graph(epochs=5, eval_freq=2, measures_train=["classif.ce"], measures_valid=["classif.ce"]), validate=TASK
     )
     assert learner.train(TASK).history["epoch"].to_list() == [2, 4, 5]
-    assert learner.history.columns == ["epoch", "train.classif.ce", "valid.classif.ce"]
+    assert learner.history.columns == ["epoch", "train.classif.ce", "train.loss", "valid.classif.ce"]
 
 
 def test_progress(capsys):

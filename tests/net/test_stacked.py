@@ -403,7 +403,7 @@ WATCHED = {"measures_valid": ["classif.logloss", "classif.ce"], "measures_train"
 
 def test_history_and_best_epochs():
     made = check(learner(**WATCHED), valid=True)
-    assert made[0].history.columns == ["epoch", "train.classif.ce", "valid.classif.logloss", "valid.classif.ce"]
+    assert made[0].history.columns == ["epoch", "train.classif.ce", "train.loss", "valid.classif.logloss", "valid.classif.ce"]
     assert made[0].history.height == 4
 
 

@@ -16,6 +16,9 @@ from pipeops.params import Param
 EPS = 1e-15
 """Probabilities stay this far from 0 and 1 before they become logits."""
 
+NEAR = 1e-6
+"""So near to 1 a probability is less exact than what is left for the other classes."""
+
 NAN = float("nan")
 
 
@@ -28,8 +31,24 @@ def _area(positive: np.ndarray, score: np.ndarray, weights: np.ndarray | None = 
     return float(roc_auc_score(positive, score, sample_weight=weights))
 
 
+def ranks(prob: np.ndarray, j: int) -> np.ndarray:
+    """What orders rows by the probability of class j: next to 1, where probabilities differ by less than numbers can say, by
+    what is left for the other classes."""
+    score = prob[:, j]
+    if not (score > 1 - NEAR).any():
+        return score
+    rest = np.delete(prob, j, axis=1).sum(axis=1)
+    rest = np.where((score > 1 - NEAR) & (rest < NEAR), rest, 0.0)
+    order = np.lexsort((-rest, score))
+    new = np.diff(score[order], prepend=np.nan) != 0
+    new |= np.diff(rest[order], prepend=np.nan) != 0
+    found = np.empty(len(score))
+    found[order] = np.cumsum(new)
+    return found
+
+
 def _auc(p: Any) -> float:
-    return _area(p.truth_codes == 0, p.prob[:, 0], p.weights)
+    return _area(p.truth_codes == 0, ranks(p.prob, 0), p.weights)
 
 
 def _prauc(p: Any) -> float:
@@ -38,7 +57,7 @@ def _prauc(p: Any) -> float:
     positive = p.truth_codes == 0
     if positive.all() or not positive.any():
         return NAN
-    return float(average_precision_score(positive, p.prob[:, 0], sample_weight=p.weights))
+    return float(average_precision_score(positive, ranks(p.prob, 0), sample_weight=p.weights))
 
 
 def _shares(p: Any) -> np.ndarray:
@@ -51,7 +70,7 @@ def _one_vs_rest(p: Any, weighted: bool) -> float:
     shares = _shares(p)
     if not weighted and not shares.all():
         return NAN
-    areas = [_area(p.truth_codes == j, p.prob[:, j]) if share else 0.0 for j, share in enumerate(shares)]
+    areas = [_area(p.truth_codes == j, ranks(p.prob, j)) if share else 0.0 for j, share in enumerate(shares)]
     return float(np.average(areas, weights=shares if weighted else None))
 
 
@@ -62,7 +81,7 @@ def _one_vs_one(p: Any, weighted: bool) -> float:
         return NAN
     areas = np.zeros((k, k))
     for i, j in permutations(range(k), 2):
-        areas[i, j] = _pair(p, i, j, p.prob[:, i])
+        areas[i, j] = _pair(p, i, j, ranks(p.prob, i))
     return float(((areas + areas.T) * (shares[:, None] if weighted else 1 / k)).sum() / (2 * (k - 1)))
 
 

@@ -127,5 +127,18 @@ def stages_of(callbacks: Iterable[Callback]) -> dict[str, list[Callable[[Context
 
 
 def copies(callbacks: Iterable[Callback]) -> dict[str, Callback]:
-    """Fresh copies for one run, by id."""
-    return {c.id: copy.deepcopy(c) for c in callbacks}
+    """Fresh copies for one run, by id; what cannot be copied (a lock, an open file, a logger) is shared with the original."""
+    return {c.id: _copied(c, _by_attribute) for c in callbacks}
+
+
+def _copied(thing: Any, otherwise: Callable[[Any], Any]) -> Any:
+    try:
+        return copy.deepcopy(thing)
+    except Exception:  # whatever an object of the user's raises when it is copied
+        return otherwise(thing)
+
+
+def _by_attribute(callback: Callback) -> Callback:
+    new = object.__new__(type(callback))
+    vars(new).update({name: _copied(value, lambda same: same) for name, value in vars(callback).items()})
+    return new

@@ -21,7 +21,8 @@ class Context:
     network, loss, device, task, task_valid (or None), measures_train, measures_valid: as configured. epochs: how many
     there will be at most. epoch, step: which one it is, from 1; steps begin anew in each epoch, `global_step` does not.
     x, y: inputs (a tuple, one tensor for each ingress) and target of the batch, in memory that the next batches use again.
-    y_hat: the network's output. last_scores_train, last_scores_valid: by measure, empty when the epoch was not evaluated.
+    y_hat: the network's output. mean_loss: of the epoch's batches, each as often as it has rows. evaluated: whether the epoch is
+    scored. last_scores_train, last_scores_valid: by measure, empty when the epoch was not evaluated.
     batches_without_positives: of an evaluated epoch, where the callback "history" asks for it.
     terminate: set it to True to stop after this epoch.
     """
@@ -45,6 +46,8 @@ class Context:
     y: torch.Tensor
     y_hat: torch.Tensor
     loss_value: torch.Tensor | None = None
+    mean_loss: float = float("nan")
+    evaluated: bool = False
     batches_without_positives: int | None = None
     last_scores_train: dict[str, float]
     last_scores_valid: dict[str, float]

@@ -22,9 +22,10 @@ RESERVED = "early_stopping"
 @t_clbk.add("history")
 @attrs.define(eq=False, repr=False, slots=False)
 class History(Callback):
-    """The scores of each evaluated epoch: a column `epoch`, then `train.<measure>` and `valid.<measure>`.
+    """The scores of each evaluated epoch: a column `epoch`, `train.loss`, then `train.<measure>` and `valid.<measure>`.
 
-    Epochs count from 1; without measures there are no rows. Every model has one; `learner.history` shows it.
+    Epochs count from 1; `train.loss` is the mean of the batches' losses, each as often as it has rows. Every model has
+    one; `learner.history` shows it.
     batches_without_positives: whether to count, on two classes, the batches of each evaluated epoch that have no positive row,
     in a column `train.batches_without_positives`.
 
@@ -40,11 +41,13 @@ class History(Callback):
         self._valid: Rows = {}
 
     def on_before_valid(self, ctx: Context) -> None:
+        if not ctx.evaluated:
+            return
         row = {f"train.{k}": v for k, v in ctx.last_scores_train.items()}
+        row.setdefault("train.loss", ctx.mean_loss)
         if ctx.batches_without_positives is not None:
             row["train.batches_without_positives"] = ctx.batches_without_positives
-        if row:
-            self._train[ctx.epoch] = row
+        self._train[ctx.epoch] = row
 
     def on_epoch_end(self, ctx: Context) -> None:
         if ctx.last_scores_valid:

@@ -5,17 +5,21 @@ int64 `(batch,)`, positions in level order. Regression: one number against float
 task, never from the loss. Neighbours: tasks and predictions below; model and trainer above.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 from pipeops.data import Task
 from pipeops.errors import DataError, listing
 from pipeops.learn.prediction.classif import PredictionClassif
 from pipeops.learn.prediction.regr import PredictionRegr
 from pipeops.net.inputs.precision import sample, warn_of_equal
+
+DEEPEST = 700.0
+"""Minus the logarithm of the smallest probability that is exact; below, probabilities only keep their order."""
 
 
 class Link(Protocol):
@@ -84,13 +88,22 @@ class ClassLink:
         )
 
     def _prob(self, output: torch.Tensor) -> np.ndarray:
-        """`(n, k)` float64, computed in the output's own precision."""
-        if self.width > 1:
-            return torch.softmax(output, dim=1).numpy().astype(np.float64)
-        prob = np.empty((len(output), 2))
-        prob[:, 0] = torch.sigmoid(output[:, 0]).numpy()
-        np.subtract(1, prob[:, 0], out=prob[:, 1])
-        return prob
+        """`(n, k)` float64: each class's own tail is computed, so that small probabilities keep what the logits say."""
+        logits = output.detach().to(torch.float64)
+        if self.width == 1:
+            logits = logits[:, :1]
+            parts = torch.cat([logits, -logits], dim=1)
+            return _kept(torch.sigmoid(parts), parts, lambda: functional.logsigmoid(parts))
+        return _kept(torch.softmax(logits, dim=1), logits, lambda: torch.log_softmax(logits, dim=1))
+
+
+def _kept(prob: torch.Tensor, logits: torch.Tensor, logarithm: Callable[[], torch.Tensor]) -> np.ndarray:
+    """Probabilities, of which those below the range of numbers keep their order, too."""
+    if len(logits) and float(logits.abs().max()) > DEEPEST / 2:
+        log = logarithm()
+        deep = torch.exp(log.clamp(min=-DEEPEST)) / (1 + (-DEEPEST - log).clamp(min=0))
+        prob = torch.where(log < -DEEPEST, deep, prob)
+    return prob.numpy()
 
 
 class NumberLink:

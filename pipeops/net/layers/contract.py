@@ -21,13 +21,14 @@ LEVELS = (3, 2, 4, 2, 2, 5)
 BATCHES = (2, 3, 7)
 
 
-def example(key: str) -> tuple[Layer, Symbol]:
-    """A node with the row's example hyperparameters, and a value that it takes."""
+def example(key: str) -> tuple[Layer, list[Symbol]]:
+    """A node with the row's example hyperparameters, and values that it takes."""
     node = nn(key, **nn[key].row.example)
     row = node.row
     shape = SHAPES[row.rank[0]] if row.rank else (None, 4)
     coded = row.takes == torch.int64
-    return node, Symbol("input", None, (), shape, row.takes or torch.float32, LEVELS if coded else None)
+    levels = LEVELS if coded else None
+    return node, [Symbol(name, None, (), shape, row.takes or torch.float32, levels) for name in row.ins]
 
 
 def values(symbol: Symbol, batch: int) -> torch.Tensor:
@@ -51,36 +52,38 @@ def check_signature(key: str) -> None:
 
 def check_shape(key: str) -> None:
     """The said shape and type are the real ones, for three batch sizes."""
-    node, symbol = example(key)
-    said = node.extend([symbol], None)
-    assert said.spec is not None
-    module = said.spec.build()
+    node, symbols = example(key)
+    several = node.values(symbols, None)
+    assert several[0].spec is not None
+    module = several[0].spec.build()
     for batch in BATCHES:
-        real = module(values(symbol, batch))
-        wanted = tuple(batch if s is None else s for s in said.shape)
-        assert tuple(real.shape) == wanted, f"{key}: said {text(said.shape)}, gave {tuple(real.shape)} for a batch of {batch}"
-        assert real.dtype == said.dtype, f"{key}: said {said.dtype}, gave {real.dtype}"
+        answer = module(*(values(symbol, batch) for symbol in symbols))
+        for said, real in zip(several, answer if len(several) > 1 else [answer], strict=True):
+            wanted = tuple(batch if s is None else s for s in said.shape)
+            assert tuple(real.shape) == wanted, f"{key}: said {text(said.shape)}, gave {tuple(real.shape)} for a batch of {batch}"
+            assert real.dtype == said.dtype, f"{key}: said {said.dtype}, gave {real.dtype}"
 
 
 def check_rule(key: str) -> None:
     """The row's shape rule agrees with running the module on the meta device."""
-    node, symbol = example(key)
+    node, (symbol, *_) = example(key)
     if node.row.rule is None:
         return
     arguments = node.arguments(symbol)
     said = node.row.rule(symbol.shape, arguments, key)
-    seen, _ = traced(lambda: node.row.wraps(**arguments), [(symbol.shape, symbol.dtype)], key)
+    ((seen, _),) = traced(lambda: node.row.wraps(**arguments), [(symbol.shape, symbol.dtype)], key)
     assert said == seen, f"{key}: its rule says {text(said)}, the meta device {text(seen)}"
 
 
 def check_gradient(key: str) -> None:
     """A gradient reaches the input, or the weights where the input is codes."""
-    node, symbol = example(key)
-    spec = node.extend([symbol], None).spec
+    node, symbols = example(key)
+    spec = node.extend(symbols, None).spec
     assert spec is not None
-    module, given = spec.build(), values(symbol, 5)
-    leaves = [given.requires_grad_()] if given.is_floating_point() else list(module.parameters())
-    result = module(given)
+    module, given = spec.build(), [values(symbol, 5) for symbol in symbols]
+    leaves = [g.requires_grad_() for g in given if g.is_floating_point()] or list(module.parameters())
+    result = module(*given)
+    result = result if isinstance(result, torch.Tensor) else torch.cat([r.flatten() for r in result])
     (result * torch.randn_like(result)).sum().backward()
     assert any(leaf.grad is not None and bool(leaf.grad.any()) for leaf in leaves), f"{key}: no gradient reaches what comes in"
 

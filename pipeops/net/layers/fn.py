@@ -38,11 +38,16 @@ class Fn(NetworkNode):
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
+        if isinstance(self.fn, torch.nn.Module) or (isinstance(self.fn, type) and issubclass(self.fn, torch.nn.Module)):
+            raise ConfigError(
+                f"{self.id}: 'fn' must be a function of a tensor, got the module {self.fn!r:.80}, whose weights would "
+                "be made before any seed; register its class by layer(key, cls), which makes it a node."
+            )
         if self.fn is not UNSET and not callable(self.fn):
             raise ConfigError(f"{self.id}: 'fn' must be a function of a tensor, got {self.fn!r}.")
 
     def extend(self, inputs: Sequence[Symbol], task: Task | None) -> Symbol:
         (symbol,) = inputs
         arguments = {"fn": self.fn, "arguments": self.arguments}
-        shape, dtype = traced(lambda: Call(**arguments), [(symbol.shape, symbol.dtype)], self.id)
+        ((shape, dtype),) = traced(lambda: Call(**arguments), [(symbol.shape, symbol.dtype)], self.id)
         return self.symbol(inputs, arguments, shape, dtype)

@@ -16,7 +16,7 @@ import torch
 
 from pipeops.data import Task
 from pipeops.errors import ConfigError, DataError, UnknownParameterError, suggest
-from pipeops.graph.pipeop import check_fields, operator
+from pipeops.graph.pipeop import Channel, check_fields, operator
 from pipeops.net.layers.signature import Bounds, hyperparameter, visible
 from pipeops.net.network.descriptor import Shape, Symbol
 from pipeops.net.network.node import NetworkNode
@@ -26,6 +26,9 @@ from pipeops.registry import Row
 from pipeops.shorthand import nn
 from pipeops.text import call, source
 
+TYPES = ("ModelDescriptor", "Feed")
+"""What the edges between the nodes of a network carry, in training and in predicting."""
+
 
 @attrs.frozen(eq=False)
 class Inferred:
@@ -33,6 +36,11 @@ class Inferred:
 
     what: str
     take: Callable[[Symbol, Mapping[str, Any], str], Any]
+    port: int = 0
+
+    def of(self, port: int) -> "Inferred":
+        """The same of another input, counted from 0."""
+        return attrs.evolve(self, what=f"{self.what} (input {port + 1})", port=port)
 
     @property
     def sentence(self) -> str:
@@ -94,6 +102,8 @@ class LayerRow(Row):
     example: Mapping[str, Any]
     sizes: Mapping[str, Inferred]
     fields: Mapping[str, Any]
+    ins: tuple[str, ...] = ("input",)
+    outs: tuple[str, ...] = ("output",)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _row, ({a.name: getattr(self, a.name) for a in attrs.fields(type(self)) if a.init},)
@@ -105,7 +115,7 @@ def _row(fields: dict[str, Any]) -> LayerRow:
 
 @operator
 class Layer(NetworkNode):
-    """A node made from a row of the table: one module with one input and one output."""
+    """A node made from a row of the table: one module with the inputs and outputs that the row states."""
 
     row: ClassVar[LayerRow]
     origin: ClassVar[tuple[str, str]]
@@ -114,26 +124,33 @@ class Layer(NetworkNode):
     decided: ClassVar[Mapping[str, str]] = {}
     """Arguments of the module that cannot be set, and why."""
 
-    def arguments(self, symbol: Symbol) -> dict[str, Any]:
-        """The module's arguments: what the incoming value decides and the hyperparameters."""
+    def arguments(self, *symbols: Symbol) -> dict[str, Any]:
+        """The module's arguments: what the incoming values decide and the hyperparameters."""
         given = {name: getattr(self, name) for name in hyperparameters(type(self))}
-        inferred = {name: size.take(symbol, given, self.id) for name, size in self.row.sizes.items()}
+        inferred = {name: size.take(symbols[size.port], given, self.id) for name, size in self.row.sizes.items()}
         return inferred | {name: given[name] for name in self.passed}
 
     def extend(self, inputs: Sequence[Symbol], task: Task | None) -> Symbol:
-        (symbol,) = inputs
-        check_type(symbol.dtype, self.row.takes, self.id)
-        check_rank(symbol.shape, self.row.rank, self.id)
-        arguments = self.arguments(symbol)
-        shape, dtype = self._result(symbol, arguments)
-        return self.symbol(inputs, arguments, shape, dtype)
+        return self.values(inputs, task)[0]
 
-    def _result(self, symbol: Symbol, arguments: Mapping[str, Any]) -> tuple[Shape, torch.dtype]:
+    def values(self, inputs: Sequence[Symbol], task: Task | None) -> Sequence[Symbol]:
+        for symbol in inputs:
+            check_type(symbol.dtype, self.row.takes, self.id)
+            check_rank(symbol.shape, self.row.rank, self.id)
+        arguments = self.arguments(*inputs)
+        found = self._results(inputs, arguments)
+        call = self.symbol(inputs, arguments, *found[0])
+        if len(found) == 1:
+            return [call]
+        return [attrs.evolve(call, shape=shape, dtype=dtype, port=(k,)) for k, (shape, dtype) in enumerate(found)]
+
+    def _results(self, inputs: Sequence[Symbol], arguments: Mapping[str, Any]) -> Sequence[tuple[Shape, torch.dtype]]:
         """Shape and type of what comes out: by the row's rule where it has one, else from the meta device."""
         row = self.row
         if row.rule is not None:
-            return row.rule(symbol.shape, arguments, self.id), symbol.dtype if row.takes is None else torch.float32
-        return traced(lambda: row.wraps(**arguments), [(symbol.shape, symbol.dtype)], self.id)
+            (symbol,) = inputs
+            return [(row.rule(symbol.shape, arguments, self.id), symbol.dtype if row.takes is None else torch.float32)]
+        return traced(lambda: row.wraps(**arguments), [(s.shape, s.dtype) for s in inputs], self.id, len(row.outs))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return restore, (self.row, {a.name: getattr(self, a.name) for a in attrs.fields(type(self))})
@@ -160,6 +177,8 @@ def build(row: LayerRow) -> type[Layer]:
         "decided": {name: size.sentence for name, size in row.sizes.items() if name not in fields},
         "passed": tuple(n for n in parameters if n not in row.sizes),
         "torch_module": row.wraps,
+        "inputs": tuple(Channel(name, *TYPES) for name in row.ins),
+        "outputs": tuple(Channel(name, *TYPES) for name in row.outs),
         "label": row.label,
         "__doc__": _docstring(row, fields),
     }
@@ -201,6 +220,16 @@ def _check_inferred(key: str, name: str, inferred: Mapping[str, Any], parameters
             raise UnknownParameterError(f"layer('{key}'): {name} has no argument '{argument}'.{suggest(argument, parameters)}")
 
 
+def _ports(module: Callable[..., Any]) -> tuple[str, ...]:
+    """The names of the inputs that a module must be given; one that torch has, or that a function makes, has one."""
+    if not isinstance(module, type) or module.__module__.startswith("torch."):
+        return ("input",)
+    parameters = list(inspect.signature(module.forward).parameters.values())[1:]
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    needed = tuple(p.name for p in parameters if p.kind in positional and p.default is p.empty)
+    return needed if len(needed) > 1 else ("input",)
+
+
 def layer(
     key: str,
     module: Callable[..., torch.nn.Module],
@@ -211,6 +240,8 @@ def layer(
     label: str = "",
     bounds: Bounds | None = None,
     example: Mapping[str, Any] | None = None,
+    inputs: Sequence[str] | None = None,
+    outputs: Sequence[str] = ("output",),
     **arguments: Any,
 ) -> LayerRow:
     """Register a torch module as a node: `layer("gated", Gated, in_features=last)`, then `nn("gated", out_features=8)`.
@@ -221,6 +252,8 @@ def layer(
     rank: the numbers of dimensions that may come in (with the batch). shape: the rule for the shape that comes out, a word
     of `pipeops.net.network.shape.RULES` or a function; without one the module runs on the meta device. takes: the type that must
     come in (float32, or int64 for codes), after which float32 comes out; None takes anything and, with a rule, keeps it.
+    inputs, outputs: the names of what the module's `forward` takes and answers (several values as a tuple); without names, what
+    `forward` must be given. Edges go to them in this order, and `last.of(1)` is the size of the second one.
     bounds: ranges by name. example: hyperparameters for the example in the docstring.
 
     >>> import torch
@@ -232,6 +265,9 @@ def layer(
     if isinstance(shape, str) and shape not in RULES:
         raise ConfigError(f"layer('{key}'): no shape rule '{shape}'.{suggest(shape, RULES, 'rules')}")
     inferred = {n: a for n, a in arguments.items() if isinstance(a, Inferred)}
+    ins, outs = _ports(module) if inputs is None else tuple(inputs), tuple(outputs)
+    if shape is not None and len(ins) + len(outs) > 2:
+        raise ConfigError(f"layer('{key}'): a rule for the shape is of one input and one output; leave 'shape' out, it is found.")
     caller = sys._getframe(1).f_globals.get("__name__", "__main__")
     if not caller.startswith("pipeops."):
         _check_module(key, module, inferred)
@@ -248,5 +284,7 @@ def layer(
         example=example or {},
         sizes=inferred,
         fields={n: a for n, a in arguments.items() if n not in inferred},
+        ins=ins,
+        outs=outs,
     )
     return nn.add(key, row)

@@ -1,8 +1,7 @@
-"""The table of layers: one row for each torch module with one input and one output. Add a layer by adding a row.
+"""The table of layers: one row for each torch module. Add a layer by adding a row.
 
 `layer.py` says how rows work and `shape.py` what the words for shapes mean; a row without one runs on the meta device.
-Hyperparameters come from the module's own signature. torch.nn modules with several inputs or outputs (recurrent ones,
-bilinear, unpooling, losses) are no rows.
+Hyperparameters come from the module's own signature; a row with several inputs or outputs names them.
 """
 
 from collections.abc import Mapping
@@ -71,6 +70,21 @@ row(
     rank=2,
     label="Embedding of category codes",
     example={"embedding_dim": 4},
+)
+row(
+    "bilinear",
+    torch_nn.Bilinear,
+    inputs=("input1", "input2"),
+    in1_features=last,
+    in2_features=last.of(1),
+    label="Bilinear layer of two inputs",
+    example={"out_features": 4},
+)
+row(
+    "cosine_similarity",
+    torch_nn.CosineSimilarity,
+    inputs=("input1", "input2"),
+    label="Cosine of the angle between two inputs along a dimension",
 )
 same(
     "transformer_encoder_layer",

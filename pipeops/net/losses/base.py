@@ -59,7 +59,7 @@ class CustomLoss(Wrapped, TorchLoss):
 
     def build(self, task: Task) -> LossFunction:
         """An instance of the class, or the function with its further arguments filled in."""
-        _refuse_for_two(self.make, task)
+        _refuse_unfit(self.make, task)
         if isinstance(self.make, torch.nn.Module):
             return copy.deepcopy(self.make)
         make: Callable[..., Any] = self.make
@@ -72,34 +72,66 @@ class CustomLoss(Wrapped, TorchLoss):
         return cast(LossFunction, made)
 
 
-PER_CLASS = (nn.CrossEntropyLoss, nn.NLLLoss, nn.MultiMarginLoss)
-PER_CLASS_FUNCTIONS = (functional.cross_entropy, functional.nll_loss, functional.multi_margin_loss)
+FIT: dict[str, tuple[type[nn.Module], ...]] = {
+    "two": (nn.BCEWithLogitsLoss, nn.MultiLabelSoftMarginLoss),
+    "more": (nn.CrossEntropyLoss, nn.MultiMarginLoss),
+    "number": (nn.MSELoss, nn.L1Loss, nn.SmoothL1Loss, nn.HuberLoss, nn.PoissonNLLLoss),
+}
+"""The losses of torch that take what a network gives and the target of two classes, of more, or of a regression."""
+GETS = {
+    "two": 'two classes have one, that of the positive class; use loss="cross_entropy", or torch.nn.BCEWithLogitsLoss',
+    "more": 'it gets a logit for each class and the number of the class; use loss="cross_entropy", or torch.nn.CrossEntropyLoss',
+    "number": 'a regression has one number, and one for the target; use loss="mse", "l1" or "huber", or their classes',
+}
+TAKES: dict[type[nn.Module], str] = {
+    nn.BCELoss: "takes probabilities",
+    nn.NLLLoss: "takes log-probabilities, a column for each class",
+    nn.CrossEntropyLoss: "takes a logit for each class",
+    nn.MultiMarginLoss: "takes a logit for each class",
+}
+OF_TORCH: tuple[type[nn.Module], ...] = tuple(
+    cls for cls in vars(nn).values() if isinstance(cls, type) and cls.__module__ == "torch.nn.modules.loss"
+)
 
 
-def _refuse_for_two(make: Any, task: Task) -> None:
-    """Refuse losses of torch that would silently train nothing, or something else, on the one logit of two classes."""
-    if task.task_type != "classif" or len(task.class_names) != 2:  # type: ignore[attr-defined]
+def _of_function(make: Any) -> type[nn.Module] | None:
+    """The class that computes as a function of `torch.nn.functional` does."""
+    named = {cls.__name__.removesuffix("Loss").lower(): cls for cls in OF_TORCH}
+    known = getattr(functional, getattr(make, "__name__", ""), None) is make
+    word = str(getattr(make, "__name__", "")).removesuffix("_loss").replace("_", "")
+    return (
+        named.get({"binarycrossentropy": "bce", "binarycrossentropywithlogits": "bcewithlogits"}.get(word, word))
+        if known
+        else None
+    )
+
+
+def _refuse_unfit(make: Any, task: Task) -> None:
+    """Refuse losses of torch that would silently train nothing, or something else, on what they get for this task."""
+    make = make.func if isinstance(make, functools.partial) else make
+    kind = "number" if task.task_type == "regr" else "two" if len(task.class_names) == 2 else "more"  # type: ignore[attr-defined]
+    loss = _of_function(make) or _computes_as(make)
+    if loss is None or loss in FIT[kind]:
         return
-    if make in PER_CLASS_FUNCTIONS or _computes_as(make, PER_CLASS):
-        raise ConfigError(
-            f"torch_loss: {source(_named(make))} takes a logit for each class, but two classes have one, that of the positive "
-            'class; use loss="cross_entropy", or torch.nn.BCEWithLogitsLoss.'
+    gets = GETS[kind]
+    if loss is nn.BCELoss and kind == "two":
+        gets = (
+            'the loss gets logits; use torch.nn.BCEWithLogitsLoss, or loss="cross_entropy", and no sigmoid at the end of the '
+            "network"
         )
-    if make is functional.binary_cross_entropy or _computes_as(make, (nn.BCELoss,)):
-        raise ConfigError(
-            f"torch_loss: {source(_named(make))} takes probabilities, but the loss gets logits; use "
-            'torch.nn.BCEWithLogitsLoss, or loss="cross_entropy", and no sigmoid at the end of the network.'
-        )
+    raise ConfigError(f"torch_loss: {source(_named(make))} {TAKES.get(loss, 'is not made for this task')}, but {gets}.")
 
 
 def _named(make: Any) -> Any:
     return type(make) if isinstance(make, nn.Module) else make
 
 
-def _computes_as(make: Any, losses: tuple[type[nn.Module], ...]) -> bool:
-    """Whether it is one of these classes, or an instance; a subclass with a forward of its own is not."""
+def _computes_as(make: Any) -> type[nn.Module] | None:
+    """The loss class of torch that computes as this one, or an instance; a subclass with a forward of its own is none."""
     cls = _named(make)
-    return isinstance(cls, type) and any(issubclass(cls, one) and cls.forward is one.forward for one in losses)  # type: ignore[attr-defined]
+    if not isinstance(cls, type) or not issubclass(cls, nn.Module):
+        return None
+    return next((one for one in OF_TORCH if issubclass(cls, one) and cls.forward is one.forward), None)
 
 
 def _takes_task(make: Callable[..., Any]) -> bool:

@@ -6,20 +6,27 @@ layers written by hand. The ids of nodes are the module's attributes and the ste
 `model` (which compiles and trains) above.
 """
 
+import functools
+import linecache
+import operator
+import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import fx
+from torch.fx.graph_module import _loader  # pyright: ignore[reportPrivateUsage] - it keeps what is let go of here
 
 from pipeops.errors import ConfigError
-from pipeops.net.network.descriptor import Spec, Symbol
+from pipeops.net.network.descriptor import ModelDescriptor, Spec, Symbol
 from pipeops.net.network.shape import reason
 from pipeops.shorthand import nn
 
 
-def compile_network(symbol: Symbol) -> fx.GraphModule:
-    """The network that computes `symbol`: new weights, one argument for each ingress in the order of the graph.
+def compile_network(network: Symbol | ModelDescriptor) -> fx.GraphModule:
+    """The network that computes a symbol: new weights, one argument for each ingress in the order of the graph.
+
+    network: a symbol, or the descriptor that a graph of layers answers, whose symbol is taken.
 
     >>> from pipeops.net import Spec, Symbol
     >>> x = Symbol("x", None, (), (None, 3))
@@ -28,17 +35,34 @@ def compile_network(symbol: Symbol) -> fx.GraphModule:
     >>> list(network.state_dict())
     ['linear.weight', 'linear.bias']
     """
+    symbol = network.symbol if isinstance(network, ModelDescriptor) else network
     graph, modules, values = fx.Graph(), dict[str, torch.nn.Module](), dict[Symbol, fx.Node]()
+    calls = dict[int, fx.Node]()
     symbols = symbol.ancestors()
     for ingress in symbols:
         if ingress.spec is None:
             values[ingress] = graph.placeholder(ingress.id)
     for node in symbols:
-        if node.spec is not None:
+        if node.spec is None:
+            continue
+        if node.serial not in calls:
             modules[node.id] = _made(node.id, node.spec)
-            values[node] = graph.call_module(node.id, tuple(values[i] for i in node.inputs))
+            calls[node.serial] = graph.call_module(node.id, tuple(values[i] for i in node.inputs))
+        values[node] = functools.reduce(lambda v, k: graph.call_function(operator.getitem, (v, k)), node.port, calls[node.serial])
     graph.output(values[symbol])
-    return fx.GraphModule(modules, graph, "Network")
+    made = fx.GraphModule(modules, graph, "Network")
+    forget_source(made)
+    return made
+
+
+def forget_source(network: torch.nn.Module) -> None:
+    """Let go of the source of a compiled network when the network goes: torch keeps it for tracebacks, for ever."""
+    weakref.finalize(network, _forget, type(network).forward.__code__.co_filename)
+
+
+def _forget(name: str) -> None:
+    linecache.cache.pop(name, None)
+    _loader.eval_cache.pop(name, None)
 
 
 def batch_norms(symbol: Symbol) -> list[str]:

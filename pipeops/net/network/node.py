@@ -14,7 +14,7 @@ import attrs
 import torch
 
 from pipeops.data import Task
-from pipeops.errors import ConfigError
+from pipeops.errors import ConfigError, DataError
 from pipeops.graph.pipeop import Channel, PipeOp, operator
 from pipeops.net.network.descriptor import Feed, ModelDescriptor, Shape, Spec, Symbol
 from pipeops.params import UNSET, hyperparameters
@@ -30,6 +30,20 @@ def check_id(node: PipeOp) -> None:
     """Refuse an id that would hide an attribute of the compiled network."""
     if node.id in reserved_ids():
         raise ConfigError(f"{type(node).key}: the id '{node.id}' is an attribute of torch.fx.GraphModule; choose another one.")
+
+
+def described(node: PipeOp, inputs: Sequence[Any]) -> ModelDescriptor:
+    """What comes in as one descriptor; refused when it is none."""
+    for given in inputs:
+        if not isinstance(given, ModelDescriptor):
+            raise DataError(
+                f"{node.id}: takes a ModelDescriptor, the network that the nodes before it make, got {type(given).__name__}; "
+                'put po("torch_ingress_num") or po("torch_ingress_categ") before it.'
+            )
+    joined: ModelDescriptor = inputs[0]
+    for other in inputs[1:]:
+        joined = joined.merge(other, str(node.id))
+    return joined
 
 
 def require_set(node: PipeOp) -> None:
@@ -55,6 +69,10 @@ class NetworkNode(PipeOp):
     def extend(self, inputs: Sequence[Symbol], task: Task | None) -> Symbol:
         """The new value that hangs on `inputs`; refused when their shapes do not fit."""
 
+    def values(self, inputs: Sequence[Symbol], task: Task | None) -> Sequence[Symbol]:
+        """The new values, one for each output."""
+        return [self.extend(inputs, task)]
+
     def symbol(
         self, inputs: Sequence[Symbol], arguments: dict[str, Any], shape: Shape, dtype: torch.dtype = torch.float32
     ) -> Symbol:
@@ -74,14 +92,12 @@ class NetworkNode(PipeOp):
 
     def train(self, inputs: Sequence[Any]) -> tuple[Sequence[Any], Any]:
         require_set(self)
-        joined: ModelDescriptor = inputs[0]
-        for other in inputs[1:]:
-            joined = joined.merge(other, self.id)
-        symbol = self.extend([d.symbol for d in inputs], joined.feed.task)
-        return [attrs.evolve(joined, symbol=symbol)], {}
+        joined = described(self, inputs)
+        values = self.values([d.symbol for d in inputs], joined.feed.task)
+        return [attrs.evolve(joined, symbol=value) for value in values], {}
 
     def predict(self, inputs: Sequence[Any], state: Any) -> Sequence[Any]:
         joined: Feed = inputs[0]
         for other in inputs[1:]:
             joined = joined.merge(other, self.id)
-        return [joined]
+        return [joined] * len(self.outputs)

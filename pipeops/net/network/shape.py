@@ -15,6 +15,7 @@ import torch
 
 from pipeops.errors import ConfigError, DataError
 from pipeops.net.network.descriptor import Shape
+from pipeops.net.training.machine import float32
 
 Rule = Callable[[Shape, Mapping[str, Any], str], Shape]
 """From the shape that comes in, the module's arguments and the node's id to the shape that goes out."""
@@ -100,11 +101,18 @@ def flattened(shape: Shape, arguments: Mapping[str, Any], who: str) -> Shape:
     return (*shape[:start], prod(sizes) if len(sizes) == end + 1 - start else None, *shape[end + 1 :])
 
 
+def target_sizes(given: Any, who: str) -> tuple[int, ...]:
+    """The sizes of a new shape, all known but for one -1."""
+    sizes = tuple(given) if isinstance(given, tuple | list) else ()
+    whole = all(isinstance(s, int) and not isinstance(s, bool) and (s > 0 or s == -1) for s in sizes)
+    if not sizes or not whole or sizes.count(-1) > 1:
+        raise ConfigError(f"{who}: 'shape' has sizes from 1 and at most one -1 (what is left), as in (-1, 2, 3), got {given!r}.")
+    return sizes
+
+
 def reshaped(shape: Shape, arguments: Mapping[str, Any], who: str) -> Shape:
     """The sizes in `shape`, where -1 stands for what is left of the elements."""
-    target = tuple(arguments["shape"])
-    if target.count(-1) > 1 or any(s < 1 and s != -1 for s in target) or not target:
-        raise ConfigError(f"{who}: 'shape' has sizes from 1 and at most one -1, got {target}.")
+    target = target_sizes(arguments["shape"], who)
     if target[0] == -1 and None not in shape[1:]:
         rest, wanted = prod(s or 1 for s in shape[1:]), prod(target[1:])
         if rest != wanted:
@@ -188,22 +196,28 @@ def concatenated(shapes: Sequence[Shape], dim: int, who: str) -> Shape:
 
 
 def traced(
-    build: Callable[[], torch.nn.Module], inputs: Sequence[tuple[Shape, torch.dtype]], who: str
-) -> tuple[Shape, torch.dtype]:
-    """The shape and type that a module answers, by running it without data for several sizes of the unknown dimensions.
+    build: Callable[[], torch.nn.Module], inputs: Sequence[tuple[Shape, torch.dtype]], who: str, outputs: int = 1
+) -> Sequence[tuple[Shape, torch.dtype]]:
+    """Shape and type of each value that a module answers, by running it without data for several sizes of unknown dimensions.
 
     A size that is the same for every filling is known. Fillings that the module refuses are left out; when it refuses
     all of them, so do we, with its reason.
     """
-    module = _on_meta(build, who)
-    found, problem = _runs(module, inputs, FILLINGS, who)
-    if len(found) < 2:
-        found += _runs(module, inputs, SMALL_FILLINGS, who)[0]
+    with float32():
+        module = _on_meta(build, who)
+        found, problem = _runs(module, inputs, FILLINGS, who, outputs)
+        if len(found) < 2:
+            found += _runs(module, inputs, SMALL_FILLINGS, who, outputs)[0]
     if not found:
         shapes = ", ".join(f"{text(s)} {str(d).removeprefix('torch.')}" for s, d in inputs)
         raise DataError(f"{who}: cannot take {shapes}: {_explained(problem)}")
-    sizes = zip(*(shape for shape, _ in found), strict=True)
-    return tuple(s[0] if len(set(s)) == 1 else None for s in sizes), found[0][1]
+    return [_common_shape(several) for several in zip(*found, strict=True)]
+
+
+def _common_shape(found: Sequence[torch.Tensor]) -> tuple[Shape, torch.dtype]:
+    """What the answers for several fillings share."""
+    sizes = zip(*(value.shape for value in found), strict=True)
+    return tuple(s[0] if len(set(s)) == 1 else None for s in sizes), found[0].dtype
 
 
 def _explained(problem: str) -> str:
@@ -236,9 +250,9 @@ def reason(error: Exception) -> str:
 
 
 def _runs(
-    module: torch.nn.Module, inputs: Sequence[tuple[Shape, torch.dtype]], fillings: Sequence[int], who: str
-) -> tuple[list[tuple[tuple[int, ...], torch.dtype]], str]:
-    found: list[tuple[tuple[int, ...], torch.dtype]] = []
+    module: torch.nn.Module, inputs: Sequence[tuple[Shape, torch.dtype]], fillings: Sequence[int], who: str, outputs: int
+) -> tuple[list[Sequence[torch.Tensor]], str]:
+    found: list[Sequence[torch.Tensor]] = []
     problem = ""
     for filling in fillings:
         given = [torch.empty([filling if s is None else s for s in sh], dtype=d, device="meta") for sh, d in inputs]
@@ -248,7 +262,15 @@ def _runs(
         except Exception as error:
             problem = reason(error)
             continue
-        if not isinstance(value, torch.Tensor):
-            raise DataError(f"{who}: its module must return one tensor, got {type(value).__name__}.")
-        found.append((tuple(value.shape), value.dtype))
+        found.append(_answered(value, who, outputs))
     return found, problem
+
+
+def _answered(value: Any, who: str, outputs: int) -> Sequence[torch.Tensor]:
+    """The tensors that a module answers; refused when they are not so many."""
+    several: list[Any] = list(value) if isinstance(value, tuple | list) and outputs > 1 else [value]
+    if len(several) != outputs or not all(isinstance(v, torch.Tensor) for v in several):
+        wanted = "one tensor" if outputs == 1 else f"{outputs} tensors, one for each of its outputs"
+        got = f"{len(value)} values" if isinstance(value, tuple | list) else type(value).__name__
+        raise DataError(f"{who}: its module must return {wanted}, got {got}; layer(..., outputs=[...]) names several.")
+    return several

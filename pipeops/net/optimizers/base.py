@@ -7,7 +7,7 @@ any class of `torch.optim` is wrapped by `as_optimizer`. Neighbours: wrapped and
 import functools
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
 import attrs
@@ -29,7 +29,26 @@ class TorchOptimizer(Item, ABC):
 
     @abstractmethod
     def stepper(self, network: torch.nn.Module) -> Stepper:
-        """What updates the parameters of this network."""
+        """What updates the parameters of this network (and of a loss that has some: `WithLoss`)."""
+
+
+class WithLoss(torch.nn.Module):
+    """A network and a loss module that has something to learn: parameters under the network's names, and as `loss.<name>`."""
+
+    def __init__(self, network: torch.nn.Module, loss: torch.nn.Module):
+        super().__init__()
+        self.network, self.loss = network, loss
+
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, torch.nn.Parameter]]:
+        """Of the network, then of the loss."""
+        own = (prefix and f"{prefix}.") + "loss"
+        yield from self.network.named_parameters(prefix, recurse, remove_duplicate)
+        yield from self.loss.named_parameters(own, recurse, remove_duplicate)
+
+    def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
+        return self.network(*inputs)
 
 
 def optimizer(cls: C) -> C:

@@ -17,7 +17,7 @@ from pipeops.graph.pipeop import Channel, PipeOp, operator
 from pipeops.learn.fits import attempt
 from pipeops.net.inputs.link import link_for
 from pipeops.net.network.descriptor import Feed
-from pipeops.net.training.machine import device_for, threads
+from pipeops.net.training.machine import device_for, predicting
 from pipeops.net.training.settings import device_field, measures_field
 from pipeops.net.training.setup import PREDICT_ROWS, job_for, state_of
 from pipeops.net.training.state import TorchState
@@ -92,8 +92,8 @@ class TorchModel(PipeOp):
         """The labelled table for the rows of a feed."""
         feed: Feed = inputs[0]
         device = device_for(self.device, str(self.id))
-        network = state.network if device.type == "cpu" else copy.deepcopy(state.network).to(device)
-        with torch.inference_mode(), threads(self.num_threads):
+        network = _evaluating(state.network, device)
+        with predicting(self.num_threads):
             output = _outputs(network, state, feed, self.batch_size_predict or PREDICT_ROWS, device)
             _refuse_nan(str(self.id), output, feed.task)
             return [link_for(state.class_names).predict(output, feed.task, self._with_prob())]
@@ -153,6 +153,13 @@ class TorchModelRegr(TorchModel):
     task_type = "regr"
 
 
+def _evaluating(network: torch.nn.Module, device: torch.device) -> torch.nn.Module:
+    """The network in eval mode on a device: a copy where it is not, so that predicting changes nothing, in any thread."""
+    if device.type == "cpu" and not any(module.training for module in network.modules()):
+        return network
+    return copy.deepcopy(network).to(device).eval()
+
+
 def _refuse_nan(who: str, output: torch.Tensor, task: Task) -> None:
     """Refuse outputs that are no numbers; infinite ones are, and give a probability."""
     if torch.isnan(output.sum()) and (rows := torch.isnan(output).any(dim=1)).any():
@@ -163,7 +170,7 @@ def _refuse_nan(who: str, output: torch.Tensor, task: Task) -> None:
 def _outputs(network: torch.nn.Module, state: TorchState, feed: Feed, size: int, device: torch.device) -> torch.Tensor:
     """The network's outputs for all rows, on the CPU."""
     width = link_for(state.class_names).width
-    output = torch.empty((feed.task.nrow, width))
+    output = torch.empty((feed.task.nrow, width), dtype=torch.float32)
     for blocks in zip(*(feed.sources[name].blocks(size) for name in state.inputs), strict=True):
         start, stop, _ = blocks[0]
         output[start:stop] = network(*(tensor.to(device) for _, _, tensor in blocks))

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from pipeops.data import Task
-from pipeops.errors import ConfigError
+from pipeops.errors import ConfigError, TrainingError
+from pipeops.learn.measures.measure import as_measures
 from pipeops.net.callbacks.base import Callback, copies
 from pipeops.net.callbacks.context import Context
 from pipeops.net.callbacks.shelf import RESERVED, EarlyStopping, History
@@ -18,6 +19,7 @@ from pipeops.net.inputs.batches import Batches, CutOrder, Epochs
 from pipeops.net.inputs.link import Link, classes_of, link_of
 from pipeops.net.network.compile import compile_network
 from pipeops.net.network.descriptor import Feed, ModelDescriptor, ingresses
+from pipeops.net.optimizers.base import WithLoss
 from pipeops.net.training.machine import device_for, seeded, threads
 from pipeops.net.training.refusals import check
 from pipeops.net.training.settings import scorable
@@ -59,7 +61,9 @@ def _trainer(node: "TorchModel", descriptor: ModelDescriptor, valid: Feed | None
 
 
 def state_of(job: Job) -> TorchState:
+    """What a finished run leaves behind; refused when weights are no numbers."""
     ctx = job.trainer.ctx
+    _refuse_broken(ctx)
     kept = {name: c.state_dict() for name, c in ctx.callbacks.items()}
     return TorchState(
         network=ctx.network.to("cpu"),
@@ -76,22 +80,33 @@ def state_of(job: Job) -> TorchState:
     )
 
 
+def _refuse_broken(ctx: Context) -> None:
+    for name, weights in ctx.network.named_parameters():
+        if weights.requires_grad and not torch.isfinite(weights).all():
+            raise TrainingError(
+                f"'{name}' of the network became NaN or infinite in the last steps (epoch {ctx.epoch}); lower the learning rate, "
+                'scale the features with po("scale"), or look at the loss and its gradient.'
+            )
+
+
 def _context(
     node: "TorchModel", descriptor: ModelDescriptor, valid: Feed | None, network: torch.nn.Module, device: torch.device
 ) -> Context:
     task = descriptor.feed.task
-    if not any(p.requires_grad for p in network.parameters()):
-        raise ConfigError(f'{node.id}: the network has no parameters to train; add a layer, such as nn("head").')
     loss = descriptor.loss.build(task)
+    loss = loss.to(device) if isinstance(loss, torch.nn.Module) else loss
+    learns = WithLoss(network, loss) if isinstance(loss, torch.nn.Module) and any(True for _ in loss.parameters()) else network
+    if not any(p.requires_grad for p in learns.parameters()):
+        raise ConfigError(f'{node.id}: the network has no parameters to train; add a layer, such as nn("head").')
     return Context(
         network=network,
-        loss=loss.to(device) if isinstance(loss, torch.nn.Module) else loss,
-        stepper=descriptor.optimizer.stepper(network),
+        loss=loss,
+        stepper=descriptor.optimizer.stepper(learns),
         device=device,
         task=task,
         task_valid=valid and valid.task,
         measures_train=scorable(node, "measures_train", task),
-        measures_valid=scorable(node, "measures_valid", task),
+        measures_valid=scorable(node, "measures_valid", task) or ([] if valid is None else as_measures(["loss"])),
         epochs=node.epochs,
     )
 
@@ -114,7 +129,12 @@ def _counts_batches(ctx: Context, task: Task) -> bool:
     return bool(getattr(ctx.callbacks["history"], "batches_without_positives", False)) and len(classes_of(task) or ()) == 2
 
 
+def _plain(tensor: torch.Tensor) -> torch.Tensor:
+    """A tensor that may be trained on, also where it was made in inference mode."""
+    return tensor.clone() if tensor.is_inference() else tensor
+
+
 def _batches(feed: Feed, inputs: Sequence[str], link: Link, size: int, network: torch.nn.Module, device: torch.device) -> Batches:
-    tensors = [feed.sources[name].tensor().to(device) for name in inputs]
+    tensors = [_plain(feed.sources[name].tensor()).to(device) for name in inputs]
     spoiled = any(getattr(module, "inplace", False) for module in network.modules())
     return Batches(tensors, link.target(feed.task).to(device), size, spoiled)

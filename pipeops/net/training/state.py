@@ -10,6 +10,7 @@ import torch
 
 from pipeops.net.network.compile import compile_network, from_topology, topology
 from pipeops.net.network.descriptor import Symbol
+from pipeops.net.training.machine import seeded
 from pipeops.net.training.summary import Summary, summarize
 from pipeops.saving import saved_as
 
@@ -47,7 +48,7 @@ def _to_plain(state: TorchState) -> dict[str, Any]:
 
 def _from_plain(plain: dict[str, Any]) -> TorchState:
     symbol = from_topology(plain["symbol"])
-    with torch.random.fork_rng(devices=[]):
+    with seeded(plain["seed"], torch.device("cpu")):
         network = compile_network(symbol)
     network.load_state_dict(plain["network"])
     made: dict[str, Any] = {"network": network.eval(), "symbol": symbol}

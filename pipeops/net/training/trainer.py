@@ -46,6 +46,8 @@ class Trainer:
         self.ctx, self.epochs, self.link, self.valid, self.eval_freq = ctx, epochs, link, valid, eval_freq
         self.positives = positives
         self.stages = stages_of(callbacks)
+        self.modes: list[tuple[torch.nn.Module, bool]] = []
+        self.scored: list[tuple[int, int]] | None = None
         ctx.stepper.watch(ctx)
 
     def run(self) -> None:
@@ -62,9 +64,11 @@ class Trainer:
             self.exit()
 
     def begin(self) -> None:
-        """Before the first epoch."""
+        """Before the first epoch. Which modules are in training mode then is what every epoch begins with."""
+        for module in trained_modules(self.ctx):
+            module.train()
         self._call("on_begin")
-        self.ctx.network.train()
+        self.modes = modes_of(self.ctx)
 
     @property
     def goes_on(self) -> bool:
@@ -84,13 +88,17 @@ class Trainer:
     def begin_epoch(self) -> None:
         """Before the first batch of an epoch."""
         self.ctx.epoch += 1
+        self.scored = None
+        put_back(self.modes)
         self._call("on_epoch_begin")
 
     def end_epoch(self, losses: Sequence[float], outputs: Sequence[torch.Tensor] | None, rows: torch.Tensor | None) -> None:
         """After the last batch: a loss for each, the outputs where they are wanted, and whose rows they are (None: in order)."""
         ctx = self.ctx
         _refuse_non_finite(losses, ctx)
-        ctx.last_scores_train = self._train_scores(losses, outputs, rows) if self.evaluates else {}
+        ctx.evaluated = self.evaluates
+        ctx.mean_loss = float(np.average(losses, weights=self.epochs.sizes))
+        ctx.last_scores_train = self._train_scores(outputs, rows) if self.evaluates else {}
         ctx.batches_without_positives = _without(self.positives, rows, self.epochs.sizes) if self.evaluates else None
         self._call("on_before_valid")
         ctx.last_scores_valid = {}
@@ -100,8 +108,10 @@ class Trainer:
         self._call("on_epoch_end")
 
     def end(self) -> None:
-        """After the last epoch."""
+        """After the last epoch. The scores that are kept are those of the weights that are kept."""
         self._call("on_end")
+        if self.valid is not None and self.scored != versions(self.ctx.network):
+            self.ctx.last_scores_valid = self._valid_scores(self.valid)
 
     def exit(self) -> None:
         """At the very end, in any case."""
@@ -148,14 +158,11 @@ class Trainer:
                 call(ctx)
         return losses
 
-    def _train_scores(
-        self, losses: Sequence[float], outputs: Sequence[torch.Tensor] | None, rows: torch.Tensor | None
-    ) -> dict[str, float]:
+    def _train_scores(self, outputs: Sequence[torch.Tensor] | None, rows: torch.Tensor | None) -> dict[str, float]:
         """Scores of what the network put out while it was trained; of the loss, its mean over rows."""
-        ctx, sizes = self.ctx, self.epochs.sizes
+        ctx = self.ctx
         prediction = None if outputs is None else self._seen(torch.cat(list(outputs)).cpu(), rows)
-        loss = float(np.average(losses, weights=sizes))
-        return {m.id: m.score(prediction, task=ctx.task, loss=loss) for m in ctx.measures_train}
+        return {m.id: m.score(prediction, task=ctx.task, loss=ctx.mean_loss) for m in ctx.measures_train}
 
     def _seen(self, output: torch.Tensor, rows: torch.Tensor | None) -> Any:
         """The labelled table of the rows that the network was trained on."""
@@ -168,8 +175,9 @@ class Trainer:
         return prediction if len(rows) == task.nrow else prediction.take(torch.unique(rows).numpy())
 
     def _valid_scores(self, valid: Validation) -> dict[str, float]:
-        ctx, several = self.ctx, list[torch.Tensor]()
-        ctx.network.eval()
+        ctx, several, modes = self.ctx, list[torch.Tensor](), modes_of(self.ctx)
+        for module in trained_modules(ctx):
+            module.eval()
         with torch.no_grad():
             for ctx.x, ctx.y in valid.batches.ordered():
                 self._call("on_batch_valid_begin")
@@ -179,9 +187,31 @@ class Trainer:
             output = torch.cat(several)
             asked = any("loss" in m.needs for m in ctx.measures_valid)
             loss = _value(ctx.loss, output, valid.batches.tensors[-1]) if asked else None
-        ctx.network.train()
+        put_back(modes)
+        self.scored = versions(ctx.network)
         prediction = self.link.predict(output.cpu(), valid.task, with_prob=True)
         return {m.id: m.score(prediction, task=valid.task, loss=loss) for m in ctx.measures_valid}
+
+
+def trained_modules(ctx: Context) -> list[torch.nn.Module]:
+    """The network, and the loss where it is a module."""
+    return [ctx.network, ctx.loss] if isinstance(ctx.loss, torch.nn.Module) else [ctx.network]
+
+
+def modes_of(ctx: Context) -> list[tuple[torch.nn.Module, bool]]:
+    """Every module of the network and the loss, and whether it is in training mode."""
+    return [(module, module.training) for whole in trained_modules(ctx) for module in whole.modules()]
+
+
+def put_back(modes: Sequence[tuple[torch.nn.Module, bool]]) -> None:
+    """Every module in the mode that it was in."""
+    for module, training in modes:
+        module.training = training
+
+
+def versions(network: torch.nn.Module) -> list[tuple[int, int]]:
+    """What changes when a weight does: which memory it is, and how often that was written to."""
+    return [(t.data_ptr(), t._version) for t in (*network.parameters(), *network.buffers())]
 
 
 def _callable(thing: Any) -> Callable[..., Any]:

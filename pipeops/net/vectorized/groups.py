@@ -142,6 +142,8 @@ def stackable(job: Job) -> bool:
     trainer, network = job.trainer, job.network
     if any(trainer.stages[stage] for stage in IN_LOOP) or type(trainer.ctx.stepper).watch is not Stepper.watch:
         return False
+    if isinstance(trainer.ctx.loss, torch.nn.Module) and any(True for _ in trainer.ctx.loss.parameters()):
+        return False
     tied = len(list(network.parameters())) < len(list(network.named_parameters(remove_duplicate=False)))
     return not tied and not any(map(_has_hooks, network.modules())) and _worth_it(job) and not _amplifies(job)
 
