@@ -98,7 +98,8 @@ def test_the_mode_of_the_network_and_its_statistics_stay():
     right, mean = made.predict(TASK).prob, made.network.batch_norm1d.running_mean.clone()
     made.network.dropout.train()
     assert np.array_equal(made.predict(TASK).prob, right)
-    assert made.network.dropout.training and not made.network.batch_norm1d.training
+    assert made.network.dropout.training
+    assert not made.network.batch_norm1d.training
     assert torch.equal(made.network.batch_norm1d.running_mean, mean)
 
 

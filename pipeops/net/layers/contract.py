@@ -71,7 +71,7 @@ def check_rule(key: str) -> None:
         return
     arguments = node.arguments(symbol)
     said = node.row.rule(symbol.shape, arguments, key)
-    ((seen, _),) = traced(lambda: node.row.wraps(**arguments), [(symbol.shape, symbol.dtype)], key)
+    seen, _ = traced(lambda: node.row.wraps(**arguments), [(symbol.shape, symbol.dtype)], key)
     assert said == seen, f"{key}: its rule says {text(said)}, the meta device {text(seen)}"
 
 

@@ -49,5 +49,5 @@ class Fn(NetworkNode):
     def extend(self, inputs: Sequence[Symbol], task: Task | None) -> Symbol:
         (symbol,) = inputs
         arguments = {"fn": self.fn, "arguments": self.arguments}
-        ((shape, dtype),) = traced(lambda: Call(**arguments), [(symbol.shape, symbol.dtype)], self.id)
+        shape, dtype = traced(lambda: Call(**arguments), [(symbol.shape, symbol.dtype)], self.id)
         return self.symbol(inputs, arguments, shape, dtype)

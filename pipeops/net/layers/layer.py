@@ -20,7 +20,7 @@ from pipeops.graph.pipeop import Channel, check_fields, operator
 from pipeops.net.layers.signature import Bounds, hyperparameter, visible
 from pipeops.net.network.descriptor import Shape, Symbol
 from pipeops.net.network.node import NetworkNode
-from pipeops.net.network.shape import DIMENSIONS, RULES, Rule, check_rank, check_type, text, traced
+from pipeops.net.network.shape import DIMENSIONS, RULES, Rule, check_rank, check_type, text, traced_values
 from pipeops.params import hyperparameters
 from pipeops.registry import Row
 from pipeops.shorthand import nn
@@ -150,7 +150,7 @@ class Layer(NetworkNode):
         if row.rule is not None:
             (symbol,) = inputs
             return [(row.rule(symbol.shape, arguments, self.id), symbol.dtype if row.takes is None else torch.float32)]
-        return traced(lambda: row.wraps(**arguments), [(s.shape, s.dtype) for s in inputs], self.id, len(row.outs))
+        return traced_values(lambda: row.wraps(**arguments), [(s.shape, s.dtype) for s in inputs], self.id, len(row.outs))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return restore, (self.row, {a.name: getattr(self, a.name) for a in attrs.fields(type(self))})

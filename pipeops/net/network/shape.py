@@ -196,7 +196,14 @@ def concatenated(shapes: Sequence[Shape], dim: int, who: str) -> Shape:
 
 
 def traced(
-    build: Callable[[], torch.nn.Module], inputs: Sequence[tuple[Shape, torch.dtype]], who: str, outputs: int = 1
+    build: Callable[[], torch.nn.Module], inputs: Sequence[tuple[Shape, torch.dtype]], who: str
+) -> tuple[Shape, torch.dtype]:
+    """Shape and type of what a module answers that answers one value: see `traced_values`."""
+    return traced_values(build, inputs, who, 1)[0]
+
+
+def traced_values(
+    build: Callable[[], torch.nn.Module], inputs: Sequence[tuple[Shape, torch.dtype]], who: str, outputs: int
 ) -> Sequence[tuple[Shape, torch.dtype]]:
     """Shape and type of each value that a module answers, by running it without data for several sizes of unknown dimensions.
 
