@@ -39,7 +39,7 @@ class Fresh:
 
     def ask(self, node: bytes, trials: bytes) -> Report | str:
         """The report on a pickled node with its pickled list of (task, state), or the error that stopped it, as text."""
-        if self._process is None or self._process.poll() is not None:
+        if self._process is None:
             self._process = self._start()
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -52,16 +52,16 @@ class Fresh:
         """Stop the process, which is not as it was; the next question starts another."""
         if self._process is not None:
             self._process.kill()
-            self._process.wait()
+            self._process.communicate()
+            self._process = None
 
     def _start(self) -> subprocess.Popen[bytes]:
         import atexit
         import json
 
         command = [sys.executable, "-c", PROGRAM, json.dumps(sys.path)]
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=ENVIRONMENT)
-        atexit.register(process.kill)
-        return process
+        atexit.register(self.end)
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=ENVIRONMENT)
 
 
 FRESH = Fresh()

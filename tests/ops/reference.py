@@ -60,7 +60,8 @@ def operator(call: str, train: dict[str, Any]) -> Any:
     if "function(" in text or "~" in text or "lrn(" in text or "$new" in text or re.search(r"selector_(non_|positive)", text):
         pytest.skip("the call holds R code")
     text = re.sub(r"\bc\(", "vector(", text)
-    return eval(text, {"po": po, "vector": lambda *values: list(values), **_selectors(train)})
+    functions = {"mean": lambda row: row.mean(), "range": lambda row: [row.min(), row.max()]}
+    return eval(text, {"po": po, "vector": lambda *values: list(values), **functions, **_selectors(train)})
 
 
 def _selectors(train: dict[str, Any]) -> dict[str, Callable[..., Any]]:

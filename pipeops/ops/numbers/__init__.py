@@ -1,0 +1,1 @@
+"""Operators on numbers: one file for each family; they are reached through `po`."""

@@ -1,0 +1,216 @@
+"""Numbers as fewer or other numbers by a matrix: pca, ica, nmf, randomprojection.
+
+Each learns a matrix from the affected columns at once; applying it is one product. Neighbours: `manifold` does the same without
+a matrix; `rowwise` treats rows alone.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeops.data.columns import new_frame, number_arrays
+from pipeops.errors import DataError, TrainingError, listing
+from pipeops.ops.base import Frame, Preprocess, Series, operator
+from pipeops.params import choice, flag, integer, real
+from pipeops.shorthand import po
+
+Matrix = npt.NDArray[np.float64]
+
+
+def matrix_of(frame: Frame) -> Matrix:
+    """All columns as a float64 matrix; missing values are NaN."""
+    return np.column_stack([np.asarray(c, dtype=np.float64) for c in number_arrays(frame, frame.columns)])
+
+
+@operator
+class Embed(Preprocess):
+    """Base of operators that replace numeric columns by new ones, `<prefix>1`, `<prefix>2`, ….
+
+    Missing and infinite values are refused in training; in prediction they make the new values of their row missing. From
+    fewer than two rows nothing is learnt: there are no new columns.
+    """
+
+    kinds: ClassVar[tuple[str, ...]] = ("numeric",)
+    prefix: ClassVar[str] = "V"
+
+    @abstractmethod
+    def learn(self, x: Matrix, names: list[str]) -> dict[str, Any]:
+        """What is learnt from a matrix of two rows or more, with "size", the number of new columns."""
+
+    @abstractmethod
+    def embed(self, x: Matrix, learnt: dict[str, Any]) -> Matrix:
+        """The new values of rows without missing ones."""
+
+    def fit(self, frame: Frame, target: Series | None) -> dict[str, Any]:
+        x = matrix_of(frame)
+        holed = [name for name, good in zip(frame.columns, np.isfinite(x.T), strict=True) if not good.all()]
+        if holed:
+            raise DataError(
+                f"{self.id}: missing or infinite values in {listing(holed)}; impute them first, for example with "
+                'po("imputemean"), or leave the columns out with affect_columns.'
+            )
+        return self.learn(x, frame.columns) if len(x) > 1 else {"size": 0}
+
+    def apply(self, frame: Frame, state: dict[str, Any]) -> Frame:
+        x = matrix_of(frame)
+        good = np.isfinite(x).all(axis=1)
+        made = np.full((len(x), state["size"]), np.nan)
+        if state["size"] and good.any():
+            made[good] = self.embed(x[good], state)
+        columns = {f"{self.prefix}{j + 1}": made[:, j] for j in range(state["size"])}
+        return new_frame(columns, like=frame) if columns else frame.select()
+
+    def guarded(self, action: Callable[[], Any]) -> Any:
+        """scikit-learn's own errors, told as ours."""
+        try:
+            return action()
+        except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
+            raise TrainingError(f"{self.id}: scikit-learn could not fit: {error}") from error
+
+
+@operator
+class Project(Embed):
+    """Base of operators that subtract a center, divide by a scale and multiply by a matrix."""
+
+    def embed(self, x: Matrix, learnt: dict[str, Any]) -> Matrix:
+        return (x - learnt["center"]) / learnt["scale"] @ learnt["matrix"]
+
+
+def _projection(matrix: Any, center: Any = 0.0, scale: Any = 1.0) -> dict[str, Any]:
+    return {"size": matrix.shape[1], "matrix": matrix, "center": center, "scale": scale}
+
+
+@po.add("pca")
+@operator
+class PCA(Project):
+    """Replace numeric columns by their principal components `PC1`, `PC2`, …; (n, p) -> (n, min(n, p)) (Hotelling 1933).
+
+    center: subtract the means. scale_: divide by the standard deviations; a constant column is refused. rank_: at most so many
+    components. The sign of a component means nothing.
+
+    >>> from pipeops import as_task_regr, po
+    >>> task = as_task_regr({"a": [1.0, 2.0, 3.0], "b": [2.0, 4.0, 6.0], "y": [0, 0, 1]}, target="y")
+    >>> abs(po("pca", rank_=1).train([task])[0][0].matrix(dtype="float64").ravel().round(3)).tolist()
+    [2.236, 0.0, 2.236]
+    """
+
+    prefix: ClassVar[str] = "PC"
+
+    center: bool = flag(True)
+    scale_: bool = flag(False)
+    rank_: int | None = integer(1, default=None)
+
+    def learn(self, x: Matrix, names: list[str]) -> dict[str, Any]:
+        center = x.mean(axis=0) if self.center else np.zeros(x.shape[1])
+        scale = np.sqrt(((x - center) ** 2).sum(axis=0) / (len(x) - 1)) if self.scale_ else np.ones(x.shape[1])
+        flat = [name for name, s in zip(names, scale, strict=True) if not s > 0]
+        if flat:
+            raise DataError(f'{self.id}: {listing(flat)} cannot be scaled; remove constants with po("removeconstants").')
+        turned = np.linalg.svd((x - center) / scale, full_matrices=False)[2].T
+        return _projection(turned[:, : self.rank_], center, scale)
+
+
+@po.add("ica")
+@operator
+class ICA(Project):
+    """Replace numeric columns by independent components `V1`, `V2`, …; (n, p) -> (n, n_comp) (Hyvarinen and Oja 2000).
+
+    n_comp: how many, all when None. alg_typ: all at once or one after another. fun, alpha: the measure of non-normality.
+    maxit, tol: when to stop. seed: where the search begins. By scikit-learn's FastICA.
+
+    >>> from pipeops import po, tsk
+    >>> po("ica", n_comp=2, seed=1).train([tsk("iris")])[0][0].feature_names
+    ['V1', 'V2']
+    """
+
+    example: ClassVar[Any] = {"affect_columns": ["a", "b"], "maxit": 2000, "n_comp": 2, "tol": 0.01}
+
+    n_comp: int | None = integer(1, default=None)
+    alg_typ: str = choice("parallel", "deflation", default="parallel")
+    fun: str = choice("logcosh", "exp", default="logcosh")
+    alpha: float = real(1, 2, default=1.0)
+    maxit: int = integer(1, default=200)
+    tol: float = real(0, default=1e-4)
+    seed: int = integer(0, default=0)
+
+    def learn(self, x: Matrix, names: list[str]) -> dict[str, Any]:
+        from sklearn.decomposition import FastICA
+
+        model = FastICA(
+            self.n_comp,
+            algorithm=self.alg_typ,
+            fun=self.fun,
+            fun_args={"alpha": self.alpha} if self.fun == "logcosh" else None,
+            max_iter=self.maxit,
+            tol=self.tol,
+            random_state=self.seed,
+            whiten="unit-variance",
+        )
+        self.guarded(lambda: model.fit(x))
+        return _projection(np.asarray(model.components_).T, np.asarray(model.mean_))
+
+
+@po.add("nmf")
+@operator
+class NMF(Project):
+    """Replace numeric columns without negative values by `NMF1`, …, the weights of their non-negative parts (Lee and Seung 1999).
+
+    rank: how many parts. seed: where the search begins. The new values are the columns times the pseudo-inverse of the parts that
+    scikit-learn's NMF finds, in training and in prediction alike.
+
+    >>> from pipeops import po, tsk
+    >>> po("nmf", rank=2).train([tsk("iris")])[0][0].feature_names
+    ['NMF1', 'NMF2']
+    """
+
+    prefix: ClassVar[str] = "NMF"
+    example: ClassVar[Any] = {"affect_columns": ["b", "c"]}
+
+    rank: int = integer(1, default=2)
+    seed: int = integer(0, default=0)
+
+    def learn(self, x: Matrix, names: list[str]) -> dict[str, Any]:
+        from sklearn.decomposition import NMF as Model  # noqa: N811
+
+        if (x < 0).any():
+            negative = [name for name, low in zip(names, x.min(axis=0), strict=True) if low < 0]
+            raise DataError(f'{self.id}: negative values in {listing(negative)}; use po("scalerange") first.')
+        model = Model(min(self.rank, *x.shape), init="nndsvda", random_state=self.seed, max_iter=1000, tol=1e-4)
+        self.guarded(lambda: quietly(lambda: model.fit(x)))
+        return _projection(np.linalg.pinv(np.asarray(model.components_)))
+
+
+def quietly(action: Callable[[], Any]) -> Any:
+    """Without scikit-learn's warnings: that last digits may still change, that parts of the data had to be joined."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return action()
+
+
+@po.add("randomprojection")
+@operator
+class RandomProjection(Project):
+    """Replace numeric columns by random combinations `PR1`, `PR2`, …; (n, p) -> (n, rank) (Johnson and Lindenstrauss 1984).
+
+    rank: how many. seed: which ones; the directions are orthogonal and of length 1 where rank is at most p.
+
+    >>> from pipeops import po, tsk
+    >>> po("randomprojection", rank=2, seed=1).train([tsk("iris")])[0][0].feature_names
+    ['PR1', 'PR2']
+    """
+
+    prefix: ClassVar[str] = "PR"
+    example: ClassVar[Any] = {"rank": 2}
+
+    rank: int = integer(1, default=1)
+    seed: int = integer(0, default=0)
+
+    def learn(self, x: Matrix, names: list[str]) -> dict[str, Any]:
+        drawn = np.random.default_rng(self.seed).normal(size=(x.shape[1], self.rank))
+        q, r = np.linalg.qr(drawn) if self.rank <= x.shape[1] else (drawn / np.linalg.norm(drawn, axis=0), np.eye(self.rank))
+        return _projection(q * np.where(np.diag(r) < 0, -1.0, 1.0))

@@ -1,0 +1,102 @@
+"""Operators on each row of the numeric columns: spatialsign, rowapply.
+
+Neighbours: `project` multiplies all rows by a matrix.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from pipeops.data.columns import new_frame
+from pipeops.errors import ConfigError, DataError
+from pipeops.ops.base import Frame, Preprocess, Series, operator
+from pipeops.ops.numbers.project import Matrix, matrix_of
+from pipeops.params import anything, real
+from pipeops.shorthand import po
+
+
+@po.add("spatialsign")
+@operator
+class SpatialSign(Preprocess):
+    """Divide the numbers of each row by their norm, so that all rows have the same one.
+
+    length: the norm that rows get. norm: which one, `(sum |x|^norm)^(1/norm)`; `float("inf")` the largest absolute value. A row
+    of zeros stays one; a missing value makes its row missing.
+
+    >>> from pipeops import as_task_regr, po
+    >>> task = as_task_regr({"a": [3.0, 0.0], "b": [4.0, 0.0], "y": [0, 1]}, target="y")
+    >>> po("spatialsign").train([task])[0][0].matrix(dtype="float64").tolist()
+    [[0.6, 0.8], [0.0, 0.0]]
+    """
+
+    kinds: ClassVar[tuple[str, ...]] = ("numeric",)
+
+    length: float = real(0, default=1.0)
+    norm: float = real(0, default=2.0)
+
+    def apply(self, frame: Frame, state: Any) -> Frame:
+        x = matrix_of(frame)
+        sizes = _norms(np.abs(x), self.norm)
+        made = x / np.where(sizes == 0, 1.0, sizes)[:, None] * self.length
+        made[np.isnan(x).any(axis=1)] = np.nan
+        return new_frame({name: made[:, j] for j, name in enumerate(frame.columns)}, like=frame)
+
+
+def _norms(x: Matrix, norm: float) -> Matrix:
+    """The norm of each row of a matrix without negative values; divided by its largest value first, so that nothing overflows."""
+    largest = x.max(axis=1, initial=0)
+    if np.isinf(norm):
+        return largest
+    if norm == 0:  # the limit: more than one number that is not 0 makes the norm infinite
+        return np.where((x != 0).sum(axis=1) > 1, np.inf, largest)
+    shares = x / np.where(largest > 0, largest, 1.0)[:, None]
+    return largest * (shares**norm).sum(axis=1) ** (1 / norm)
+
+
+@po.add("rowapply")
+@operator
+class RowApply(Preprocess):
+    """Replace numeric columns by what a function answers for each row, in training and in prediction alike.
+
+    applicator: takes a row as a float64 array (missing is NaN) and answers a number, numbers, or a dictionary of numbers by name.
+    col_prefix: stands with a dot before the new columns' names, which are the dictionary's, else `V1`, `V2`, ….
+
+    >>> from pipeops import as_task_regr, po
+    >>> task = as_task_regr({"a": [3.0, 0.0], "b": [4.0, 2.0], "y": [0, 1]}, target="y")
+    >>> made = po("rowapply", applicator=lambda row: {"total": row.sum()}).train([task])[0][0]
+    >>> made.data()["total"].to_list()
+    [7.0, 2.0]
+    """
+
+    kinds: ClassVar[tuple[str, ...]] = ("numeric",)
+
+    applicator: Callable[[Any], Any] | None = anything(None)
+    col_prefix: str = anything("")
+
+    def __attrs_post_init__(self) -> None:
+        if self.applicator is not None and not callable(self.applicator):
+            raise ConfigError(f"{self.id}: 'applicator' must be a function of a row, got {self.applicator!r}.")
+        if not isinstance(self.col_prefix, str):
+            raise ConfigError(f"{self.id}: 'col_prefix' must be a text, got {self.col_prefix!r}.")
+
+    def fit(self, frame: Frame, target: Series | None) -> list[str]:
+        return list(self._applied(matrix_of(frame[:1])[0])) if len(frame) else []
+
+    def apply(self, frame: Frame, state: list[str]) -> Frame:
+        made = np.full((len(frame), len(state)), np.nan)
+        for k, row in enumerate(matrix_of(frame)) if state else ():
+            found = self._applied(row)
+            if list(found) != state:
+                raise DataError(f"{self.id}: the applicator answers {list(found)} for one row, {state} for another.")
+            made[k] = list(found.values())
+        return new_frame({name: made[:, j] for j, name in enumerate(state)}, like=frame) if state else frame.select()
+
+    def _applied(self, row: Any) -> dict[str, float]:
+        made = row if self.applicator is None else self.applicator(row)
+        named = made if isinstance(made, Mapping) else {f"V{j + 1}": v for j, v in enumerate(np.atleast_1d(made))}
+        prefix = f"{self.col_prefix}." if self.col_prefix else ""
+        try:
+            return {f"{prefix}{name}": float(value) for name, value in named.items()}
+        except (TypeError, ValueError):
+            raise DataError(f"{self.id}: the applicator must answer numbers, got {made!r}.") from None
