@@ -31,18 +31,27 @@ def positions_of(rows: Any, ids: IntArray | None, nrow: int, task_id: str) -> In
 
     `ids` are the ids of the rows in use, None when they are 0 to `nrow` - 1; an id that occurs more than once is its first row.
     """
-    wanted = np.asarray(rows)
-    if wanted.dtype == object and wanted.size and all(isinstance(v, bool | np.bool_) for v in wanted.flat):
-        wanted = wanted.astype(bool)
+    wanted = row_choice(rows, nrow, f"filter: the task '{task_id}'")
     if wanted.dtype == bool:
-        if wanted.shape != (nrow,):
-            raise DataError(f"filter: booleans of shape {wanted.shape} for the {nrow} rows of the task '{task_id}'.")
         return np.flatnonzero(wanted)
     if wanted.size == 0:
         return np.empty(0, dtype=np.int64)
     if wanted.ndim != 1 or wanted.dtype.kind not in "iu":
         raise DataError(f"filter: rows are row ids or one boolean for each row, got {wanted.dtype} of shape {wanted.shape}.")
     return _find(wanted.astype(np.int64), ids, nrow, task_id)
+
+
+def row_choice(rows: Any, nrow: int, who: str) -> npt.NDArray[Any]:
+    """Row ids or a mask as an array; a mask is bool whatever held it, has a value for each row and none missing."""
+    wanted = np.asarray(rows)
+    kinds = {type(v).__name__ for v in wanted.ravel()} if wanted.dtype == object else set[str]()
+    if kinds & {"bool", "bool_"} and kinds <= {"bool", "bool_"}:
+        wanted = wanted.astype(bool)
+    elif kinds & {"bool", "bool_"}:
+        raise DataError(f"{who}: a mask holds True or False for each row, none of them missing, got {listing(sorted(kinds))}.")
+    if wanted.dtype == bool and wanted.shape != (nrow,):
+        raise DataError(f"{who}: booleans of shape {wanted.shape} for {nrow} rows.")
+    return wanted
 
 
 def _find(wanted: IntArray, ids: IntArray | None, nrow: int, task_id: str) -> IntArray:

@@ -142,6 +142,12 @@ class GraphLearner(Learner):
         """The validation measures of the weights that were kept, by key."""
         return self._of_model("internal_valid_scores")
 
+    @property
+    def oob_error(self) -> float:
+        """The out-of-bag error of the learner in the graph; NaN where it has none."""
+        models: list[Any] = [getattr(state, "model", None) for state in self._trained().model.values()]
+        return next((model.oob_error for model in reversed(models) if hasattr(model, "oob_error")), float("nan"))
+
     def plot_history(self, ax: Any = None, measures: Any = None) -> Any:
         """Draw the scores of the epochs (extra `plot`) and return the axes; measures: an id or a list, all by default."""
         return plot_history(self._of_model("history"), self.best_epoch, ax, measures)

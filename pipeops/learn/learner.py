@@ -117,6 +117,7 @@ class Learner(Closed, Parameterized, ABC):
         start = time.perf_counter()
         try:
             self._check(task)
+            self._check_weights(task)
             self.params.refuse_tokens()
             model = self._train(task, valid)
             if isinstance(model, Generator):
@@ -185,6 +186,11 @@ class Learner(Closed, Parameterized, ABC):
             )
         if self.task_type is not None and task.task_type != self.task_type:
             raise DataError(f"{self.id}: is a {self.task_type} learner, the task '{task.id}' is of type {task.task_type}.")
+
+    def _check_weights(self, task: Task) -> None:
+        weights = task.weights()
+        if weights is not None and len(weights) and not weights.any():
+            raise DataError(f"{self.id}: the weights in '{task.roles['weight'][0]}' of the task '{task.id}' are all 0.")
 
     def __repr__(self) -> str:
         trained = "trained" if self.is_trained else "not trained"

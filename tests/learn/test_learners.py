@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 import pytest
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from pipeops import as_learner, as_task_classif, as_task_regr, load_learner, lrn, po, tsk
+from pipeops import as_learner, as_task_classif, as_task_regr, load_learner, lrn, msr, po, tsk
 from pipeops.errors import (
     CompositionError,
     ConfigError,
@@ -294,3 +294,80 @@ def test_clones_share_nothing(iris):
     assert learner.is_trained
     assert learner.params["scale.center"] is True
     assert not copy.is_trained
+
+
+class Strange(ClassifierMixin, BaseEstimator):
+    """Answers the same probabilities, and perhaps a label, whatever comes."""
+
+    def __init__(self, row=(0.5, 0.5), label=None):
+        self.row, self.label = row, label
+
+    def fit(self, x, y):
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict_proba(self, x):
+        return np.tile(self.row, (len(x), 1))
+
+    def predict(self, x):
+        return np.array([self.label] * len(x))
+
+
+@pytest.mark.parametrize("row", [(1.3, 1.4), (-0.5, 1.5), (0.2, 0.3), (1.0,)])
+def test_probabilities_that_are_none_are_refused_by_name(row):
+    task = as_task_classif({"x": np.arange(4.0), "y": ["a", "b"] * 2}, target="y")
+    learner = as_learner(Strange(row), id="strange")
+    learner.predict_type = "prob"
+    with pytest.raises(TrainingError, match="strange: .*prob"):
+        learner.train(task).predict(task)
+    with pytest.raises(TrainingError, match="strange: .*'c', which is no class"):
+        as_learner(Strange(label="c"), id="strange").train(task).predict(task)
+
+
+def test_probabilities_that_an_estimator_does_not_know_are_missing():
+    task = as_task_classif({"x": np.arange(4.0), "y": ["a", "b"] * 2}, target="y")
+    learner = as_learner(Strange((np.nan, np.nan)), id="strange")
+    learner.predict_type = "prob"
+    assert learner.train(task).predict(task).missing.tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.filterwarnings("ignore:Some inputs do not have OOB scores")
+@pytest.mark.parametrize("key", ["classif", "regr"])
+def test_out_of_bag_errors_are_the_estimators_own(key):
+    task = tsk("iris") if key == "classif" else as_task_regr({"x": np.arange(60.0), "y": np.arange(60.0)}, target="y")
+    forest = lrn(f"{key}.random_forest", n_estimators=60, oob_score=True, random_state=1).train(task)
+    assert msr("oob_error").score(learner=forest) == 1 - forest.model.estimator.oob_score_
+    graph = as_learner(po("scale") >> lrn(f"{key}.random_forest", n_estimators=60, oob_score=True, random_state=1)).train(task)
+    assert 0 < msr("oob_error").score(learner=graph) < 1
+    with pytest.warns(UserWarning, match="does not have it"):
+        assert np.isnan(msr("oob_error").score(learner=lrn(f"{key}.random_forest", n_estimators=2).train(task)))
+
+
+WEIGHTED = [
+    lrn("regr.lm", predict_type="se"),
+    lrn("regr.tree", min_samples_leaf=3),
+    lrn("regr.featureless", robust=True),
+    lrn("regr.featureless", predict_type="se"),
+]
+
+
+@pytest.mark.parametrize("learner", WEIGHTED, ids=repr)
+def test_rows_of_weight_0_count_for_nothing(learner):
+    rng = np.random.default_rng(0)
+    columns = {"x": rng.normal(size=14), "y": rng.normal(size=14), "w": np.repeat([1.0, 0.0], 7)}
+    task = as_task_regr(columns, target="y").with_roles(weight="w")
+    given = learner.clone().train(task).predict(task)
+    right = learner.clone().train(task.filter(np.arange(7))).predict(task)
+    np.testing.assert_array_equal(given.response, right.response)
+    if learner.predict_type == "se":
+        np.testing.assert_array_equal(given.se, right.se)
+
+
+@pytest.mark.parametrize("weights", [[1.0, np.inf, 1.0, 1.0], [0.0] * 4])
+@pytest.mark.parametrize("key", ["classif.featureless", "classif.tree"])
+def test_useless_weights_are_refused_with_their_column(key, weights):
+    columns = {"x": np.arange(4.0), "w": weights, "y": ["a", "b"] * 2}
+    learners = [lrn(key), as_learner(po("nop") >> lrn(key))]
+    for learner in learners:
+        with pytest.raises(DataError, match="'w'"):
+            learner.train(as_task_classif(columns, target="y").with_roles(weight="w"))

@@ -176,7 +176,7 @@ def test_aum():
         ("classif.prauc", "bb", None),
         ("classif.aum", "bb", None),
         ("classif.mauc_mu", "aa", None),
-        ("classif.fbeta", "ab", "ba"),
+        ("classif.fbeta", "ab", "bb"),
         ("classif.fbeta", "bb", "bb"),
         ("classif.tpr", "bb", "ab"),
         ("classif.fpr", "aa", "ab"),
@@ -266,6 +266,33 @@ BAD_SCORES = [
     (lambda p: measure("my", 3, minimize=True), "needs a function"),
     (lambda p: measure("my", len, minimize=True, predict_type="se"), "predict_type"),
 ]
+
+
+@pytest.mark.parametrize("beta", [0.5, 1, 2])
+def test_fbeta_is_0_where_precision_and_recall_are_defined_and_0(beta):
+    truth, response = list("pnnp"), list("npnn")
+    found = PredictionClassif(truth=truth, response=response, class_names=["p", "n"]).score(msr("classif.fbeta", beta=beta))
+    assert found == skm.fbeta_score(truth, response, pos_label="p", beta=beta) == 0
+
+
+def test_a_missing_or_infinite_response_is_refused():
+    for prediction in (
+        PredictionRegr(truth=[1.0, 2.0], response=[np.inf, 1.0]),
+        PredictionRegr(truth=[1.0, 2.0], response=[np.nan, 1.0]),
+        PredictionClassif(truth=["a", "b"], response=["a", None]),
+    ):
+        one = msr(prediction.default_measure)
+        with pytest.raises(DataError, match="response of 1 of 2 rows is missing"):
+            prediction.score(one)
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA, pd.NaT])
+def test_rows_without_a_group_are_one_group(missing):
+    prediction = PredictionRegr(truth=[1.0, 2.0, 3.0], response=[1.0, 3.0, 5.0])
+    for label in ("u", 1.0, pd.Timestamp("2020-01-01")):
+        by = pd.Series([label, missing, missing], dtype=object)
+        scores = prediction.score("regr.mse", by=by)
+        assert (scores["n"].to_list(), scores["regr.mse"].to_list()) == ([1, 2], [0.0, 2.5])
 
 
 @pytest.mark.parametrize(("attempt", "message"), BAD_SCORES)

@@ -330,6 +330,54 @@ def test_probabilities_that_a_network_made_nan_are_missing():
         prediction.score("classif.auc")
 
 
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, pa.table, dict], ids=["pandas", "polars", "pyarrow", "dict"])
+@pytest.mark.parametrize("names", [("yes", "no"), ("no", "yes"), ("prob.yes", "prob.no")])
+def test_labelled_probabilities_go_by_their_labels(make, names):
+    yes = np.array([0.1, 0.4, 0.6, 0.9])
+    columns = {name: yes if name.endswith("yes") else 1 - yes for name in names}
+    for labels in ({"truth": ["no", "no", "yes", "yes"]}, {"class_names": ["yes", "no"]}, {}):
+        prediction = PredictionClassif(prob=make(columns), **labels)
+        assert prediction.prob[:, prediction.class_names.index("yes")].tolist() == yes.tolist()
+    with pytest.raises(DataError, match="'maybe', which is no class"):
+        PredictionClassif(prob=make({"maybe": yes, "no": 1 - yes}), truth=["no", "yes", "no", "yes"])
+    with pytest.raises(DataError, match="one column for each"):
+        PredictionClassif(prob=make({"a": yes, "no": 1 - yes}), class_names=["a", "b", "no"])
+
+
+def test_one_labelled_column_is_that_of_its_class():
+    for prob in (pd.Series([0.25], name="no"), pd.DataFrame({"no": [0.25]}), pl.Series("no", [0.25])):
+        assert PredictionClassif(prob=prob, class_names=["yes", "no"]).prob.tolist() == [[0.75, 0.25]]
+    assert PredictionClassif(prob=pd.Series([0.25]), class_names=["yes", "no"]).prob.tolist() == [[0.25, 0.75]]
+    frame = pd.DataFrame({0: [0.9], 1: [0.1]})
+    assert PredictionClassif(truth=[0], prob=frame, class_names=[1, 0]).prob.tolist() == [[0.1, 0.9]]
+
+
+@pytest.mark.parametrize("truth", [[0, 0, 1, 1], [False, False, True, True], [-1, -1, 1, 1], list("0011")], ids=str)
+def test_a_matrix_beside_labels_that_are_not_sorted_needs_class_names(truth):
+    prob = np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.1, 0.9]])
+    for labels in ({}, {"response": truth}):
+        with pytest.raises(DataError, match="class_names="):
+            PredictionClassif(truth=truth, prob=prob, **labels)
+    named = PredictionClassif(truth=truth, prob=prob, class_names=sorted(set(truth)))
+    assert named.score(["classif.acc"]) == {"classif.acc": 1}
+    assert PredictionClassif(truth=truth, prob=prob[:, 1]).score(["classif.acc", "classif.auc"]) == {
+        "classif.acc": 1,
+        "classif.auc": 1,
+    }
+
+
+def test_a_mask_chooses_rows():
+    prediction = PredictionRegr(row_ids=[7, 8, 1, 0], response=np.arange(4.0))
+    for mask in (np.array([1, 0, 1, 0], bool), [True, False, True, False], pd.Series([True, False] * 2, dtype="boolean")):
+        assert prediction.filter(mask).row_ids.tolist() == [7, 1]
+    assert prediction.filter([1, 0]).row_ids.tolist() == [1, 0]
+    for wrong in ([True], [True, False, None, True]):
+        with pytest.raises(DataError, match="filter"):
+            prediction.filter(wrong)
+    with pytest.raises(DataError, match="finite"):
+        prediction.with_weights([1, np.inf, 1, 1])
+
+
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda p: pickle.loads(pickle.dumps(p))])
 def test_survives_copy_and_pickle(duplicate):
     for prediction in (binary(weights=np.ones(8)), PredictionRegr(truth=[1.0], response=[2.0])):

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from pipeops import as_task_classif, as_task_regr, partition, rsmp
-from pipeops.errors import ConfigError, DataError
+from pipeops.errors import ConfigError
 
 STRATA = ["a"] * 13 + ["b"] * 5 + ["c"] * 2
 CLASSES = {"sonar": 208, "german": 1000, "penguins": 344, "iris": 150, "mtcars": 32}
@@ -64,10 +64,12 @@ def test_defaults_and_ranges(reference):
 
 
 def test_strata_with_groups(reference):
+    """The reference refuses both; here they are balanced together."""
     case = next(c for c in reference("06_resampling")["cases"] if c["case"] == "group_and_strata")
     columns = {"x": list(range(12)), "g": [0, 1, 2] * 4, "s": list("ab") * 6, "y": list(range(12))}
-    with pytest.raises(DataError):
-        call(case["r"]).instantiate(as_task_regr(columns, target="y").with_roles(group="g", stratum="s"))
+    made = call(case["r"]).instantiate(as_task_regr(columns, target="y").with_roles(group="g", stratum="s"))
+    groups = [set((made.test_set(i) % 3).tolist()) for i in range(made.iters)]
+    assert sorted(g for own in groups for g in own) == [0, 1, 2]
 
 
 def test_custom(reference):

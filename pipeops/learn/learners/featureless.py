@@ -7,7 +7,7 @@ import attrs
 import numpy as np
 
 from pipeops.data import Task
-from pipeops.learn.learners.tabular import Array, FlatLearner, class_prediction, number_prediction
+from pipeops.learn.learners.tabular import Array, FlatLearner, class_prediction, counting, number_prediction
 from pipeops.params import Param, Setting
 from pipeops.saving import savable
 from pipeops.shorthand import lrn
@@ -123,6 +123,7 @@ class RegrFeatureless(Featureless):
     declared: ClassVar[dict[str, Param]] = {"robust": Param("flag", default=False)}
 
     def _train(self, task: Task, valid: Task | None) -> Location:
+        task = counting(task)
         y, weights = task.truth().astype(np.float64), task.weights()
         w = np.ones(len(y)) if weights is None else weights
         if self.values["robust"]:

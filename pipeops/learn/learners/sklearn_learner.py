@@ -6,6 +6,7 @@ Neighbours: tabular and estimators below; the shelf is in learners; `as_learner`
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import attrs
@@ -15,7 +16,8 @@ from pipeops.data import Task
 from pipeops.errors import ConfigError, DataError, FormatError, NotTrainedError, PipeOpsError, TrainingError, listing
 from pipeops.learn.learner import Learner
 from pipeops.learn.learners import estimators
-from pipeops.learn.learners.tabular import Array, FlatLearner, class_prediction, number_prediction
+from pipeops.learn.learners.tabular import Array, FlatLearner, class_prediction, counting, number_prediction
+from pipeops.learn.prediction.labels import distributions, encode
 from pipeops.params import UNSET, Setting
 from pipeops.saving import Encoder, saved_as
 
@@ -33,6 +35,12 @@ class SklearnModel:
     levels: dict[str, list[Any]]
     class_names: list[Any] | None
     covariance: Array | None = None
+
+    @property
+    def oob_error(self) -> float:
+        """One minus the estimator's own out-of-bag score; NaN for one that has none."""
+        has_one = "oob_score" in self.estimator.get_params(deep=False) and hasattr(self.estimator, "oob_score_")
+        return 1 - float(self.estimator.oob_score_) if has_one else float("nan")
 
 
 def _model_to_plain(model: SklearnModel) -> dict[str, Any]:
@@ -110,6 +118,7 @@ class SklearnLearner(FlatLearner):
 
     def _train(self, task: Any, valid: Task | None) -> SklearnModel:
         self._check_set()
+        task = counting(task)
         features = task.feature_types
         levels = {name: task.levels(name) for name, kind in features.items() if kind == "categorical"}
         estimator = self._prepared(list(levels), features)
@@ -200,13 +209,13 @@ class SklearnLearner(FlatLearner):
             raise DataError(f"{self.id}: the features are not those of training: {', '.join(changed[:8])}.")
         x = self._matrix(task, model.estimator, model.features, model.levels)
         if model.class_names is None:
-            response = self._guard("predict", lambda: model.estimator.predict(x)) if len(x) else np.empty(0)
-            return number_prediction(task, np.asarray(response, dtype=np.float64).reshape(len(x)), self._errors(x, model))
+            response = self._guard("predict", lambda: _numbers(model.estimator, x)) if len(x) else np.empty(0)
+            return number_prediction(task, response, self._errors(x, model))
         if self.predict_type == "prob":
             return class_prediction(task, model.class_names, prob=self._probabilities(x, model, model.class_names))
         labels = self._guard("predict", lambda: model.estimator.predict(x)) if len(x) else np.empty(0)
-        place = {label: code for code, label in enumerate(_labels(model.class_names).tolist())}
-        codes = np.fromiter((place[label] for label in labels.tolist()), dtype=np.int64, count=len(x))
+        known = _labels(model.class_names).tolist()
+        codes = self._guard("predict", partial(_codes, labels, known))
         return class_prediction(task, model.class_names, codes=codes)
 
     def _probabilities(self, x: Array, model: SklearnModel, class_names: list[Any]) -> Array:
@@ -217,8 +226,13 @@ class SklearnLearner(FlatLearner):
         if len(x):
             known = _labels(class_names).tolist()
             seen = [known.index(label) for label in model.estimator.classes_.tolist()]
-            prob[:, seen] = self._guard("predict", lambda: model.estimator.predict_proba(x))
+            prob[:, seen] = self._guard("predict", lambda: _checked(model.estimator.predict_proba(x), len(x), len(seen)))
         return prob
+
+    @property
+    def oob_error(self) -> float:
+        """One minus the estimator's own out-of-bag score; NaN for one that has none."""
+        return self.model.oob_error
 
     def _errors(self, x: Array, model: SklearnModel) -> Array | None:
         """Standard errors of the predicted means of a linear model."""
@@ -228,6 +242,31 @@ class SklearnLearner(FlatLearner):
             raise NotTrainedError(f'{self.id}: was trained without standard errors; train it again with predict_type "se".')
         x = _design(model.estimator, x)
         return np.sqrt(np.einsum("ij,jk,ik->i", x, model.covariance, x))
+
+
+def _numbers(estimator: Any, x: Array) -> Array:
+    """One number for each row."""
+    found = np.asarray(estimator.predict(x), dtype=np.float64)
+    if found.shape not in ((len(x),), (len(x), 1)):
+        raise ValueError(f"it answers an array of shape {found.shape} for {len(x)} rows.")
+    return found.reshape(len(x))
+
+
+def _codes(labels: Any, class_names: list[Any]) -> Array:
+    try:
+        return encode(labels, class_names, "response")
+    except DataError as error:
+        raise ValueError(f"it answers other labels: {error}") from error
+
+
+def _checked(prob: Any, rows: int, classes: int) -> Array:
+    """Probabilities of the classes that were seen; a row that holds NaN is a missing one."""
+    found = np.asarray(prob, dtype=np.float64)
+    if found.shape != (rows, classes):
+        raise ValueError(f"its probabilities have the shape {found.shape}, right ({rows}, {classes}).")
+    whole = ~np.isnan(found).any(axis=1)
+    found[whole] = distributions(found[whole])
+    return found
 
 
 def _allows_missing(estimator: Any) -> bool:

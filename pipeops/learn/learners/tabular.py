@@ -65,6 +65,12 @@ class FlatLearner(Learner):
         return call("lrn", [source(self.key)], {**own, **changed})
 
 
+def counting(task: Any) -> Any:
+    """The task without the rows whose weight is 0, which count for nothing."""
+    weights = task.weights()
+    return task if weights is None or weights.all() else task.filter(weights > 0)
+
+
 def frame_library(task: Task) -> str:
     """The frame library of a task, by name."""
     return str(task.frame([]).implementation.value)

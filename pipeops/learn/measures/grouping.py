@@ -8,16 +8,20 @@ import numpy as np
 
 from pipeops.errors import DataError
 from pipeops.learn.measures.measure import Measure
+from pipeops.learn.prediction.labels import is_missing
 
 
 def score_groups(prediction: Any, measures: Iterable[Measure], by: Any, **given: Any) -> Any:
-    """A frame with one row for each group, in order of appearance: its label, its size `n`, and its scores."""
+    """A frame with one row for each group, in order of appearance: its label, its size `n`, and its scores.
+
+    Rows whose group is missing (None, NaN, NaT, NA) are one group.
+    """
     name, labels = _groups(by)
     if len(labels) != len(prediction):
         raise DataError(f"score: 'by' has {len(labels)} rows where the prediction has {len(prediction)}.")
     positions: dict[Any, list[int]] = {}
     for i, label in enumerate(labels):
-        positions.setdefault(label, []).append(i)
+        positions.setdefault(None if is_missing(label) else label, []).append(i)
     parts = [prediction.take(np.array(where)) for where in positions.values()]
     columns = {name: list(positions), "n": [len(part) for part in parts]}
     columns |= {m.id: [m.score(part, **given) for part in parts] for m in measures}

@@ -81,7 +81,7 @@ class Measure:
         """The score of a prediction; NaN and a `MeasureWarning` where it is undefined.
 
         Raises `ConfigError` when the prediction is of another kind or lacks what the measure needs, `DataError` when
-        it has no rows or truth or response are missing.
+        it has no rows, or truth or response are missing (or a number predicted is infinite).
         """
         given = {"task": task, "learner": learner, "loss": loss}
         self._check_given(given)
@@ -92,10 +92,13 @@ class Measure:
         except Exception as error:
             error.add_note(f"This happened in measure '{self.id}'.")
             raise
-        if math.isnan(value):
-            reason = f" ({self.undefined})" if self.undefined else ""
-            warnings.warn(f"{self.id}: undefined for this prediction{reason}, the score is NaN.", MeasureWarning, stacklevel=2)
-        return value
+        return self._undefined(self.undefined) if math.isnan(value) else value
+
+    def _undefined(self, reason: str) -> float:
+        """NaN, with a warning that says why."""
+        text = f"{self.id}: undefined for this prediction{f' ({reason})' if reason else ''}, the score is NaN."
+        warnings.warn(text, MeasureWarning, stacklevel=3)
+        return math.nan
 
     def aggregate(self, predictions: Sequence[Any], **given: Any) -> float:
         """One number for several predictions (folds): the mean score (macro) or the score of all rows at once (micro)."""

@@ -89,7 +89,7 @@ def _fbeta(p: Any, beta: float) -> float:
     from sklearn.metrics import fbeta_score
 
     truth, response = p.truth_codes == 0, p.response_codes == 0
-    if not (truth & response).any():
+    if not truth.any() or not response.any():
         return NAN
     return float(fbeta_score(truth, response, beta=beta, sample_weight=p.weights))
 
@@ -139,7 +139,7 @@ def _cost_matrix(costs: Any, class_names: list[Any]) -> np.ndarray:
 
 _BETA = {"beta": Param("real", 0, default=1)}
 _COSTS = {"costs": Param("anything", default=UNSET), "normalize": Param("flag", default=True)}
-_NO_TP = "there is no true positive"
+_NO_POSITIVE = "no row is positive, in truth or in response"
 
 row("classif.acc", _acc, "Classification Accuracy", (0, 1), False)
 row("classif.ce", _ce, "Classification Error", (0, 1), True)
@@ -147,7 +147,7 @@ row("classif.bacc", _bacc, "Balanced Accuracy", (0, 1), False)
 row("classif.mcc", _mcc, "Matthews Correlation Coefficient", (-1, 1), False)
 row("classif.kappa", _kappa, "Cohen's Kappa", (-1, 1), False, undefined="truth and response are one class")
 row("classif.costs", _costs, "Cost-sensitive Classification", (-INF, INF), True, hyper=_COSTS)
-row("classif.fbeta", _fbeta, "F-beta score", (0, 1), False, hyper=_BETA, two_classes=True, undefined=_NO_TP)
+row("classif.fbeta", _fbeta, "F-beta score", (0, 1), False, hyper=_BETA, two_classes=True, undefined=_NO_POSITIVE)
 row("classif.logloss", _logloss, "Log Loss", (0, INF), True, predict_type="prob")
 row("classif.mbrier", _mbrier, "Multiclass Brier Score", (0, 2), True, predict_type="prob")
 row("classif.bbrier", _bbrier, "Binary Brier Score", (0, 1), True, predict_type="prob", two_classes=True)

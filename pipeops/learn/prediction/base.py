@@ -12,6 +12,7 @@ import narwhals as nw
 import numpy as np
 import numpy.typing as npt
 
+from pipeops.data.positions import row_choice
 from pipeops.errors import DataError
 from pipeops.learn.measures.grouping import score_groups
 from pipeops.learn.measures.measure import as_measures
@@ -37,8 +38,8 @@ class Prediction(ABC):
         self.backend = backend
         self._check_length("row_ids", self.row_ids, n)
         self._check_length("weights", self.weights, n)
-        if self.weights is not None and not (self.weights >= 0).all():
-            raise DataError(f"{type(self).__name__}: weights must be numbers of at least 0.")
+        if self.weights is not None and not ((self.weights >= 0) & np.isfinite(self.weights)).all():
+            raise DataError(f"{type(self).__name__}: weights must be finite numbers of at least 0.")
 
     def _check_length(self, name: str, values: Array | None, n: int | None = None) -> None:
         n = len(self) if n is None else n
@@ -66,7 +67,7 @@ class Prediction(ABC):
     @property
     @abstractmethod
     def missing(self) -> Array:
-        """Row ids whose response is missing."""
+        """Row ids whose response is missing (of numbers: or infinite)."""
 
     @property
     @abstractmethod
@@ -94,8 +95,9 @@ class Prediction(ABC):
         return nw.from_dict(self._frame_columns(), backend=self.backend).to_native()
 
     def filter(self, row_ids: Any) -> Self:
-        """Only the rows with these ids, in the prediction's order."""
-        return self.take(np.isin(self.row_ids, np.asarray(row_ids)))
+        """Only the rows with these ids, or where one boolean for each row is true, in the prediction's order."""
+        chosen = row_choice(row_ids, len(self), "filter")
+        return self.take(chosen if chosen.dtype == bool else np.isin(self.row_ids, chosen))
 
     @staticmethod
     def combine(predictions: Iterable["Prediction"], keep_duplicates: bool = True) -> "Prediction":

@@ -17,7 +17,7 @@ from pipeops.errors import DataError, listing
 from pipeops.learn.prediction.base import Array, Prediction
 from pipeops.learn.prediction.confusion import Confusion
 from pipeops.learn.prediction.labelled import numbers
-from pipeops.learn.prediction.labels import encode, levels, plain, probabilities
+from pipeops.learn.prediction.labels import by_label, encode, labelled, levels, plain, probabilities, refuse_ambiguous
 
 
 class PredictionClassif(Prediction):
@@ -25,9 +25,10 @@ class PredictionClassif(Prediction):
 
     row_ids: any ids, 0..n-1 when left out. truth, response: labels (None or NaN where missing; truth may be left out).
     prob: probabilities (n, k), columns in `class_names` order, rows summing to 1; for two classes also (n,), those of
-    the positive class. Without a response, the most probable class is it (on two classes: the positive one from 0.5
-    on; ties go to the first in level order). class_names: the first is the positive class; when left out, the labels
-    seen, sorted (`True` before `False`, 1 before 0). weights: one for each observation, for measures.
+    the positive class; a frame or dictionary with a column for each class goes by their names. Without a response, the most
+    probable class is it (on two classes: the positive one from 0.5 on; ties go to the first in level order). class_names: the
+    first is the positive class; when left out, the labels seen, sorted (`True` before `False`, 1 before 0 and -1); beside
+    such labels a matrix without names needs it. weights: one for each observation, for measures.
     Raises `DataError` for other lengths, labels that are no class, and probabilities that are none.
 
     >>> prediction = PredictionClassif(truth=["M", "R"], prob=[0.9, 0.5], class_names=["M", "R"])
@@ -55,10 +56,16 @@ class PredictionClassif(Prediction):
     ):
         if response is None and prob is None:
             raise DataError("PredictionClassif: give a response, probabilities, or both.")
-        names = levels(truth, response) if class_names is None else plain(class_names)
+        named = None if prob is None else labelled(prob)
+        if class_names is not None:
+            names = plain(class_names)
+        else:
+            names = levels(named[0] if named and truth is None and response is None else truth, response)
+            if prob is not None and named is None:
+                refuse_ambiguous(prob, names)
         if len(set(names)) != len(names) or not names:
             raise DataError(f"PredictionClassif: class_names must be different labels, got {names!r}.")
-        matrix = None if prob is None else probabilities(prob, names)
+        matrix = None if prob is None else probabilities(by_label(*named, names) if named else prob, names)
         given = [v for v in (matrix, response, truth, row_ids) if v is not None]
         self._own(row_ids, len(given[0]), weights, backend)
         self.class_names, self._prob = names, matrix

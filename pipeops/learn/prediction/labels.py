@@ -1,6 +1,7 @@
 """Class labels and their integer codes: positions in `class_names`, -1 for missing. Neighbours: data's columns
 below, prediction above."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import narwhals as nw
@@ -11,6 +12,8 @@ from pipeops.data.columns import declared_levels, positive_first
 from pipeops.errors import DataError, listing, suggest
 
 Array = npt.NDArray[Any]
+ONE_IS_POSITIVE = ({"0", "1"}, {"-1", "1"}, {"False", "True"})
+"""Labels whose order is not the sorted one."""
 SUM_TOLERANCE = 1e-3
 """How far a row of probabilities may be from summing to 1 (numbers rounded by hand still pass)."""
 
@@ -42,6 +45,8 @@ def levels(*columns: Any) -> list[Any]:
     seen = {v for column in columns if column is not None for v in plain(column) if not is_missing(v)}
     if seen and seen <= {0, 1}:
         return [True, False] if all(isinstance(v, bool) for v in seen) else [1, 0]
+    if seen in ({-1, 1}, {"-1", "1"}, {"0", "1"}):
+        return sorted(seen, key=int, reverse=True)
     try:
         return positive_first(sorted(seen))
     except TypeError as error:
@@ -61,6 +66,54 @@ def encode(labels: Any, class_names: list[Any], name: str) -> Array:
     return codes
 
 
+def labelled(prob: Any) -> tuple[list[Any], list[Any]] | None:
+    """The names and columns of probabilities that say whose they are: of a frame, a dictionary or a named series; else None.
+
+    Names as in `to_frame()`, `prob.yes`, are read as labels.
+    """
+    frame = nw.from_native(prob, pass_through=True, allow_series=True)
+    if isinstance(frame, nw.Series):
+        return ([frame.name], [frame.to_numpy()]) if frame.name else None
+    if isinstance(frame, nw.DataFrame):
+        names, columns = frame.columns, [column.to_numpy() for column in frame.iter_columns()]
+    elif isinstance(prob, Mapping):
+        names, columns = list(prob), [np.asarray(column) for column in prob.values()]
+    else:
+        return None
+    if all(isinstance(name, str) and name.startswith("prob.") for name in names):
+        names = [name.removeprefix("prob.") for name in names]
+    return plain(names), columns
+
+
+def by_label(names: list[Any], columns: list[Any], class_names: list[Any]) -> Any:
+    """Named columns in the order of the classes; a name that is no class is refused, and so is a class without a column."""
+    known = {str(label): code for code, label in enumerate(class_names)} | {label: c for c, label in enumerate(class_names)}
+    foreign = [name for name in names if name not in known]
+    if foreign:
+        raise DataError(
+            f"PredictionClassif: 'prob' has a column {listing(foreign)}, which is no class of {listing(class_names)}; "
+            "name all classes with class_names=, or hand in an array in their order."
+        )
+    column = {known[name]: values for name, values in zip(names, columns, strict=True)}
+    if len(class_names) == 2 and len(names) == 1:
+        (code,) = column
+        column[1 - code] = 1 - np.asarray(column[code], dtype=np.float64)
+    absent = [label for code, label in enumerate(class_names) if code not in column]
+    if absent or len(column) < len(names):
+        raise DataError(f"PredictionClassif: 'prob' needs one column for each of {listing(class_names)}, got {listing(names)}.")
+    return np.column_stack([column[code] for code in range(len(class_names))])
+
+
+def refuse_ambiguous(prob: Any, class_names: list[Any]) -> None:
+    """A matrix without names may stand either way round where the positive class is not the first when sorted (1 before 0)."""
+    two_columns = np.ndim(prob) == 2 and np.shape(prob)[1] == 2
+    if two_columns and {str(c) for c in class_names} in ONE_IS_POSITIVE and class_names != sorted(class_names):
+        raise DataError(
+            f"PredictionClassif: which column of 'prob' is which class? Here the positive class {class_names[0]!r} comes first, "
+            f"in scikit-learn the smallest; say how the columns stand, class_names={class_names!r} or {sorted(class_names)!r}."
+        )
+
+
 def probabilities(prob: Any, class_names: list[Any]) -> Array:
     """A matrix (n, k) of probabilities; one column for two classes is the positive class's."""
     try:
@@ -74,9 +127,17 @@ def probabilities(prob: Any, class_names: list[Any]) -> Array:
         raise DataError(
             f"PredictionClassif: 'prob' needs a column for each of {listing(class_names)}, got an array of shape {matrix.shape}."
         )
+    try:
+        return distributions(matrix)
+    except ValueError as error:
+        raise DataError(f"PredictionClassif: {error}") from error
+
+
+def distributions(matrix: Array) -> Array:
+    """The matrix, unless a row is no distribution: a `ValueError` says which."""
     if not ((matrix >= 0) & (matrix <= 1)).all():
-        raise DataError("PredictionClassif: 'prob' must hold numbers in [0, 1]; some are missing or outside.")
-    if (abs(matrix.sum(axis=1) - 1) > SUM_TOLERANCE).any():
+        raise ValueError("'prob' must hold numbers in [0, 1]; some are missing or outside.")
+    if len(matrix) and (abs(matrix.sum(axis=1) - 1) > SUM_TOLERANCE).any():
         row = int(np.argmax(abs(matrix.sum(axis=1) - 1)))
-        raise DataError(f"PredictionClassif: each row of 'prob' must sum to 1, row {row} is {matrix[row].tolist()}.")
+        raise ValueError(f"each row of 'prob' must sum to 1, row {row} is {matrix[row].tolist()}.")
     return matrix

@@ -63,7 +63,7 @@ class PredictionRegr(Prediction):
 
     @property
     def missing(self) -> Array:
-        return self.row_ids[np.isnan(self._response)]
+        return self.row_ids[~np.isfinite(self._response)]
 
     @property
     def truth_is_missing(self) -> Array:

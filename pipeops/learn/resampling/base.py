@@ -1,8 +1,8 @@
 """Resampling: how a task is cut into pairs of training and test rows.
 
 `Resampling` is a specification that never changes; `instantiate(task, seed)` answers one that knows its rows. Most kinds
-draw: `Drawn` asks a subclass only how to draw among n items and how often each then stands in the training set of an
-iteration, and does strata and groups for all of them; the rest of the rows is the test set. `Listed` is for kinds that
+draw: `Drawn` asks a subclass only how to draw among units (rows, or groups) and how often each then stands in the training
+set of an iteration, and does strata and groups for all of them; the rest of the rows is the test set. `Listed` is for kinds that
 state their sets. Neighbours: splits below; the shelf in `resamplings` and `same_other`; benchmark above.
 """
 
@@ -16,8 +16,8 @@ import numpy as np
 from pipeops.data import Task
 from pipeops.errors import ConfigError, DataError
 from pipeops.learn.prediction.labelled import preview
-from pipeops.learn.resampling.splits import IntArray, Seed, refuse_strata_with_groups, strata
-from pipeops.params import Configurable
+from pipeops.learn.resampling.splits import IntArray, Seed, Units, units
+from pipeops.params import Configurable, anything
 from pipeops.saving import savable
 from pipeops.text import call, source
 
@@ -51,7 +51,7 @@ class Resampling(Configurable, ABC):
     shelf: ClassVar[str] = ""
 
     id: str = attrs.field(default=attrs.Factory(lambda self: type(self).key or type(self).__name__, takes_self=True))
-    instance: Instance | None = None
+    instance: Instance | None = attrs.field(init=False, default=None)
 
     @property
     @abstractmethod
@@ -76,16 +76,21 @@ class Resampling(Configurable, ABC):
         return self.instance is not None
 
     def instantiate(self, task: Task, seed: Seed = None) -> Self:
-        """The same resampling with fixed sets for this task; the roles `stratum` and `group` are honoured.
-
-        Raises `DataError` when the task has both roles.
-        """
+        """The same resampling with fixed sets for this task; the roles `stratum` and `group` are honoured, also together."""
         if not isinstance(task, Task):
             raise DataError(
                 f"{self.id}: takes a task, got {type(task).__name__}; make one with tsk, as_task_classif or as_task_regr."
             )
-        refuse_strata_with_groups(task, self.id)
-        return attrs.evolve(self, instance=self._draw(task, np.random.default_rng(seed)))
+        return self._with(self._draw(task, np.random.default_rng(seed)))
+
+    def without_sets(self) -> Self:
+        """The specification alone, to be instantiated on another task."""
+        return self._with(None)
+
+    def _with(self, instance: Instance | None) -> Self:
+        new = attrs.evolve(self)  # pyright: ignore[reportArgumentType] - an abstract attrs class
+        object.__setattr__(new, "instance", instance)
+        return new
 
     def train_set(self, i: int) -> IntArray:
         """Row ids to train on in iteration i (from 0)."""
@@ -122,7 +127,10 @@ class Resampling(Configurable, ABC):
 
     def _instance(self) -> Instance:
         if self.instance is None:
-            raise ConfigError(f"{self.id}: has not been instantiated yet; call instantiate(task, seed=...).")
+            raise ConfigError(
+                f"{self.id}: has not been instantiated yet; instantiate answers a new one, so keep its answer: "
+                "resampling = resampling.instantiate(task, seed=...)."
+            )
         return self.instance
 
     def __repr__(self) -> str:
@@ -138,25 +146,26 @@ class Resampling(Configurable, ABC):
         return {name: [str(row[name]) for row in made] for name in (made[0] if made else ())}
 
 
+@attrs.frozen(eq=False, repr=False, kw_only=True, slots=False)
 class Drawn(Resampling):
-    """Base of resamplings that draw their training sets and test on all other rows."""
+    """Base of resamplings that draw their training sets and test on all other rows.
+
+    stratify: strata where the task has no such role: True for the target (numbers by their quartiles), or columns.
+    """
+
+    stratify: Any = anything(None)  # noqa: RUF009 - a field, as everywhere
 
     @abstractmethod
-    def draw(self, n: int, rng: np.random.Generator) -> IntArray:
-        """What is drawn among n items: an array (draws, n)."""
+    def draw(self, among: Units, rng: np.random.Generator) -> IntArray:
+        """What is drawn among units: an array (draws, units), in the order of `among.items`."""
 
     @abstractmethod
     def times(self, drawn: IntArray, i: int) -> IntArray:
         """How often each item stands in the training set of iteration i."""
 
     def _draw(self, task: Task, rng: np.random.Generator) -> Instance:
-        groups = task.role_codes("group")
-        if groups is None:
-            parts, group = strata(task), None
-        else:
-            parts, group = [np.unique(groups[0])], groups[0]
-        drawn = np.concatenate([self.draw(len(part), rng) for part in parts], axis=1)
-        return Instance(task.id, task.row_ids, drawn, np.concatenate(parts), group, self._details())
+        among = units(task, self.stratify)
+        return Instance(task.id, task.row_ids, self.draw(among, rng), among.items, among.unit, self._details())
 
     def _details(self) -> Sequence[Mapping[str, Any]]:
         return ()

@@ -84,7 +84,7 @@ class SameOtherCV(Listed):
         subset, group, stratum = (task.role_codes(role) for role in ("subset", "group", "stratum"))
         zeros = np.zeros(task.nrow, dtype=np.int64)
         codes, labels = (zeros, ["full"]) if subset is None or self.ignore_subset else subset
-        unit = np.arange(task.nrow) if group is None else group[0]
+        unit = np.unique(task.row_ids, return_inverse=True)[1].reshape(-1) if group is None else group[0]
         strata = zeros if stratum is None else stratum[0]
         fold = self._folds(codes, unit, strata, rng)
         return _Rows(codes, [_text(label) for label in labels], unit, strata, fold)

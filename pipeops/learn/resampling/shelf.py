@@ -1,7 +1,7 @@
 """The shelf of resamplings: holdout, cross-validation and its kin, and sets of one's own.
 
 Each draws as mlr3 does, so set sizes agree: `round(ratio * n)` with half to even, folds that differ by at most one with
-the larger ones first, each stratum on its own, groups never cut. Neighbours: resampling (the machinery) below.
+the larger ones first, strata with their shares, groups never cut. Neighbours: base and splits (the machinery) below.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,9 +13,9 @@ import numpy as np
 
 from pipeops.data import Task
 from pipeops.data.columns import codes_of, levels_of
-from pipeops.errors import ConfigError, DataError, UnknownKeyError, listing
+from pipeops.errors import ConfigError, DataError, PipeOpsError
 from pipeops.learn.resampling.base import Drawn, Listed
-from pipeops.learn.resampling.splits import IntArray
+from pipeops.learn.resampling.splits import SLACK, IntArray, Units, dealt, rounded
 from pipeops.params import anything, integer, real
 from pipeops.shorthand import rsmp
 
@@ -30,15 +30,34 @@ def resampling(cls: C) -> C:
     return attrs.frozen(eq=False, repr=False, kw_only=True, slots=False)(cls)
 
 
-def _ratio_draws(n: int, ratio: float, repeats: int, rng: np.random.Generator) -> IntArray:
+def _ratio_draws(among: Units, ratio: float, repeats: int, rng: np.random.Generator) -> IntArray:
     """A row for each repeat with 1 for what was drawn."""
-    ranks = rng.random((repeats, n)).argsort(axis=1).argsort(axis=1)
-    return (ranks < round(ratio * n)).astype(np.int64)
+    if among.counts is not None:
+        counts = among.counts[among.items]
+        return np.stack([dealt(counts, (ratio, 1 - ratio), rng) == 0 for _ in range(repeats)]).astype(np.int64)
+    drawn = []
+    for part, size in zip(among.strata, _sizes(among, ratio, rng), strict=True):
+        ranks = rng.random((repeats, len(part))).argsort(axis=1).argsort(axis=1)
+        drawn.append(ranks < size)
+    return np.concatenate(drawn, axis=1).astype(np.int64)
 
 
-def _fold_draws(n: int, folds: int, repeats: int, rng: np.random.Generator) -> IntArray:
-    """A row for each repeat with the fold of each item."""
-    return np.stack([rng.permutation(np.arange(n) % folds) for _ in range(repeats)])
+def _sizes(among: Units, ratio: float, rng: np.random.Generator) -> IntArray:
+    """How many are drawn of each stratum."""
+    return rounded(np.array([ratio * len(part) for part in among.strata]), rng)
+
+
+def _fold_draws(among: Units, folds: int, repeats: int, rng: np.random.Generator) -> IntArray:
+    """A row for each repeat with the fold of each item.
+
+    Each stratum begins with the first fold, as in mlr3, or where that makes folds too unequal where the last one ended.
+    """
+    if among.counts is not None:
+        return np.stack([dealt(among.counts[among.items], [1 / folds] * folds, rng) for _ in range(repeats)])
+    cards = [np.arange(len(part)) % folds for part in among.strata]
+    if (abs(np.bincount(np.concatenate(cards), minlength=folds) - len(among.items) / folds) >= SLACK).any():
+        cards = np.split(np.arange(len(among.items)) % folds, np.cumsum([len(part) for part in among.strata])[:-1])
+    return np.stack([np.concatenate([rng.permutation(part) for part in cards]) for _ in range(repeats)])
 
 
 @rsmp.add("holdout")
@@ -59,8 +78,8 @@ class Holdout(Drawn):
     def iters(self) -> int:
         return 1
 
-    def draw(self, n: int, rng: np.random.Generator) -> IntArray:
-        return _ratio_draws(n, self.ratio, 1, rng)
+    def draw(self, among: Units, rng: np.random.Generator) -> IntArray:
+        return _ratio_draws(among, self.ratio, 1, rng)
 
     def times(self, drawn: IntArray, i: int) -> IntArray:
         return drawn[i]
@@ -83,8 +102,8 @@ class Subsampling(Drawn):
     def iters(self) -> int:
         return self.repeats
 
-    def draw(self, n: int, rng: np.random.Generator) -> IntArray:
-        return _ratio_draws(n, self.ratio, self.repeats, rng)
+    def draw(self, among: Units, rng: np.random.Generator) -> IntArray:
+        return _ratio_draws(among, self.ratio, self.repeats, rng)
 
     def times(self, drawn: IntArray, i: int) -> IntArray:
         return drawn[i]
@@ -107,8 +126,8 @@ class CV(Drawn):
     def iters(self) -> int:
         return self.folds
 
-    def draw(self, n: int, rng: np.random.Generator) -> IntArray:
-        return _fold_draws(n, self.folds, 1, rng)
+    def draw(self, among: Units, rng: np.random.Generator) -> IntArray:
+        return _fold_draws(among, self.folds, 1, rng)
 
     def times(self, drawn: IntArray, i: int) -> IntArray:
         return drawn[0] != i
@@ -131,8 +150,8 @@ class RepeatedCV(Drawn):
     def iters(self) -> int:
         return self.folds * self.repeats
 
-    def draw(self, n: int, rng: np.random.Generator) -> IntArray:
-        return _fold_draws(n, self.folds, self.repeats, rng)
+    def draw(self, among: Units, rng: np.random.Generator) -> IntArray:
+        return _fold_draws(among, self.folds, self.repeats, rng)
 
     def times(self, drawn: IntArray, i: int) -> IntArray:
         return drawn[i // self.folds] != i % self.folds
@@ -159,9 +178,12 @@ class Bootstrap(Drawn):
     def iters(self) -> int:
         return self.repeats
 
-    def draw(self, n: int, rng: np.random.Generator) -> IntArray:
-        size = round(self.ratio * n)
-        return np.stack([np.bincount(rng.integers(n, size=size), minlength=n) for _ in range(self.repeats)])
+    def draw(self, among: Units, rng: np.random.Generator) -> IntArray:
+        sizes, drawn = _sizes(among, self.ratio, rng), []
+        for _ in range(self.repeats):
+            parts = zip(among.strata, sizes, strict=True)
+            drawn.append([np.bincount(rng.integers(len(s), size=size), minlength=len(s)) for s, size in parts])
+        return np.stack([np.concatenate(each) for each in drawn])
 
     def times(self, drawn: IntArray, i: int) -> IntArray:
         return drawn[i]
@@ -181,8 +203,8 @@ class LOO(Drawn):
     def iters(self) -> int:
         return self._instance().drawn.shape[1]
 
-    def draw(self, n: int, rng: np.random.Generator) -> IntArray:
-        return np.zeros((1, n), dtype=np.int64)
+    def draw(self, among: Units, rng: np.random.Generator) -> IntArray:
+        return np.zeros((1, len(among.items)), dtype=np.int64)
 
     def times(self, drawn: IntArray, i: int) -> IntArray:
         return np.arange(drawn.shape[1]) != i
@@ -205,7 +227,7 @@ class Insample(Listed):
 @rsmp.add("custom")
 @resampling
 class Custom(Listed):
-    """Sets of one's own: lists of row ids, as many training as test sets.
+    """Sets of one's own: lists of row ids, or of masks with a boolean for each row, as many training as test sets.
 
     >>> from pipeops import rsmp, tsk
     >>> rsmp("custom", train_sets=[[0, 1, 60]], test_sets=[[2, 70]]).instantiate(tsk("iris")).test_set(0).tolist()
@@ -224,11 +246,11 @@ class Custom(Listed):
         return [self._known(s, task) for s in self.train_sets], [self._known(s, task) for s in self.test_sets], ()
 
     def _known(self, rows: Any, task: Task) -> IntArray:
-        ids = np.asarray(rows, dtype=np.int64)
-        strange = np.setdiff1d(ids, task.row_ids)
-        if len(strange):
-            raise UnknownKeyError(f"{self.id}: the task '{task.id}' has no rows {listing(strange.tolist())}; see task.row_ids.")
-        return ids
+        try:
+            return task.filter(rows).row_ids
+        except PipeOpsError as error:
+            error.add_note(f"in the sets of the resampling '{self.id}'")
+            raise
 
 
 @rsmp.add("custom_cv")

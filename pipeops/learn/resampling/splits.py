@@ -1,7 +1,9 @@
-"""Drawing rows: strata, groups and the cutting of one task in two, honouring the roles `stratum` and `group`.
+"""Drawing rows: units, strata and the cutting of one task in two or three, honouring the roles `stratum` and `group`.
 
-Set sizes follow mlr3: `round(ratio * n)` rows (half to even), for each stratum on its own, or that many whole groups.
-Neighbours: tasks below; resampling (many splits) and graph learners (validation data) above.
+A *unit* is what is never cut: a row, all rows of a group, or all copies of a row that was drawn more than once. Set sizes
+follow mlr3: `round(ratio * n)` (half to even), for each stratum on its own; where strata are so many that the sum would be
+more than one row off, some are rounded the other way. Neighbours: tasks below; resampling (many splits) and graph learners
+(validation data) above.
 """
 
 from collections.abc import Sequence
@@ -11,10 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeops.data import Task
-from pipeops.errors import ConfigError, DataError
+from pipeops.errors import ConfigError
 
 IntArray = npt.NDArray[np.int64]
 Seed = int | np.random.SeedSequence | None
+SLACK = 2
+"""From how many rows more or fewer than its share on a part is balanced over the strata, instead of one by one as in mlr3."""
 
 
 class Partition(NamedTuple):
@@ -25,37 +29,112 @@ class Partition(NamedTuple):
     validation: IntArray
 
 
-def strata(task: Task) -> list[IntArray]:
-    """Positions of the rows of each stratum (each combination, where there are several columns), or all rows as one."""
-    coded = task.role_codes("stratum")
-    if coded is None:
-        return [np.arange(task.nrow)]
-    codes = coded[0]
+class Units(NamedTuple):
+    """What is drawn among: the unit of each row, the positions of units by stratum, and rows by unit and stratum.
+
+    unit: None where each row is one. counts: (units, strata), where units are of several rows and balanced by their rows.
+    """
+
+    unit: IntArray | None
+    strata: list[IntArray]
+    counts: IntArray | None
+
+    @property
+    def items(self) -> IntArray:
+        """The units, stratum by stratum."""
+        return np.concatenate(self.strata)
+
+
+def stratified(task: Task, stratify: Any) -> Task:
+    """The task with the strata that are asked for: True for the target (numbers by their quartiles), columns by name."""
+    if stratify is None or stratify is False:
+        return task
+    if stratify is not True:
+        return task.with_roles(stratum=stratify)
+    if task.task_type == "classif":
+        return task.with_roles(stratum=task.target_names)
+    return task.with_roles(stratum=None)
+
+
+def _strata_codes(task: Task, stratify: Any) -> IntArray | None:
+    """The stratum of each row as a code from 0, or None."""
+    if stratify is True and task.task_type != "classif":
+        values = np.asarray(task.truth(), dtype=np.float64)
+        return np.searchsorted(np.unique(np.nanquantile(values, (0.25, 0.5, 0.75))), values).astype(np.int64)
+    coded = stratified(task, stratify).role_codes("stratum")
+    return None if coded is None else coded[0]
+
+
+def units(task: Task, stratify: Any = None) -> Units:
+    """The units of a task, in strata where it has the role or `stratify` asks for some."""
+    codes, groups = _strata_codes(task, stratify), task.role_codes("group")
+    unit = groups[0] if groups is not None else _copies(task)
+    if unit is None:
+        return Units(None, [np.arange(task.nrow)] if codes is None else _by_code(codes), None)
+    n = int(unit.max(initial=-1)) + 1
+    if codes is None and groups is not None:
+        return Units(unit, [np.arange(n)], None)
+    codes = np.zeros(task.nrow, dtype=np.int64) if codes is None else codes
+    counts = np.zeros((n, int(codes.max(initial=-1)) + 1), dtype=np.int64)
+    np.add.at(counts, (unit, codes), 1)
+    return Units(unit, _by_code(counts.argmax(axis=1)) if counts.size else [np.arange(n)], counts)
+
+
+def _copies(task: Task) -> IntArray | None:
+    """The unit of each row where rows were drawn more than once."""
+    seen, unit = np.unique(task.row_ids, return_inverse=True)
+    return None if len(seen) == task.nrow else unit.reshape(-1).astype(np.int64)
+
+
+def _by_code(codes: IntArray) -> list[IntArray]:
+    """Positions by code."""
     return [np.flatnonzero(codes == code) for code in np.unique(codes)]
 
 
-def refuse_strata_with_groups(task: Task, who: str) -> None:
-    """Strata and groups contradict each other, as in mlr3."""
-    if task.roles["group"] and task.roles["stratum"]:
-        raise DataError(f"{who}: the task '{task.id}' has both roles 'stratum' and 'group'; they cannot be honoured together.")
+def rounded(targets: npt.NDArray[np.float64], rng: np.random.Generator) -> IntArray:
+    """Whole numbers next to the targets, each rounded on its own as in mlr3 while their sum is less than `SLACK` off.
+
+    Else those furthest off are rounded the other way, until the sum is right too.
+    """
+    sizes, wanted = np.rint(targets).astype(np.int64), float(targets.sum())
+    if abs(sizes.sum() - wanted) < SLACK:
+        return sizes
+    off, order = targets - sizes, rng.permutation(len(targets))
+    while abs(sizes.sum() - wanted) > 0.5:
+        step = 1 if sizes.sum() < wanted else -1
+        k = order[np.argmax(step * off[order])]
+        sizes[k], off[k] = sizes[k] + step, off[k] - step
+    return sizes
 
 
-def split(task: Task, ratio: float, seed: Seed = None) -> tuple[IntArray, IntArray]:
+def dealt(counts: IntArray, shares: Sequence[float], rng: np.random.Generator) -> IntArray:
+    """The part that each unit goes to, so that parts have their shares of all rows and of each stratum, as near as units allow.
+
+    Units are taken from the largest to the smallest, and each goes where it leaves the smallest squared distance from the shares.
+    """
+    rows = np.column_stack([counts, counts.sum(axis=1)]).astype(np.float64)
+    missing = np.outer(shares, rows.sum(axis=0))
+    scale = 1 / rows.sum(axis=0).clip(min=1)
+    part = np.zeros(len(rows), dtype=np.int64)
+    order = rng.permutation(len(rows))
+    for k in order[np.argsort(-rows[order, -1], kind="stable")]:
+        part[k] = np.argmin(((rows[k] * (rows[k] - 2 * missing)) * scale).sum(axis=1))
+        missing[part[k]] -= rows[k]
+    return part
+
+
+def split(task: Task, ratio: float, seed: Seed = None, *, stratify: Any = None) -> tuple[IntArray, IntArray]:
     """Row ids of two disjoint parts, the first with `ratio` of the rows (of each stratum, or of the groups), in row order."""
-    refuse_strata_with_groups(task, "split")
-    rng = np.random.default_rng(seed)
-    groups = task.role_codes("group")
-    if groups is not None:
-        first = np.isin(groups[0], _draw(rng, np.unique(groups[0]), ratio))
+    rng, made = np.random.default_rng(seed), units(task, stratify)
+    if made.counts is not None:
+        first = dealt(made.counts, (ratio, 1 - ratio), rng) == 0
     else:
-        first = np.zeros(task.nrow, dtype=bool)
-        for rows in strata(task):
-            first[_draw(rng, rows, ratio)] = True
-    return task.row_ids[first], task.row_ids[~first]
-
-
-def _draw(rng: np.random.Generator, items: IntArray, ratio: float) -> IntArray:
-    return rng.permutation(items)[: round(ratio * len(items))]
+        sizes = rounded(np.array([ratio * len(s) for s in made.strata]), rng) if len(made.strata) > 1 else None
+        first = np.zeros(len(made.items), dtype=bool)
+        for k, part in enumerate(made.strata):
+            first[rng.permutation(part)[: round(ratio * len(part)) if sizes is None else sizes[k]]] = True
+    chosen = first if made.unit is None else first[made.unit]
+    return task.row_ids[chosen], task.row_ids[~chosen]
 
 
 def partition(task: Task, ratio: float | Sequence[float] = 0.67, *, stratify: Any = None, seed: int | None = None) -> Partition:
@@ -71,11 +150,9 @@ def partition(task: Task, ratio: float | Sequence[float] = 0.67, *, stratify: An
     [6, 2, 2]
     """
     shares = _shares(ratio)
-    columns = task.target_names if stratify is True else stratify
-    task = task if columns is None or columns is False else task.with_roles(stratum=columns)
     seeds = np.random.SeedSequence(seed).spawn(2)
-    train, rest = split(task, shares[0], seeds[0])
-    test, validation = split(task.filter(rest), shares[1] / (1 - shares[0]), seeds[1])
+    train, rest = split(task, shares[0], seeds[0], stratify=stratify)
+    test, validation = split(task.filter(rest), shares[1] / (1 - shares[0]), seeds[1], stratify=stratify)
     return Partition(train, test, validation)
 
 

@@ -124,7 +124,7 @@ class AutoTuner(Learner):
         self._check_validation(space, valid)
         seed = int(np.random.SeedSequence().generate_state(1)[0]) if self.seed is None else self.seed
         for_sampler, for_sets, for_learner = (int(s) for s in np.random.SeedSequence(seed).generate_state(3) // 2)
-        sets = attrs.evolve(self.resampling, instance=None).instantiate(task, for_sets)
+        sets = self.resampling.without_sets().instantiate(task, for_sets)
         search = Search(self._learner, space, sets, self.measures, task, valid, for_learner)
         with _quiet(optuna):
             study = self._study(optuna, for_sampler)
