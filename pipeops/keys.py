@@ -51,6 +51,9 @@ KEYS: dict[str, dict[str, str]] = {
         "spatialsign": "pipeops.ops.numbers.rowwise",
         "splines": "pipeops.ops.numbers.splines",
         "subsample": "pipeops.ops.rows",
+        "targetinvert": "pipeops.ops.target",
+        "targetmutate": "pipeops.ops.target",
+        "targettrafoscalerange": "pipeops.ops.target",
         "threshold": "pipeops.ops.threshold",
         "torch_callbacks": "pipeops.net.callbacks.attach",
         "torch_ingress_categ": "pipeops.net.inputs.ingress",
@@ -65,9 +68,12 @@ KEYS: dict[str, dict[str, str]] = {
         "yeojohnson": "pipeops.ops.numbers.powers",
     },
     "ppl": {
+        "bagging": "pipeops.graph.templates",
         "branch": "pipeops.graph.templates",
         "greplicate": "pipeops.graph.templates",
         "ovr": "pipeops.graph.templates",
+        "stacking": "pipeops.graph.templates",
+        "targettrafo": "pipeops.graph.templates",
     },
     "nn": {
         "adaptive_avg_pool1d": "pipeops.net.layers.table",

@@ -13,6 +13,7 @@ from pipeops.graph.ends import Edge, End
 from pipeops.graph.kinds import INACTIVE, Kind, Multiplicity
 from pipeops.graph.pipeop import Channel, PipeOp
 from pipeops.learn.fits import Fit, Run
+from pipeops.learn.learner import reseeded
 
 Lane = dict[str, Sequence[Any]]
 Source = tuple[str, int]
@@ -163,8 +164,8 @@ def _trained(step: Step, given: list[Any], aside: list[Any] | None) -> Run[Made]
         return _made(step, (yield _fit(step, given, aside)), aside)
     asides = [None] * len(several) if aside is None else step.elements(aside) or [aside] * len(several)
     made: list[Made] = []
-    for one, other in zip(several, asides, strict=True):
-        made.append((yield from _trained(step, one, other)))
+    for k, (one, other) in enumerate(zip(several, asides, strict=True)):
+        made.append((yield from _trained(step._replace(node=reseeded(step.node, k)), one, other)))
     return Made(_gathered([m.outputs for m in made]), _gathered([m.aside for m in made]), [m.state for m in made])
 
 

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeops.errors import ConfigError
-from pipeops.graph.graph import Graph, gunion
+from pipeops.graph.graph import Graph, chain, gunion
+from pipeops.learn.learner import Learner
 from pipeops.shorthand import po, ppl
 
 
@@ -57,3 +58,80 @@ def ovr(graph: Any) -> Graph:
     ['ovrsplit', 'classif_log_reg', 'ovrunite']
     """
     return po("ovrsplit") >> Graph().extend(graph) >> po("ovrunite")
+
+
+@ppl.add("bagging")
+def bagging(graph: Any, *, iterations: int = 10, frac: float = 0.7, replace: bool = False, averager: Any = "default") -> Graph:
+    """The mean of models that are trained on different shares of the rows.
+
+    graph: a node, graph or learner that ends in a prediction; it is trained `iterations` times, each time on a share `frac` of
+    the rows, drawn with or without replacement. averager: what makes one prediction of several, taking a multiplicity; by default
+    `classifavg` or `regravg`; None leaves the multiplicity. Source: Breiman, Bagging predictors, Machine Learning 24 (1996).
+
+    >>> from pipeops import lrn, ppl
+    >>> ppl("bagging", lrn("regr.tree"), iterations=3).ids()
+    ['replicate', 'subsample', 'regr_tree', 'regravg']
+    """
+    made = chain([po("replicate", reps=iterations), po("subsample", frac=frac, replace=replace), graph])
+    if averager is None:
+        return made
+    return made >> (
+        _average(made, collect_multiplicity=True) if isinstance(averager, str) and averager == "default" else averager
+    )
+
+
+def _average(graph: Graph, **settings: Any) -> Any:
+    """The averager of what a graph predicts."""
+    kind = str(graph.outputs[0].channel.predict)
+    keys = {"PredictionClassif": "classifavg", "PredictionRegr": "regravg"}
+    found = [keys[name] for name in keys if name in kind]
+    if not found:
+        raise ConfigError(f"bagging: the graph must end in a prediction of classes or numbers, it ends in {kind}.")
+    return po(found[0], **settings)
+
+
+@ppl.add("stacking")
+def stacking(
+    base_learners: Sequence[Any], super_learner: Any, *, method: str = "cv", folds: int = 3, use_features: bool = True
+) -> Graph:
+    """A learner on top of what others predict out of fold.
+
+    base_learners: learners, each behind a `learner_cv` (method and folds are its); super_learner: the one that sees their
+    predictions and, with use_features, the features themselves. Source: Wolpert, Stacked generalization, Neural Networks 5
+    (1992).
+
+    >>> from pipeops import lrn, ppl
+    >>> ppl("stacking", [lrn("regr.lm"), lrn("regr.tree")], lrn("regr.ridge")).ids()
+    ['regr_lm', 'regr_tree', 'nop', 'featureunion', 'regr_ridge']
+    """
+    if not base_learners or not all(isinstance(learner, Learner) for learner in base_learners):
+        raise ConfigError(
+            'ppl("stacking"): base_learners is a list of learners, as in [lrn("classif.lda"), lrn("classif.tree")].'
+        )
+    bases = [po("learner_cv", learner, method=method, folds=folds) for learner in base_learners]
+    return gunion([*bases, *([po("nop")] if use_features else [])]) >> po("featureunion") >> super_learner
+
+
+@ppl.add("targettrafo")
+def targettrafo(graph: Any, *, trafo_pipeop: Any = None, trafo: Any = None, inverter: Any = None, id_prefix: str = "") -> Graph:
+    """A transformed target for training, and predictions in its own unit.
+
+    graph: a node, graph or learner that ends in numbers. trafo_pipeop: a node with the outputs `fun` and `output`, such as
+    `targettrafoscalerange`; without one, `trafo` and `inverter` are the functions of a `targetmutate`. id_prefix: before the ids
+    of both nodes around the graph.
+
+    >>> import numpy as np
+    >>> from pipeops import lrn, ppl
+    >>> ppl("targettrafo", lrn("regr.lm"), trafo=np.log, inverter=np.exp).ids()
+    ['targetmutate', 'regr_lm', 'targetinvert']
+    """
+    if trafo_pipeop is not None and (trafo is not None or inverter is not None):
+        raise ConfigError('ppl("targettrafo"): give either trafo_pipeop, or trafo and inverter.')
+    first = po("targetmutate", trafo=trafo, inverter=inverter) if trafo_pipeop is None else trafo_pipeop
+    first, last = (node.renamed(f"{id_prefix}{node.id}") if id_prefix else node for node in (first, po("targetinvert")))
+    inner = Graph().extend(graph)
+    made = gunion([first, inner, last])
+    (into,), (out,) = inner.inputs, inner.outputs
+    made = made.add_edge(first.id, into.node, "output", into.channel.name)
+    made = made.add_edge(out.node, last.id, out.channel.name, "prediction")
+    return made.add_edge(first.id, last.id, "fun", "fun")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, Self, final
 
 import attrs
+import numpy as np
 
 from pipeops.closed import Closed
 from pipeops.data import Task
@@ -24,6 +25,7 @@ from pipeops.learn.prediction.base import Prediction
 from pipeops.params import Parameterized, Params
 from pipeops.saving import read, savable, write
 
+_NUMBER = re.compile(r"_([1-9]\d*)\.")
 _SEED = re.compile(r"(^|\.|__)(seed|random_state)$")
 
 
@@ -35,6 +37,19 @@ class LearnerState:
     model: Any
     prototype: Task
     seconds: float
+
+
+def derived(seed: int, k: int) -> int:
+    """The seed of the k-th of several (from 0): the seed itself for the first, others that follow from it for the rest."""
+    return seed if k == 0 else int(np.random.SeedSequence([seed, k]).generate_state(1)[0])
+
+
+def reseeded(node: Any, k: int) -> Any:
+    """A node for the k-th element of a multiplicity (from 0), whose seeds follow from its own ones."""
+    for address, value in node.params.items() if k else ():
+        if _SEED.search(address) and isinstance(value, int):
+            node = node.with_param(address, derived(value, k))
+    return node
 
 
 class Learner(Closed, Parameterized, ABC):
@@ -143,10 +158,14 @@ class Learner(Closed, Parameterized, ABC):
         return self.predict(self._trained().prototype.newdata(frame))
 
     def seeded(self, seed: int) -> Self:
-        """Set every hyperparameter called `seed` or `random_state` that is None; returns the learner itself."""
+        """Set every hyperparameter called `seed` or `random_state` that is None; returns the learner itself.
+
+        Nodes whose ids are numbered (`subsample_2`) get seeds of their own that follow from this one, so that copies differ.
+        """
         for address, value in self.params.items():
             if value is None and _SEED.search(address):
-                self.params[address] = seed
+                number = _NUMBER.search(address)
+                self.params[address] = derived(seed, int(number[1]) - 1 if number else 0)
         return self
 
     def clone(self) -> Self:

@@ -81,7 +81,7 @@ def test_projections_are_those_of_scikit_learn(node, theirs):
 
 def test_nmf_gives_the_weights_of_its_parts():
     x = np.abs(X)
-    (out,), state = po("nmf", rank=2).train([task(x)])
+    (out,), _ = po("nmf", rank=2).train([task(x)])
     model = decomposition.NMF(2, init="nndsvda", random_state=0, max_iter=1000).fit(x)
     np.testing.assert_allclose(out.matrix("float64"), x @ np.linalg.pinv(model.components_), rtol=1e-6)
     with pytest.raises(DataError, match="negative values in 'x0'"):

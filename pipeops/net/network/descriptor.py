@@ -110,20 +110,6 @@ def _from_rows(rows: Sequence[tuple[Any, ...]], last: int) -> Symbol:
         made.append(Symbol(id, spec, tuple(made[i] for i in inputs), shape, dtype, levels, serials[number], port))
     return made[last]
 
-    def __reduce__(self) -> Any:
-        """Pickled and copied as a list, so that the length of a network is no depth of recursion."""
-        symbols = self.ancestors()
-        place = {id(s): k for k, s in enumerate(symbols)}
-        return _linked, ([(s.id, s.spec, [place[id(i)] for i in s.inputs], s.shape, s.dtype, s.levels) for s in symbols],)
-
-
-def _linked(records: list[Any]) -> Symbol:
-    """The last of the symbols that were listed in order."""
-    made: list[Symbol] = []
-    for id, spec, inputs, shape, dtype, levels in records:
-        made.append(Symbol(id, spec, tuple(made[k] for k in inputs), shape, dtype, levels))
-    return made[-1]
-
 
 def ingresses(symbol: Symbol) -> tuple[str, ...]:
     """The ids of the ingresses that a value hangs on, in the order of the network's arguments."""

@@ -1,0 +1,94 @@
+"""Templates: bagging, stacking and transformed targets, by hand."""
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LinearRegression
+
+from pipeops import as_learner, as_task_regr, load_learner, lrn, po, ppl, tsk
+from pipeops.errors import ConfigError, DataError
+
+DIABETES = tsk("diabetes")
+
+
+def test_bagging_draws_other_rows_for_each_model():
+    graph = ppl("bagging", lrn("regr.tree", random_state=0), iterations=4, frac=0.5)
+    graph.params["subsample.seed"] = 3
+    learner = as_learner(graph).train(DIABETES)
+    seeds = [state["seed"] for state in learner.model["subsample"]]
+    assert seeds[0] == 3
+    assert len(set(seeds)) == 4
+    single = []
+    for seed in seeds:
+        (rows,), _ = po("subsample", frac=0.5, seed=seed).train([DIABETES])
+        single.append(lrn("regr.tree").train(rows).predict(DIABETES).response)
+    assert np.abs(np.mean(single, axis=0) - learner.predict(DIABETES).response).mean() < 15
+    again = as_learner(graph).train(DIABETES).predict(DIABETES).response
+    assert np.array_equal(again, learner.predict(DIABETES).response)
+
+
+def test_bags_differ_when_one_seed_is_set_for_all():
+    learner = as_learner(ppl("bagging", lrn("classif.tree", predict_type="prob"), iterations=5), id="bagged")
+    copies = as_learner(ppl("greplicate", po("subsample") >> lrn("classif.tree"), 3) >> po("classifavg"), id="copies")
+    learner.seeded(5).train(tsk("iris"))
+    assert len({state["seed"] for state in learner.model["subsample"]}) == 5
+    assert len({copies.clone().seeded(5).params[f"subsample_{k}.seed"] for k in (1, 2, 3)}) == 3
+    assert copies.clone().seeded(5).params["subsample_1.seed"] == 5
+
+
+def test_bagging_with_another_averager_and_without():
+    assert ppl("bagging", lrn("regr.tree"), averager=None).ids() == ["replicate", "subsample", "regr_tree"]
+    weighted = po("regravg", collect_multiplicity=True, weights=[1, 0])
+    assert ppl("bagging", lrn("regr.tree"), iterations=2, averager=weighted).ids()[-1] == "regravg"
+    with pytest.raises(ConfigError, match="must end in a prediction"):
+        ppl("bagging", po("scale"))
+
+
+def test_stacking_sees_predictions_and_features():
+    bases = [lrn("regr.lm"), lrn("regr.tree", max_depth=2)]
+    learner = as_learner(ppl("stacking", bases, lrn("regr.lm", id="top"), folds=4)).train(DIABETES)
+    names = list(learner.model["top"].prototype.feature_names)
+    assert names == ["regr.lm.response", "regr.tree.response", *DIABETES.feature_names]
+    without = as_learner(ppl("stacking", bases, lrn("regr.lm", id="top"), use_features=False)).train(DIABETES)
+    assert without.model["top"].prototype.feature_names == ["regr.lm.response", "regr.tree.response"]
+    with pytest.raises(ConfigError, match="list of learners"):
+        ppl("stacking", [po("scale")], lrn("regr.lm"))
+
+
+def test_targets_come_back_in_their_own_unit():
+    learner = as_learner(ppl("targettrafo", lrn("regr.lm"), trafo=np.log, inverter=np.exp)).train(DIABETES)
+    by_hand = LinearRegression().fit(DIABETES.matrix("float64"), np.log(DIABETES.truth()))
+    prediction = learner.predict(DIABETES)
+    assert np.allclose(prediction.response, np.exp(by_hand.predict(DIABETES.matrix("float64"))))
+    assert np.array_equal(prediction.truth, DIABETES.truth())
+    assert learner.predict_newdata(DIABETES.data(columns=DIABETES.feature_names)).response == pytest.approx(prediction.response)
+
+
+@pytest.mark.parametrize("library", ["to_pandas", "clone", "to_arrow"])
+def test_a_scaled_target_changes_nothing_in_a_linear_model(library, tmp_path):
+    task = as_task_regr(getattr(DIABETES.data(), library)(), target="progression")
+    graph = ppl("targettrafo", lrn("regr.lm", predict_type="se"), trafo_pipeop=po("targettrafoscalerange", lower=-2, upper=3))
+    learner, plain = as_learner(graph).train(task), lrn("regr.lm", predict_type="se").train(task)
+    found, wanted = learner.predict(task), plain.predict(task)
+    assert np.allclose(found.response, wanted.response)
+    assert np.allclose(found.se, wanted.se)
+    assert found.score("regr.rmse") == pytest.approx(wanted.score("regr.rmse"))
+    learner.save(tmp_path / "scaled")
+    assert np.array_equal(load_learner(tmp_path / "scaled").predict(task).response, found.response)
+
+
+def test_transformations_that_lose_values_are_refused():
+    negative = as_task_regr({"x": [1.0, 2.0, 3.0], "y": [-1.0, 2.0, 3.0]}, target="y")
+    with np.errstate(invalid="ignore"), pytest.raises(DataError, match=r"1 values of the target, the first -1, are not finite"):
+        ppl("targettrafo", lrn("regr.lm"), trafo=np.log, inverter=np.exp).train(negative)
+    with pytest.raises(ConfigError, match="go together"):
+        po("targetmutate", trafo=np.log)
+    with pytest.raises(DataError, match="one number for each"):
+        po("targetmutate", trafo=lambda y: y[:1], inverter=np.exp).train([negative])
+    with pytest.raises(ConfigError, match="either trafo_pipeop"):
+        ppl("targettrafo", lrn("regr.lm"), trafo_pipeop=po("targettrafoscalerange"), trafo=np.log)
+
+
+def test_two_transformations_around_one_model():
+    inner = ppl("targettrafo", lrn("regr.lm"), trafo=np.log, inverter=np.exp)
+    both = ppl("targettrafo", inner, trafo_pipeop=po("targettrafoscalerange", lower=1, upper=2), id_prefix="outer_")
+    assert as_learner(both).train(DIABETES).predict(DIABETES).score("regr.rsq") > 0.3
