@@ -40,23 +40,20 @@ def trained(*layers, task=None, **settings):
 
 
 @pytest.mark.parametrize("max_steps", [None, 20, 100_000])
-def test_training_is_the_loop_written_by_hand(max_steps):
+def test_each_step_is_the_one_taken_by_hand(max_steps):
+    # step by step from the same weights, since over several steps the search amplifies rounding
     data, x = frame()
     x, label = torch.tensor(x), torch.tensor(data["y"] == "p").float()
-    torch.manual_seed(3)
-    layer = torch.nn.Linear(4, 1)
-    start = aum(layer(x), label).item()
-    for _ in range(3):
+    several = [trained(max_steps=max_steps, epochs=n) for n in range(4)]
+    for network, after in pairwise(several):
+        layer = network.head
         score = layer(x)
         gradients = torch.autograd.grad(aum(score, label), layer.parameters())
         direction = torch.nn.functional.linear(x, *(-g for g in gradients))
         best = first_minimum(score, direction, label, max_steps)
-        with torch.no_grad():
-            for param, gradient in zip(layer.parameters(), gradients, strict=True):
-                param -= best * gradient
-    network = trained(max_steps=max_steps, epochs=3)
-    torch.testing.assert_close(network.head.weight, layer.weight, atol=1e-5, rtol=1e-4)
-    assert aum(network(x), label).item() < 0.2 * start
+        assert best > 0
+        torch.testing.assert_close(after.head.weight, layer.weight - best * gradients[0], atol=1e-5, rtol=1e-4)
+        assert aum(after(x), label).item() < aum(score, label).item()
 
 
 def test_no_epoch_makes_it_worse():

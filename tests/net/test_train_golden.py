@@ -15,6 +15,15 @@ from pipeops.net.callbacks.base import STAGES
 FOLDER = os.environ.get("PIPEOPS_REFERENCE")
 pytestmark = pytest.mark.skipif(not FOLDER, reason="PIPEOPS_REFERENCE is not set")
 TOLERANCE = {"rtol": 1e-6, "atol": 1e-6}
+TERMS = 600
+"""How large the terms of one output of mtcars may be together (features up to 472, ten weights up to 0.3): its rounding is
+this many times that of one number."""
+LARGE = {"rtol": 1e-6, "atol": TERMS * float(np.finfo(np.float32).eps)}
+
+
+def tolerance(case):
+    """How far numbers of a whole run may be from the reference's, on any processor."""
+    return LARGE if case.startswith("mtcars") else TOLERANCE
 
 
 def read(name):
@@ -134,13 +143,13 @@ def test_run_equals_reference(case, epochs):
     check_parameters(learner, expected["parameters"])
     named = [column for column in expected["history"] or [] if len(expected["history"]) > 1]  # without measures it has no rows
     for column in named:
-        np.testing.assert_allclose(learner.history[column["name"]].to_numpy(), column["values"], **TOLERANCE)
+        np.testing.assert_allclose(learner.history[column["name"]].to_numpy(), column["values"], **tolerance(case))
     for name, prediction in expected["predictions"].items():
         mine = learner.predict(task(name)).to_frame()
         for column in prediction["table"][1:]:
             values = mine[column["name"]].to_list()
             if column["name"].startswith("prob.") or column["type"] == "numeric":
-                np.testing.assert_allclose(values, column["values"], **TOLERANCE, err_msg=column["name"])
+                np.testing.assert_allclose(values, column["values"], **tolerance(case), err_msg=column["name"])
             else:
                 assert values == column["values"], column["name"]
 

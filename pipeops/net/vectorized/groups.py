@@ -144,6 +144,8 @@ def stackable(job: Job) -> bool:
         return False
     if isinstance(trainer.ctx.loss, torch.nn.Module) and any(True for _ in trainer.ctx.loss.parameters()):
         return False
+    if any(s.port or "." in s.id for s in job.symbol.ancestors()):
+        return False
     tied = len(list(network.parameters())) < len(list(network.named_parameters(remove_duplicate=False)))
     return not tied and not any(map(_has_hooks, network.modules())) and _worth_it(job) and not _amplifies(job)
 
