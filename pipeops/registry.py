@@ -150,9 +150,10 @@ class Registry:
         """`("relu", "relu_2")` for `"relu_2"`; `(key, None)` for a key as it is."""
         self._check_key(key)
         match = _NUMBERED.fullmatch(key) if self.numbered and key not in self else None
-        return (match[1], key) if match and self._known(match[1]) else (key, None)
+        return (match[1], key) if match and self.knows(match[1]) else (key, None)
 
-    def _known(self, key: str) -> bool:
+    def knows(self, key: str) -> bool:
+        """Whether there is such a key, in other packages too."""
         if key not in self:
             self._load_plugins()
         return key in self
@@ -193,6 +194,16 @@ class Registry:
                     warnings.warn(
                         f"pipeops: the plugin '{entry.name}' ({entry.value}) cannot be loaded: {error!r}.", stacklevel=2
                     )
+
+
+def own_key(cls: type) -> str:
+    """The key under which exactly this class is registered; empty for others, also for subclasses of one that is.
+
+    >>> from pipeops import po
+    >>> own_key(po["scale"]), own_key(type("Mine", (po["scale"],), {}))
+    ('scale', '')
+    """
+    return str(vars(cls).get("key") or "")
 
 
 def _label(holder: Any) -> str:

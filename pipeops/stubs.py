@@ -1,4 +1,4 @@
-"""Writes `keys.py` (which module holds which key) and `shorthand.pyi` (one overload a key) from what is registered.
+"""Writes `keys.py` (which module holds which key and tag) and `shorthand.pyi` (one overload a key) from what is registered.
 
 `python -m pipeops.stubs` writes both, `--check` fails when they are out of date. Run it after adding a row to a shelf.
 """
@@ -15,6 +15,7 @@ import attrs
 import pipeops
 from pipeops.params import Param
 from pipeops.registry import Registry, Row
+from pipeops.saving.codecs import registered
 
 ROOT = Path(pipeops.__file__).parent
 _SKIP = {"pipeops.stubs", "pipeops.testing"}
@@ -41,7 +42,18 @@ def keys_text() -> str:
         own = {key: _home(registry, key) for key in sorted(registry._holders)}
         if own := {k: m for k, m in own.items() if m.startswith("pipeops.")}:
             lines += [f'    "{name}": {{', *(f'        "{k}": "{m}",' for k, m in own.items()), "    },"]
-    return "\n".join([*lines, "}", ""])
+    return "\n".join([*lines, "}", *_saved_lines()]) + "\n"
+
+
+def _saved_lines() -> list[str]:
+    """The tables of what may stand in files: the module of each tag, and of each class of other packages."""
+    lines: list[str] = []
+    for name, table in zip(("SAVED", "SAVED_TYPES"), registered(), strict=True):
+        own = {key: module for key, module in sorted(table.items()) if module.startswith("pipeops.")}
+        if name == "SAVED_TYPES":
+            own = {key: module for key, module in own.items() if not key.startswith("pipeops.")}
+        lines += ["", f"{name}: dict[str, str] = {{", *(f'    "{k}": "{m}",' for k, m in own.items()), "}"]
+    return lines
 
 
 def _annotation(param: Param) -> str:

@@ -18,6 +18,7 @@ from pipeops.data.columns import kind, levels_of, missing_counts
 from pipeops.data.positions import names_of
 from pipeops.data.task import Task
 from pipeops.errors import ConfigError, UnknownKeyError, suggest
+from pipeops.saving import savable
 
 P = ParamSpec("P")
 Frame = nw.DataFrame[Any]
@@ -32,6 +33,7 @@ TYPES: dict[str, Callable[[nw.dtypes.DType], bool]] = {
 }
 
 
+@savable
 @attrs.frozen(repr=False)
 class Selector:
     """A rule that picks column names from a frame of features, made by the `selector_…` functions.
@@ -45,6 +47,10 @@ class Selector:
     rule: str
     arguments: tuple[Any, ...] = ()
     options: tuple[tuple[str, Any], ...] = ()
+
+    def __attrs_post_init__(self) -> None:
+        if self.rule not in RULES:
+            raise ConfigError(f"selector: there is no rule {self.rule!r}.")
 
     def __call__(self, frame: Frame) -> list[str]:
         return RULES[self.rule](frame, *self.arguments, **dict(self.options))

@@ -7,6 +7,7 @@ of frame, once for each frame. Neighbours: `task` below; learners, operators and
 
 import ast
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, ClassVar, Self
 
 import narwhals as nw
@@ -16,8 +17,10 @@ import numpy.typing as npt
 from pipeops.data.columns import IntArray, codes_of, kind, label_array, levels_of, new_frame, positive_first
 from pipeops.data.frames import View, read_frame, read_xy
 from pipeops.data.positions import Rows
+from pipeops.data.stored import PLAIN, from_plain, to_plain
 from pipeops.data.task import Task
 from pipeops.errors import ConfigError, DataError, UnknownKeyError, listing, suggest
+from pipeops.saving import saved_as
 
 MANY_CLASSES = 30
 
@@ -186,6 +189,10 @@ class TaskRegr(Task):
             return np.full(task.nrow, np.nan)
         found = task.target_series().to_numpy()
         return found if found.dtype.kind in "fiu" else task.target_series().cast(nw.Float64).to_numpy()
+
+
+saved_as(TaskClassif, partial(from_plain, TaskClassif), to_plain, plain=PLAIN)
+saved_as(TaskRegr, partial(from_plain, TaskRegr), to_plain, plain=PLAIN)
 
 
 def as_task_classif(

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Self
 
 from pipeops.closed import Closed
 from pipeops.errors import (
+    CompositionError,
     ConfigError,
     NotTrainedError,
     UnknownParameterError,
@@ -19,11 +20,11 @@ from pipeops.errors import (
 from pipeops.graph.composing import Composition, beside
 from pipeops.graph.driver import Step, feed, plan, predicting, training, unwrap
 from pipeops.graph.edits import inserted, pairs, renamed, replaced
-from pipeops.graph.ends import Edge, End
-from pipeops.graph.pipeop import Channel, PipeOp
+from pipeops.graph.ends import Edge, End, check_types, pick
+from pipeops.graph.pipeop import PipeOp
 from pipeops.learn.fits import Run, outcome
 from pipeops.params import Parameterized, Params, same, settings_of
-from pipeops.saving import savable
+from pipeops.saving import saved_as
 from pipeops.text import table
 
 
@@ -36,7 +37,6 @@ class Trained(NamedTuple):
     results: dict[str, Sequence[Any]]
 
 
-@savable
 class Graph(Closed, Composition, Parameterized):
     """A directed acyclic graph of PipeOps.
 
@@ -183,16 +183,6 @@ class Graph(Closed, Composition, Parameterized):
             self._changed()
         return kept
 
-    def __getstate__(self) -> dict[str, Any]:
-        ends = {"inputs": _plain(self._inputs), "outputs": _plain(self._outputs)}
-        return {"nodes": self._nodes, "edges": [tuple(e) for e in self._edges], **ends, "state": self.state}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__()
-        self._nodes, self.state = dict(state["nodes"]), state["state"]
-        self._edges = [Edge(*e) for e in state["edges"]]
-        self._inputs, self._outputs = ([End(node, Channel(*c)) for node, c in state[k]] for k in ("inputs", "outputs"))
-
     # ---------------------------------------------------------------- running
 
     @property
@@ -241,8 +231,46 @@ class Graph(Closed, Composition, Parameterized):
         return plan(self._nodes, self._edges, self._inputs, self._outputs, keep_all)
 
 
-def _plain(ends: list[End]) -> list[Any]:
-    return [(str(e.node), (c.name, str(c.train), str(c.predict), c.many)) for e in ends for c in [e.channel]]
+def _to_plain(graph: Graph) -> dict[str, Any]:
+    ends = {
+        name: [(e.node, e.channel.name) for e in found]
+        for name, found in (("inputs", graph._inputs), ("outputs", graph._outputs))
+    }
+    return {"nodes": list(graph._nodes.values()), "edges": [tuple(e) for e in graph._edges], **ends, "state": graph.state}
+
+
+def _from_plain(plain: dict[str, Any]) -> Graph:
+    """A graph whose edges go forward between channels that there are; version 0.1.0 had nodes by id, and ends with types."""
+    graph, nodes = Graph(), plain["nodes"]
+    graph._nodes = {node.id: node for node in (nodes.values() if isinstance(nodes, dict) else nodes)}
+    place, fed = {id: k for k, id in enumerate(graph._nodes)}, set[tuple[str, str]]()
+    for source, output, target, input in plain["edges"]:
+        out, into = pick(graph[source], "output", output), pick(graph[target], "input", input)
+        check_types(End(source, out), End(target, into))
+        if len(place) < len(nodes) or place[source] >= place[target] or ((target, input) in fed and not into.many):
+            raise CompositionError(f"the edge from {source} to {target} does not go forward, or into an input that is fed.")
+        fed.add((target, input))
+        graph._edges.append(Edge(source, output, target, input))
+    inputs, outputs = ([(node, c if isinstance(c, str) else c[0]) for node, c in plain[side]] for side in ("inputs", "outputs"))
+    graph._inputs = [End(node, pick(graph[node], "input", name)) for node, name in inputs]
+    graph._outputs = graph._flow(graph._entering(), [End(node, pick(graph[node], "output", name)) for node, name in outputs])
+    graph.state = {id: plain["state"][id] for id in graph.ids()} if plain["state"] else {}
+    return graph
+
+
+_ENDS = list[tuple[str, str | tuple[str, str, str, bool]]]
+saved_as(
+    Graph,
+    _from_plain,
+    _to_plain,
+    plain={
+        "nodes": list[PipeOp] | dict[str, PipeOp],
+        "edges": list[tuple[str, str, str, str]],
+        "inputs": _ENDS,
+        "outputs": _ENDS,
+        "state": dict[str, Any],
+    },
+)
 
 
 def chain(parts: Iterable[Any]) -> Graph:

@@ -9,22 +9,21 @@ from typing import Any
 import numpy as np
 
 from pipeops.data import Task
-from pipeops.errors import CompositionError, ConfigError, DataError, NotTrainedError
+from pipeops.errors import CompositionError, ConfigError, DataError, FormatError, NotTrainedError
 from pipeops.graph.graph import Graph
 from pipeops.graph.kinds import ANY, PREDICTION, TASK
 from pipeops.graph.pipeop import PipeOp
 from pipeops.learn.fits import Run
-from pipeops.learn.learner import Learner
+from pipeops.learn.learner import SAVED_PARTS, Learner, saved_parts, with_saved_parts
 from pipeops.learn.learners.sklearn_learner import as_sklearn_learner
 from pipeops.learn.plots.overlays import plot_history
 from pipeops.learn.prediction.base import Prediction
 from pipeops.learn.resampling.splits import split
-from pipeops.saving import savable
+from pipeops.saving import saved_as
 
 Validate = float | str | Task | None
 
 
-@savable
 class GraphLearner(Learner):
     """A learner that trains and predicts a graph with task inputs and one prediction as output.
 
@@ -168,13 +167,6 @@ class GraphLearner(Learner):
         vars(new).update(vars(self), graph=self.graph.copy())
         return new
 
-    def __getstate__(self) -> dict[str, Any]:
-        return dict(self.__dict__)
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-        self.graph.state = {}  # version 0.1.0 kept what was learnt in both places
-
 
 def _valid_choice(validate: Validate) -> Validate:
     number = isinstance(validate, float) and 0 < validate < 1
@@ -196,6 +188,21 @@ def _check_ends(graph: Graph) -> None:
     if not inputs or wrong:
         ends = ", ".join(f"{e.name} ({e.channel.train})" for e in inputs) or "none"
         raise CompositionError(f"as_learner: the graph must begin with tasks, its inputs are: {ends}.")
+
+
+def _to_plain(learner: GraphLearner) -> dict[str, Any]:
+    return {**saved_parts(learner), "graph": learner.graph.copy(), "validate": learner.validate}
+
+
+def _from_plain(plain: dict[str, Any]) -> GraphLearner:
+    learner = GraphLearner(plain["graph"], id=plain["id"], validate=plain["validate"])
+    states = plain["state"] and plain["state"].model
+    if states is not None and not (isinstance(states, dict) and set(states) == set(learner.graph.ids())):
+        raise FormatError(f"load: the states of {learner.id} are not those of its nodes.")
+    return with_saved_parts(learner, plain)
+
+
+saved_as(GraphLearner, _from_plain, _to_plain, plain=SAVED_PARTS | {"graph": Graph, "validate": Validate})
 
 
 def as_learner(thing: Any, *, id: str | None = None, validate: Validate = None) -> Any:

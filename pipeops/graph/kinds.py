@@ -10,6 +10,8 @@ import enum
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from pipeops.saving import saved_as
+
 
 class Inactive(enum.Enum):
     """The type of `INACTIVE`, what flows through a branch that was not taken: nodes that get it are not trained."""
@@ -30,6 +32,10 @@ class Multiplicity(tuple[Any, ...]):
 
     def __repr__(self) -> str:
         return f"Multiplicity({list(self)!r})"
+
+
+saved_as(Inactive, lambda plain: INACTIVE, lambda value: None, plain=None)
+saved_as(Multiplicity, Multiplicity, list, plain=list)
 
 
 class Facts(NamedTuple):

@@ -16,6 +16,7 @@ import attrs
 from pipeops.errors import ConfigError
 from pipeops.graph.kinds import ANY, Kind
 from pipeops.params import Configurable, hyperparameters, refuse_foreign
+from pipeops.registry import own_key
 from pipeops.saving import saved_as
 from pipeops.text import call, source
 
@@ -58,12 +59,12 @@ class AutoId(str):
     __slots__ = ()
 
 
-saved_as(AutoId, str, AutoId)
+saved_as(AutoId, AutoId, str, plain=str)
 
 
 def default_id(node: "PipeOp") -> AutoId:
     """The key of the node's class, or its class name in snake case where it is not registered."""
-    key = type(node).key or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(node).__name__).lower()
+    key = own_key(type(node)) or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(node).__name__).lower()
     return AutoId(key)
 
 
@@ -141,8 +142,8 @@ class PipeOp(Configurable, ABC):
         arguments = self.changed()
         if self.id != default_id(self):
             arguments = {"id": str(self.id), **arguments}
-        cls = type(self)
-        return call(cls.shelf, [source(cls.key)], arguments) if cls.key else call(cls.__name__, [], arguments)
+        cls, key = type(self), own_key(type(self))
+        return call(cls.shelf, [source(key)], arguments) if key else call(cls.__name__, [], arguments)
 
 
 C = TypeVar("C", bound=type)

@@ -216,10 +216,33 @@ class Learner(Closed, Parameterized, ABC):
         return f"<{type(self).__name__}:{self.id}> {trained}, predict_type={self.predict_type}"
 
 
+SAVED_PARTS: dict[str, Any] = {
+    "id": str,
+    "state": LearnerState | None,
+    "timings": dict[str, float],
+    "fallback": Learner | None,
+    "encapsulate": Literal["none", "try"],
+}
+"""What every kind of learner has in a file, and of which type, see `saving.saved_as`."""
+
+
+def saved_parts(learner: Learner) -> dict[str, Any]:
+    """What every kind of learner saves."""
+    return {name: getattr(learner, name) for name in SAVED_PARTS}
+
+
+def with_saved_parts(learner: Any, plain: dict[str, Any]) -> Any:
+    """The learner with what was saved put back."""
+    for name in SAVED_PARTS:
+        if name in plain and plain[name] != getattr(learner, name):
+            setattr(learner, name, plain[name])
+    return learner
+
+
 def load_learner(path: str | Path, trust: Iterable[Any] = ()) -> Any:
     """Read a learner that `save` wrote. Its predictions are bit-equal to those before.
 
-    trust: classes and functions of your own that the learner holds (a loss, a layer's module); nothing else is
-    constructed that is not registered. Raises `FormatError` for a truncated, altered, foreign or newer file.
+    trust: classes and functions of your own that the learner holds (a loss, a callback, an unregistered node); nothing else
+    in the file is called or imported (`docs/saving.md`). Raises `FormatError` for whatever is wrong with the file.
     """
-    return read(path, "learner", trust)
+    return read(path, "learner", trust, Learner)

@@ -17,6 +17,7 @@ from pipeops.graph.pipeop import Channel, PipeOp, operator
 from pipeops.net.network.descriptor import ModelDescriptor
 from pipeops.net.network.node import described
 from pipeops.params import UNSET, Configurable, Param, Setting, Token, hyperparameters
+from pipeops.registry import own_key
 from pipeops.text import call, source
 
 
@@ -28,11 +29,12 @@ class Item(Configurable):
 
     @property
     def reference(self) -> Any:
-        """What names it: the key of a registered one."""
-        return type(self).key
+        """What names it: the key of a registered one, else itself."""
+        return own_key(type(self)) or self
 
     def __repr__(self) -> str:
-        return call(type(self).shelf, [source(type(self).key)], self.changed())
+        cls, key = type(self), own_key(type(self))
+        return call(cls.shelf, [source(key)], self.changed()) if key else call(cls.__name__, [], self.changed())
 
     def missing(self) -> list[str]:
         """Required hyperparameters that are not set."""
@@ -138,7 +140,8 @@ class Configure(PipeOp):
         held, default = getattr(self, name), hyperparameters(type(self))[name].default
         if undecided(held):
             return {} if held is UNSET else {name: held}
-        return ({} if held.reference == default else {name: held.reference}) | held.changed()
+        own = {} if held.reference == default else {name: held.reference}
+        return own if held.reference is held else own | held.changed()
 
 
 def undecided(thing: Any) -> bool:

@@ -13,7 +13,7 @@ import pipeops.net.layers.table  # noqa: F401 - registers the rows
 from pipeops import Graph, nn, po
 from pipeops.errors import ConfigError
 from pipeops.net import Spec, Symbol, compile_network
-from pipeops.net.network.compile import from_topology, topology
+from pipeops.net.network.blueprint import from_topology, topology
 
 WIDE = po("torch_ingress_num") >> nn("linear", out_features=8) >> nn("batch_norm1d") >> nn("relu") >> nn("head")
 FORK = (
@@ -97,7 +97,7 @@ def test_topology_goes_to_plain_records_and_back(binary):
         "id": "skip", "key": "linear", "arguments": {"in_features": 2, "out_features": 3, "bias": True},
         "inputs": ["torch_ingress_num"], "shape": [None, 3], "dtype": "float32", "levels": None,
     }  # fmt: skip
-    again = from_topology(records)
+    again = from_topology(records, 100)
     assert topology(again) == records
     network, twin = compile_network(symbol).eval(), compile_network(again).eval()
     twin.load_state_dict(network.state_dict())

@@ -14,17 +14,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import attrs
-import numpy as np
 
 from pipeops.data import Task
 from pipeops.errors import NotTrainedError, TrainingError
 from pipeops.learn.fits import attempt, drive
 from pipeops.learn.learner import Learner
 from pipeops.learn.prediction.base import Prediction
-from pipeops.learn.prediction.classif import PredictionClassif
-from pipeops.learn.prediction.regr import PredictionRegr
 from pipeops.learn.resampling.splits import IntArray
-from pipeops.saving import savable, saved_as
+from pipeops.saving import savable
 
 
 @attrs.frozen(eq=False)
@@ -159,19 +156,3 @@ def _validation(trained: Any) -> dict[str, float]:
         return dict(getattr(trained, "internal_valid_scores", None) or {})
     except NotTrainedError:
         return {}
-
-
-def _plain_classif(p: PredictionClassif) -> dict[str, Any]:
-    return {**p._parts(), "class_names": p.class_names, "backend": p.backend}
-
-
-def _plain_regr(p: PredictionRegr) -> dict[str, Any]:
-    return {**p._parts(), "backend": p.backend}
-
-
-def _classif(plain: dict[str, Any]) -> PredictionClassif:
-    return PredictionClassif.from_codes(np.asarray(plain.pop("row_ids")), **plain)
-
-
-saved_as(PredictionClassif, _plain_classif, _classif)
-saved_as(PredictionRegr, _plain_regr, lambda plain: PredictionRegr(**plain))

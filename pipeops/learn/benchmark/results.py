@@ -20,7 +20,7 @@ from pipeops.learn.learner import Learner
 from pipeops.learn.measures.measure import Measure, MeasureWarning, as_measures
 from pipeops.learn.plots.overlays import plot_scores
 from pipeops.learn.prediction.base import Prediction
-from pipeops.saving import Encoder, read, savable, write
+from pipeops.saving import Encoder, read, savable, saved_as, write
 from pipeops.text import table
 
 NAN = float("nan")
@@ -48,7 +48,6 @@ class Record:
         return self.task_id, self.learner_id, self.resampling_id
 
 
-@savable
 class BenchmarkResult:
     """What a benchmark found. Tables are polars frames with the columns task_id, learner_id and resampling_id first.
 
@@ -197,13 +196,6 @@ class BenchmarkResult:
             warnings.warn(f"save: the models of '{learner}' are left out. {reason}", BenchmarkWarning, stacklevel=3)
         return records
 
-    def __getstate__(self) -> dict[str, Any]:
-        tasks = {name: prototype(task) for name, task in self.tasks.items()}
-        return {"records": self.records, "tasks": tasks, "seed": self.seed, "measures": self.measures}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-
     # ---------------------------------------------------------------- inside
 
     def _runs(self) -> dict[tuple[str, str, str], list[Record]]:
@@ -264,6 +256,15 @@ def _listed(wanted: Any) -> Iterable[Any]:
     return wanted if isinstance(wanted, list | tuple | set) else [wanted]
 
 
+def _to_plain(result: BenchmarkResult) -> dict[str, Any]:
+    tasks = {name: prototype(task) for name, task in result.tasks.items()}
+    return {"records": result.records, "tasks": tasks, "seed": result.seed, "measures": result.measures}
+
+
+_PLAIN = {"records": list[Record], "tasks": dict[str, Task], "seed": int, "measures": list[Measure] | None}
+saved_as(BenchmarkResult, lambda plain: BenchmarkResult(**plain), _to_plain, plain=_PLAIN)
+
+
 def load_benchmark(path: str | Path, trust: Iterable[Any] = ()) -> BenchmarkResult:
     """Read a result that `save` wrote. trust: classes and functions of your own that stored learners hold."""
-    return read(path, "benchmark", trust)
+    return read(path, "benchmark", trust, BenchmarkResult)

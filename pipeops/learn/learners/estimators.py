@@ -1,8 +1,7 @@
-"""What one must know of scikit-learn estimators: their hyperparameters, and how a fitted one is saved without pickle.
+"""What one must know of scikit-learn estimators: their hyperparameters, and what is done to them after fitting.
 
 Hyperparameters come from the constructor; kinds and ranges from the constraints that scikit-learn declares, where these
-say one thing. A fitted estimator is saved by its class, its constructor arguments and its fitted attributes, as long as
-all of them are plain data, arrays or further estimators. Neighbours: params and saving below; sklearn_learner above.
+say one thing. Neighbours: params below; listed (how they are saved) beside it; sklearn_learner above.
 """
 
 import inspect
@@ -14,13 +13,9 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from pipeops.errors import FormatError
 from pipeops.params import UNSET, Param, Setting
 
 Array = npt.NDArray[Any]
-
-REFITTED = ("KNeighborsClassifier", "KNeighborsRegressor")
-"""Estimators that memorise their data, and are fitted again when loaded."""
 
 
 def settings(estimator: Any, usual: Mapping[str, Any]) -> dict[str, Setting]:
@@ -62,56 +57,6 @@ def _param(constraints: Any, default: Any) -> Param:
 def _closed(bound: Any) -> Any:
     """A bound that a `Param` can hold (infinite ones are none); scikit-learn itself refuses the ends of open intervals."""
     return None if bound is None or bound in (float("inf"), float("-inf")) else bound
-
-
-def to_plain(estimator: Any) -> dict[str, Any]:
-    """Class, constructor arguments and fitted attributes; `FormatError` where something in it is not plain data."""
-    arguments = estimator.get_params(deep=False)
-    fitted = {name: value for name, value in vars(estimator).items() if name not in arguments}
-    plain = {"class": type(estimator), "arguments": _plain(arguments)}
-    if type(estimator).__name__ in REFITTED and "_fit_X" in fitted:
-        y = fitted["_y"] if "classes_" not in fitted else fitted["classes_"][fitted["_y"]]
-        return {**plain, "refit": [fitted["_fit_X"], y]}
-    return {**plain, "fitted": _plain(fitted)}
-
-
-def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _one(value) for name, value in values.items()}
-
-
-def _one(value: Any) -> Any:
-    if hasattr(value, "get_params") and not isinstance(value, type):
-        return {"estimator": to_plain(value)}
-    if isinstance(value, list | tuple) and any(hasattr(v, "get_params") or isinstance(v, list | tuple) for v in value):
-        return type(value)(_one(v) for v in value)
-    if type(value).__module__.startswith("scipy.sparse"):
-        raise FormatError("save: a sparse matrix cannot be saved; use dense data.")
-    return value
-
-
-def from_plain(plain: Mapping[str, Any]) -> Any:
-    """The estimator that `to_plain` was given. Only estimator classes are constructed."""
-    cls = plain["class"]
-    if not (isinstance(cls, type) and hasattr(cls, "get_params") and hasattr(cls, "fit")):
-        raise FormatError(f"load: {cls!r} is no estimator.")
-    estimator = cls(**_restored(plain["arguments"]))
-    if "refit" in plain:
-        return estimator.fit(*plain["refit"])
-    for name, value in _restored(plain["fitted"]).items():
-        setattr(estimator, name, value)
-    return estimator
-
-
-def _restored(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _back(value) for name, value in values.items()}
-
-
-def _back(value: Any) -> Any:
-    if isinstance(value, dict) and set(value) == {"estimator"}:
-        return from_plain(value["estimator"])
-    if isinstance(value, list | tuple):
-        return type(value)(_back(v) for v in value)
-    return value
 
 
 def unbiased_lda(estimator: Any, x: Array, y: Array) -> None:

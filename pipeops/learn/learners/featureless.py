@@ -7,9 +7,10 @@ import attrs
 import numpy as np
 
 from pipeops.data import Task
+from pipeops.learn.learner import SAVED_PARTS, saved_parts, with_saved_parts
 from pipeops.learn.learners.tabular import Array, FlatLearner, class_prediction, counting, number_prediction
 from pipeops.params import Param, Setting
-from pipeops.saving import savable
+from pipeops.saving import savable, saved_as
 from pipeops.shorthand import lrn
 
 MAD = 1.4826
@@ -59,15 +60,8 @@ class Featureless(FlatLearner):
     @abstractmethod
     def _train(self, task: Task, valid: Task | None) -> Any: ...
 
-    def __getstate__(self) -> dict[str, Any]:
-        return dict(self.__dict__)
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-
 
 @lrn.add("classif.featureless")
-@savable
 class ClassifFeatureless(Featureless):
     """Predicts from the shares of the classes in training.
 
@@ -107,7 +101,6 @@ class ClassifFeatureless(Featureless):
 
 
 @lrn.add("regr.featureless")
-@savable
 class RegrFeatureless(Featureless):
     """Predicts the mean of the target, or with `robust` its median; the standard deviation (or MAD) as standard error.
 
@@ -144,3 +137,18 @@ def _median(values: Array, weights: Array) -> float:
     values, share = values[order], np.cumsum(weights[order]) / weights.sum()
     i = int(np.searchsorted(share, 0.5))
     return float((values[i] + values[i + 1]) / 2) if share[i] == 0.5 and i + 1 < len(values) else float(values[i])
+
+
+def _to_plain(learner: Featureless) -> dict[str, Any]:
+    return {**saved_parts(learner), "predict_type": learner.predict_type, "values": learner.values}
+
+
+def _restore(cls: type[Featureless], plain: dict[str, Any]) -> Any:
+    """Version 0.1.0 called the predict type by the attribute that holds it."""
+    predict_type = plain.get("predict_type") or plain["_predict_type"]
+    return with_saved_parts(cls(id=plain["id"], predict_type=predict_type, **plain["values"]), plain)
+
+
+_PLAIN = SAVED_PARTS | {"predict_type": str, "_predict_type": str, "values": dict[str, Any]}
+saved_as(ClassifFeatureless, lambda plain: _restore(ClassifFeatureless, plain), _to_plain, plain=_PLAIN)
+saved_as(RegrFeatureless, lambda plain: _restore(RegrFeatureless, plain), _to_plain, plain=_PLAIN)

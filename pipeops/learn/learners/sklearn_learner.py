@@ -14,12 +14,15 @@ import numpy as np
 
 from pipeops.data import Task
 from pipeops.errors import ConfigError, DataError, FormatError, NotTrainedError, PipeOpsError, TrainingError, listing
-from pipeops.learn.learner import Learner
+from pipeops.learn.learner import SAVED_PARTS, Learner, saved_parts, with_saved_parts
 from pipeops.learn.learners import estimators
 from pipeops.learn.learners.tabular import Array, FlatLearner, class_prediction, counting, number_prediction
 from pipeops.learn.prediction.labels import distributions, encode
-from pipeops.params import UNSET, Setting
+from pipeops.params import UNSET, Setting, same
 from pipeops.saving import Encoder, saved_as
+from pipeops.saving.codecs import fields
+from pipeops.saving.declared import declared
+from pipeops.shorthand import lrn
 
 
 @attrs.frozen(eq=False)
@@ -44,21 +47,17 @@ class SklearnModel:
 
 
 def _model_to_plain(model: SklearnModel) -> dict[str, Any]:
-    plain = {**{a.name: getattr(model, a.name) for a in attrs.fields(SklearnModel)}, "estimator": {}}
     try:
-        plain["estimator"] = estimators.to_plain(model.estimator)
-        Encoder().encode(plain["estimator"])
+        Encoder().encode(model.estimator)
     except FormatError as error:
         raise FormatError(
             f"save: a fitted {type(model.estimator).__name__} holds more than arrays and cannot be saved without pickle; "
             "save the learner untrained (learner.reset()) and train it again."
         ) from error
-    return plain
+    return fields(model)
 
 
-saved_as(
-    SklearnModel, _model_to_plain, lambda plain: SklearnModel(**{**plain, "estimator": estimators.from_plain(plain["estimator"])})
-)
+saved_as(SklearnModel, lambda plain: SklearnModel(**plain), _model_to_plain, plain=lambda: declared(SklearnModel))
 
 
 class SklearnLearner(FlatLearner):
@@ -305,18 +304,34 @@ def _covariance(estimator: Any, x: Array, y: Array, weights: Array | None) -> Ar
 
 
 def _to_plain(learner: SklearnLearner) -> dict[str, Any]:
-    names = ("id", "key", "usual", "predict_type", "state", "timings", "fallback", "encapsulate")
-    return {"estimator": estimators.to_plain(learner.estimator), **{name: getattr(learner, name) for name in names}}
+    """One of the shelf by its key and what was set, any other by its estimator."""
+    plain = {**saved_parts(learner), "key": learner.key, "predict_type": learner.predict_type}
+    if learner.key not in lrn:
+        return {**plain, "estimator": learner.estimator}
+    usual: Any = lrn(learner.key).estimator
+    standard = usual.get_params(deep=False)
+    values = learner.estimator.get_params(deep=False)
+    return {**plain, "arguments": {n: v for n, v in values.items() if v is not standard[n] and not same(v, standard[n])}}
 
 
 def _from_plain(plain: dict[str, Any]) -> SklearnLearner:
-    made = {name: plain.pop(name) for name in ("id", "key", "predict_type")}
-    learner = SklearnLearner(estimators.from_plain(plain.pop("estimator")), **made)
-    vars(learner).update(plain)
-    return learner
+    key, named = plain["key"], {"id": plain["id"], "predict_type": plain["predict_type"]}
+    if "arguments" in plain:
+        return with_saved_parts(lrn(key, **named, **plain["arguments"]), plain)
+    learner = SklearnLearner(plain["estimator"], **named, key=key)
+    if key:
+        learner.usual = lrn(key).usual
+    return with_saved_parts(learner, plain)
 
 
-saved_as(SklearnLearner, _to_plain, _from_plain)
+saved_as(
+    SklearnLearner,
+    _from_plain,
+    _to_plain,
+    plain=lambda: (
+        SAVED_PARTS | {"key": str, "predict_type": str, "estimator": object, "arguments": dict[str, Any], "usual": dict}
+    ),
+)
 
 
 def as_sklearn_learner(estimator: Any, id: str | None = None) -> Learner | None:

@@ -55,7 +55,7 @@ class FlatLearner(Learner):
         self._predict_type = value
 
     def __repr__(self) -> str:
-        if not self.key:
+        if not self.key or "key" in vars(type(self).__base__):
             return super().__repr__()
         changed = {
             n: s.value for n, s in self.own_params().items() if s.value is not s.param.default and s.value != s.param.default

@@ -231,7 +231,30 @@ def _to_plain(one: Measure) -> dict[str, Any]:
     return {"fn": one.fn.fn, **{name: getattr(one, name) for name in names}}
 
 
-saved_as(Measure, _to_plain, lambda plain: measure(**plain) if "fn" in plain else msr(plain["key"], **plain["options"]))
+def _from_plain(plain: dict[str, Any]) -> Measure:
+    if "fn" in plain:
+        return measure(**plain)
+    if not all(v is None or isinstance(v, str | int | float) for v in plain["options"].values()):
+        raise ConfigError(f"measure '{plain['key']}': its options are plain values.")
+    return msr(plain["key"], **plain["options"])
+
+
+saved_as(
+    Measure,
+    _from_plain,
+    _to_plain,
+    plain={
+        "key": str,
+        "options": dict[str, Any],
+        "fn": Callable[..., Any],
+        "minimize": bool | None,
+        "predict_type": str,
+        "task_type": str | None,
+        "range": tuple[float, float],
+        "label": str,
+        "average": str,
+    },
+)
 
 
 def _extras(fn: Callable[..., Any]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ Neighbours: labelled (how it prints), measures (how it is scored) and plots belo
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import narwhals as nw
 import numpy as np
@@ -20,6 +20,8 @@ from pipeops.learn.plots.single import plot_prediction
 from pipeops.learn.prediction.labelled import preview
 
 Array = npt.NDArray[Any]
+Backend = Literal["polars", "pandas", "pyarrow"]
+"""The frame library that tables come in, as it stands in files."""
 
 
 class Prediction(ABC):

@@ -11,13 +11,15 @@ from typing import Any, Self
 
 import narwhals as nw
 import numpy as np
+import numpy.typing as npt
 
 from pipeops.data.columns import label_array
 from pipeops.errors import DataError, listing
-from pipeops.learn.prediction.base import Array, Prediction
+from pipeops.learn.prediction.base import Array, Backend, Prediction
 from pipeops.learn.prediction.confusion import Confusion
 from pipeops.learn.prediction.labelled import numbers
 from pipeops.learn.prediction.labels import by_label, encode, labelled, levels, plain, probabilities, refuse_ambiguous
+from pipeops.saving import saved_as
 
 
 class PredictionClassif(Prediction):
@@ -229,3 +231,33 @@ class PredictionClassif(Prediction):
         }
         prob = {} if self._prob is None else {f"prob.{c}": numbers(self._prob[rows, j]) for j, c in enumerate(self.class_names)}
         return columns | prob
+
+
+def _to_plain(p: PredictionClassif) -> dict[str, Any]:
+    return {**p._parts(), "class_names": p.class_names, "backend": p.backend}
+
+
+def _from_plain(plain: dict[str, Any]) -> PredictionClassif:
+    """Codes and probabilities that fit the classes and each other."""
+    plain = {**plain, "row_ids": np.asarray(plain["row_ids"])}
+    rows, classes = len(plain["row_ids"]), len(plain["class_names"])
+    shapes = {"truth": (rows,), "response": (rows,), "weights": (rows,), "prob": (rows, classes)}
+    wrong = [n for n, shape in shapes.items() if plain[n] is not None and plain[n].shape != shape]
+    coded = [c for c in (plain["truth"], plain["response"]) if c is not None]
+    if wrong or not classes or any(((c < -1) | (c >= classes)).any() for c in coded):
+        raise DataError(f"PredictionClassif: {listing(wrong) or 'the codes'} do not fit {rows} rows and {classes} classes.")
+    return PredictionClassif.from_codes(**plain)
+
+
+saved_as(
+    PredictionClassif,
+    _from_plain,
+    _to_plain,
+    plain={
+        **dict.fromkeys(("truth", "response"), npt.NDArray[np.integer] | None),
+        **dict.fromkeys(("prob", "weights"), npt.NDArray[np.floating] | None),
+        "row_ids": np.ndarray | list,
+        "class_names": list[Any],
+        "backend": Backend,
+    },
+)

@@ -7,10 +7,12 @@ from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from pipeops.errors import DataError
-from pipeops.learn.prediction.base import Array, Prediction
+from pipeops.learn.prediction.base import Array, Backend, Prediction
 from pipeops.learn.prediction.labelled import numbers
+from pipeops.saving import saved_as
 
 
 class PredictionRegr(Prediction):
@@ -95,3 +97,12 @@ def _floats(values: Any, name: str) -> Array:
     if array.ndim != 1:
         raise DataError(f"PredictionRegr: '{name}' must be one number for each row, got an array of shape {array.shape}.")
     return array
+
+
+_NUMBERS = dict.fromkeys(("truth", "response", "se", "weights"), npt.NDArray[np.floating] | None)
+saved_as(
+    PredictionRegr,
+    lambda plain: PredictionRegr(**plain),
+    lambda p: {**p._parts(), "backend": p.backend},
+    plain={**_NUMBERS, "row_ids": np.ndarray | list, "backend": Backend},
+)

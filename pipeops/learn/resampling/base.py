@@ -18,6 +18,7 @@ from pipeops.errors import ConfigError, DataError
 from pipeops.learn.prediction.labelled import preview
 from pipeops.learn.resampling.splits import IntArray, Seed, Units, units
 from pipeops.params import Configurable, anything
+from pipeops.registry import own_key
 from pipeops.saving import savable
 from pipeops.text import call, source
 
@@ -50,7 +51,7 @@ class Resampling(Configurable, ABC):
     key: ClassVar[str] = ""
     shelf: ClassVar[str] = ""
 
-    id: str = attrs.field(default=attrs.Factory(lambda self: type(self).key or type(self).__name__, takes_self=True))
+    id: str = attrs.field(default=attrs.Factory(lambda self: own_key(type(self)) or type(self).__name__, takes_self=True))
     instance: Instance | None = attrs.field(init=False, default=None)
 
     @property
@@ -134,8 +135,9 @@ class Resampling(Configurable, ABC):
         return self.instance
 
     def __repr__(self) -> str:
-        arguments = {"id": self.id, **self.changed()} if self.id != type(self).key else self.changed()
-        text = call(self.shelf, [source(self.key)], arguments) if self.key else call(type(self).__name__, [], arguments)
+        key, name = own_key(type(self)), type(self).__name__
+        arguments = {"id": self.id, **self.changed()} if self.id != (key or name) else self.changed()
+        text = call(self.shelf, [source(key)], arguments) if key else call(name, [], arguments)
         if self.instance is None:
             return text
         lines = preview(self.iters, self._text_columns)

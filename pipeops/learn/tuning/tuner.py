@@ -14,13 +14,14 @@ import numpy as np
 from pipeops.data import Task
 from pipeops.errors import ConfigError, listing
 from pipeops.extras import extra
-from pipeops.learn.learner import Learner
+from pipeops.learn.learner import SAVED_PARTS, Learner, saved_parts, with_saved_parts
 from pipeops.learn.measures.measure import Measure, as_measures
 from pipeops.learn.resampling.base import Resampling
 from pipeops.learn.tuning.search import Limits, Search, configured, watched
 from pipeops.learn.tuning.space import Dimension, grid, search_space
 from pipeops.params import Setting
 from pipeops.saving import savable, saved_as
+from pipeops.saving.codecs import fields
 
 SAMPLERS = {"tpe": "TPESampler", "random": "RandomSampler", "cmaes": "CmaEsSampler", "grid": "RandomSampler"}
 PRUNERS = {"median": "MedianPruner", "hyperband": "HyperbandPruner", None: "NopPruner"}
@@ -317,19 +318,33 @@ def _check_measure(measure: Measure, learner: Learner) -> None:
         raise ConfigError(f'auto_tuner: {measure.id} needs probabilities; set predict_type="prob" in {learner.id}.')
 
 
+_SETTINGS: dict[str, Any] = {
+    "_learner": Learner,
+    "space": dict[str, Any],
+    "resampling": Resampling,
+    "measures": list[Measure],
+    "limits": Limits,
+    "seed": int | None,
+    "sampler": str | None,
+    "pruner": str | None,
+    "n_parallel": int,
+    "resolution": int,
+}
+
+
 def _to_plain(tuner: AutoTuner) -> dict[str, Any]:
     own = {name: value if value is None or isinstance(value, str) else usual for name, value, usual in (
         ("sampler", tuner.sampler, "tpe"), ("pruner", tuner.pruner, None))}  # fmt: skip
-    return {**vars(tuner), **own}
+    return {**saved_parts(tuner), **{name: getattr(tuner, name) for name in _SETTINGS}, **own}
 
 
 def _from_plain(plain: dict[str, Any]) -> AutoTuner:
     """A tuner from what was saved; version 0.1.0 knew one measure, and the number of trials as the only limit."""
-    if "measure" in plain:
-        plain |= {"measures": [plain.pop("measure")], "limits": Limits(plain.pop("n_trials")), "n_parallel": 1, "resolution": 10}
-    tuner = AutoTuner.__new__(AutoTuner)
-    vars(tuner).update(plain)
-    return tuner
+    measures = plain["measures"] if "measures" in plain else plain["measure"]
+    limits = fields(plain["limits"]) if "limits" in plain else {"n_trials": plain["n_trials"]}
+    named = {n: plain[n] for n in ("seed", "sampler", "pruner", "n_parallel", "resolution", "id") if n in plain}
+    tuner = auto_tuner(plain["_learner"], plain["space"], plain["resampling"], measures, **limits, **named)
+    return with_saved_parts(tuner, plain)
 
 
-saved_as(AutoTuner, _to_plain, _from_plain)
+saved_as(AutoTuner, _from_plain, _to_plain, plain=SAVED_PARTS | _SETTINGS | {"measure": Measure, "n_trials": int})

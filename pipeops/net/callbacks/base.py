@@ -8,14 +8,16 @@ Neighbours: `context` is what they are called with, `attach` sets them, the trai
 
 import copy
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 import attrs
 
-from pipeops.errors import UnknownParameterError, suggest
+from pipeops.errors import ConfigError, FormatError, UnknownParameterError, suggest
 from pipeops.net.callbacks.context import Context
 from pipeops.params import Configurable
+from pipeops.registry import own_key
+from pipeops.saving import Encoder, saved_as
 from pipeops.text import call, source
 
 STAGES = (
@@ -59,7 +61,7 @@ class Callback(Configurable):
     @property
     def id(self) -> str:
         """The name under which its state is kept: its key, else its class's name in snake case."""
-        return type(self).key or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(self).__name__).lower()
+        return own_key(type(self)) or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(self).__name__).lower()
 
     def state_dict(self) -> dict[str, Any]:
         """What to keep after training: by default every public attribute that is no hyperparameter."""
@@ -67,7 +69,7 @@ class Callback(Configurable):
 
     def __repr__(self) -> str:
         cls = type(self)
-        if cls.key:
+        if own_key(cls):
             return call(cls.shelf, [source(cls.key)], self.changed() if attrs.has(cls) else {})
         fields = attrs.fields(cls) if attrs.has(cls) else ()
         return call(cls.__name__, [], {a.alias: getattr(self, a.name) for a in fields if a.init})
@@ -109,6 +111,28 @@ class Callback(Configurable):
         """At the very end, also when training failed."""
 
 
+class FunctionCallback(Callback):
+    """A callback made of functions of the context, by stage; made by `torch_callback`."""
+
+    id: str = ""  # pyright: ignore[reportIncompatibleMethodOverride] - given, where other callbacks have their class's
+
+    def __init__(self, id: str, stages: Mapping[str, Callable[[Context], None]]):
+        for name, function in stages.items():
+            if name not in STAGES:
+                raise UnknownParameterError(f"{id}: there is no stage '{name}'.{suggest(name, STAGES, 'stages')}")
+            if not callable(function):
+                raise ConfigError(f"{id}: '{name}' must be a function of the context, got {function!r}.")
+        self.id, self._stages = id, dict(stages)
+        vars(self).update(stages)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing to keep."""
+        return {}
+
+    def __repr__(self) -> str:
+        return call("torch_callback", [source(self.id)], self._stages)
+
+
 def torch_callback(id: str, **stages: Callable[[Context], None]) -> Callback:
     """A callback from functions of the context.
 
@@ -116,14 +140,34 @@ def torch_callback(id: str, **stages: Callable[[Context], None]) -> Callback:
     >>> stop.id
     'stop'
     """
-    methods = {name: staticmethod(function) for name, function in stages.items()}
-    return type(id, (Callback,), {**methods, "id": id})()
+    return FunctionCallback(id, stages)
+
+
+def _to_plain(callback: FunctionCallback) -> dict[str, Any]:
+    try:
+        Encoder().encode(callback._stages)
+    except FormatError as error:
+        raise FormatError(f"save: the callback '{callback.id}' cannot be saved. {error}") from error
+    return {"id": callback.id, "stages": callback._stages}
+
+
+saved_as(
+    FunctionCallback,
+    lambda plain: FunctionCallback(**plain),
+    _to_plain,
+    plain={"id": str, "stages": dict[str, Callable[[Context], None]]},
+)
 
 
 def stages_of(callbacks: Iterable[Callback]) -> dict[str, list[Callable[[Context], None]]]:
     """For each stage the methods to call, in order; only those that a callback overrides."""
     listed = list(callbacks)
-    return {s: [getattr(c, s) for c in listed if getattr(type(c), s) is not getattr(Callback, s)] for s in STAGES}
+    return {s: [getattr(c, s) for c in listed if overrides(c, s)] for s in STAGES}
+
+
+def overrides(callback: Callback, stage: str) -> bool:
+    """Whether a callback does something at this stage."""
+    return stage in vars(callback) or getattr(type(callback), stage) is not getattr(Callback, stage)
 
 
 def copies(callbacks: Iterable[Callback]) -> dict[str, Callback]:

@@ -2,16 +2,13 @@
 
 Weights are made here and nowhere else, module by module in the order of the graph, so that a seeded run equals the same
 layers written by hand. The ids of nodes are the module's attributes and the stems of its state dictionary.
-`topology` and `from_topology` turn symbols into plain records and back, for saving. Neighbours: `descriptor` below,
-`model` (which compiles and trains) above.
+Neighbours: `descriptor` below, `blueprint` (networks in files) beside it, `model` (which compiles and trains) above.
 """
 
 import functools
 import linecache
 import operator
 import weakref
-from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
 from torch import fx
@@ -20,7 +17,6 @@ from torch.fx.graph_module import _loader  # pyright: ignore[reportPrivateUsage]
 from pipeops.errors import ConfigError
 from pipeops.net.network.descriptor import ModelDescriptor, Spec, Symbol
 from pipeops.net.network.shape import reason
-from pipeops.shorthand import nn
 
 
 def compile_network(network: Symbol | ModelDescriptor) -> fx.GraphModule:
@@ -77,30 +73,3 @@ def _made(id: str, spec: Spec) -> torch.nn.Module:
         return spec.build()
     except Exception as error:
         raise ConfigError(f"{id}: its module cannot be made: {reason(error)}") from error
-
-
-def topology(symbol: Symbol) -> list[dict[str, Any]]:
-    """Plain records of a network, one for each value in graph order: id, key, arguments, inputs, shape, dtype, levels."""
-    return [
-        {
-            "id": s.id,
-            "key": s.spec and s.spec.key,
-            "arguments": dict(s.spec.arguments) if s.spec else {},
-            "inputs": [i.id for i in s.inputs],
-            "shape": list(s.shape),
-            "dtype": str(s.dtype).removeprefix("torch."),
-            "levels": s.levels and list(s.levels),
-        }
-        for s in symbol.ancestors()
-    ]
-
-
-def from_topology(records: Sequence[Mapping[str, Any]]) -> Symbol:
-    """The last symbol of the network that `topology` described; modules come from the registry `nn` by key."""
-    symbols: dict[str, Symbol] = {}
-    for r in records:
-        spec = Spec(r["key"], nn[r["key"]].torch_module, r["arguments"]) if r["key"] is not None else None
-        inputs = tuple(symbols[i] for i in r["inputs"])
-        levels = None if r["levels"] is None else tuple(r["levels"])
-        symbols[r["id"]] = Symbol(r["id"], spec, inputs, tuple(r["shape"]), getattr(torch, r["dtype"]), levels)
-    return symbols[records[-1]["id"]]

@@ -5,6 +5,7 @@ A subclass states `torch_module`, which makes its module, and `extend`, which wo
 Neighbours: `descriptor` and `shape` below; `layer` (rows of the table), `merge`, `head` and `fn` above.
 """
 
+import keyword
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -44,6 +45,13 @@ def described(node: PipeOp, inputs: Sequence[Any]) -> ModelDescriptor:
     for other in inputs[1:]:
         joined = joined.merge(other, str(node.id))
     return joined
+
+
+def check_name(id: str) -> None:
+    """Refuse what cannot name a module of a network, or a value."""
+    parts = id.split(".")
+    if not all(part.isidentifier() and not keyword.iskeyword(part) for part in parts) or parts[0] in reserved_ids():
+        raise ConfigError(f"'{id[:80]}' cannot name a part of a network.")
 
 
 def require_set(node: PipeOp) -> None:

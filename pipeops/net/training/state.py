@@ -8,11 +8,14 @@ from typing import Any
 import attrs
 import torch
 
-from pipeops.net.network.compile import compile_network, from_topology, topology
+from pipeops.errors import FormatError
+from pipeops.net.network.blueprint import from_topology, restored, room_for, topology
 from pipeops.net.network.descriptor import Symbol
 from pipeops.net.training.machine import seeded
 from pipeops.net.training.summary import Summary, summarize
 from pipeops.saving import saved_as
+from pipeops.saving.codecs import fields
+from pipeops.saving.declared import declared
 
 
 @attrs.frozen(eq=False)
@@ -42,17 +45,23 @@ class TorchState:
 
 
 def _to_plain(state: TorchState) -> dict[str, Any]:
-    plain = {a.name: getattr(state, a.name) for a in attrs.fields(TorchState)}
-    return plain | {"network": dict(state.network.state_dict()), "symbol": topology(state.symbol)}
+    return fields(state) | {"network": dict(state.network.state_dict()), "symbol": topology(state.symbol)}
 
 
 def _from_plain(plain: dict[str, Any]) -> TorchState:
-    symbol = from_topology(plain["symbol"])
+    weights = plain["network"]
+    symbol = from_topology(plain["symbol"], room_for(weights))
+    names = tuple(s.id for s in symbol.ancestors() if s.spec is None)
+    if plain["inputs"] != names:
+        raise FormatError(f"load: the network reads {names}, not {plain['inputs']}.")
     with seeded(plain["seed"], torch.device("cpu")):
-        network = compile_network(symbol)
-    network.load_state_dict(plain["network"])
-    made: dict[str, Any] = {"network": network.eval(), "symbol": symbol}
-    return TorchState(**{**plain, **made})
+        made: dict[str, Any] = {"network": restored(symbol, weights).eval(), "symbol": symbol}
+    return TorchState(**(plain | made))
 
 
-saved_as(TorchState, _to_plain, _from_plain)
+saved_as(
+    TorchState,
+    _from_plain,
+    _to_plain,
+    plain=lambda: {**declared(TorchState), "network": dict[str, torch.Tensor], "symbol": list[dict]},
+)
