@@ -9,6 +9,7 @@ BUILT_IN = {
     "ConfigError": ValueError,
     "UnknownKeyError": KeyError,
     "UnknownParameterError": KeyError,
+    "UnknownAttributeError": AttributeError,
     "CompositionError": TypeError,
     "DataError": ValueError,
     "NotTrainedError": RuntimeError,
