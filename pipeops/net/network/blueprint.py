@@ -39,34 +39,31 @@ ROOM = 1 << 24
 
 
 def topology(symbol: Symbol) -> list[dict[str, Any]]:
-    """Plain records of a network, one for each value in graph order.
+    """Plain records of a network, one for each value in graph order, which name what they read by its id.
 
-    inputs: the places of the records that it reads. call: the first record of the same call of a module, of which `port` says
-    which value this is.
+    Where a module answers several values, records name by their places, and say which call of a module (the place of its
+    first record) and which of its values they are.
     """
     symbols = symbol.ancestors()
     places, calls = {s: k for k, s in enumerate(symbols)}, dict[int, int]()
+    ports = any(s.port for s in symbols)
     return [
         {
             "id": s.id,
             "key": s.spec and s.spec.key,
             "arguments": dict(s.spec.arguments) if s.spec else {},
-            "inputs": [places[i] for i in s.inputs],
+            "inputs": [places[i] if ports else i.id for i in s.inputs],
             "shape": list(s.shape),
             "dtype": str(s.dtype).removeprefix("torch."),
             "levels": s.levels and list(s.levels),
-            "port": list(s.port),
-            "call": calls.setdefault(s.serial, places[s]),
+            **({"port": list(s.port), "call": calls.setdefault(s.serial, places[s])} if ports else {}),
         }
         for s in symbols
     ]
 
 
 def from_topology(records: Sequence[Mapping[str, Any]], room: int) -> Symbol:
-    """The last symbol of the network that `topology` described. room: how large a size may be.
-
-    Version 0.1.0 named inputs by their ids, and had neither ports nor calls.
-    """
+    """The last symbol of the network that `topology` described. room: how large a size may be."""
     symbols, ids = list[Symbol](), dict[str, Symbol]()
     for r in records:
         problem = misfit(r, RECORD)
