@@ -12,7 +12,7 @@ from typing import Any
 import narwhals as nw
 import numpy.typing as npt
 
-from pipeops.data.columns import IntArray, kind
+from pipeops.data.columns import IntArray, kind, schema_of
 from pipeops.data.incoming import as_array, column_of, describe, is_array, moved, typed
 from pipeops.errors import DataError, listing
 
@@ -43,7 +43,7 @@ class View:
     def schema(self) -> Mapping[str, nw.dtypes.DType]:
         """Types by column name."""
         if "schema" not in self.memo:
-            self.memo["schema"] = dict(self.frame.schema)
+            self.memo["schema"] = schema_of(self.frame)
         return self.memo["schema"]
 
     def select(self, names: Sequence[str]) -> nw.DataFrame[Any]:
@@ -59,7 +59,14 @@ class View:
 
 
 def _some(frame: nw.DataFrame[Any], names: Sequence[str]) -> nw.DataFrame[Any]:
-    return frame[list(names)] if names else frame.select()
+    if not frame.implementation.is_pandas() or not names:
+        return frame[list(names)] if names else frame.select()
+    wanted = set(names)
+    others = [name for name in frame.columns if name not in wanted]
+    native = frame.to_native()
+    if len(others) < len(names) and [name for name in frame.columns if name in wanted] == list(names):
+        return nw.from_native(native.drop(columns=others), eager_only=True)  # ten times as fast in a wide frame
+    return nw.from_native(native[list(names)], eager_only=True)
 
 
 def _gather(frame: nw.DataFrame[Any], rows: IntArray) -> nw.DataFrame[Any]:
@@ -180,8 +187,9 @@ def _typed(frame: nw.DataFrame[Any]) -> nw.DataFrame[Any]:
     if not all(isinstance(name, str) for name in frame.columns):
         frame = frame.rename({name: str(name) for name in frame.columns})
     refuse_patterns(frame)
-    loose = {name: typed(frame.get_column(name)) for name, dtype in frame.schema.items() if _is_loose(dtype, frame)}
-    changed = [column.alias(name) for name, column in loose.items() if column.dtype != frame.schema[name] or _is_arrow(frame)]
+    schema = schema_of(frame)
+    loose = {name: typed(frame.get_column(name)) for name, dtype in schema.items() if _is_loose(dtype, frame)}
+    changed = [column.alias(name) for name, column in loose.items() if column.dtype != schema[name] or _is_arrow(frame)]
     return frame.with_columns(*changed) if changed else frame
 
 
@@ -206,7 +214,7 @@ def refuse_patterns(frame: nw.DataFrame[Any]) -> None:
 
 def refuse_unsupported(frame: nw.DataFrame[Any], names: Sequence[str]) -> None:
     """Refuse columns of a type that no operator could take, all in one message."""
-    schema = frame.schema
+    schema = schema_of(frame)
     strange = [f"'{name}' ({schema[name]})" for name in names if kind(schema[name]) == "unsupported"]
     if strange:
         raise DataError(

@@ -59,11 +59,11 @@ def _native(values: Any) -> Any:
     """A series that narwhals knows, from one or from an array of pandas or Arrow; None for anything else."""
     if isinstance(values, nw.Series):
         return values.to_native()
-    if type(values).__module__.startswith("pandas."):
+    if type(values).__module__.partition(".")[0] == "pandas":
         import pandas as pd
 
         return values.reset_index(drop=True) if isinstance(values, pd.Series) else pd.Series(values)
-    if type(values).__module__.startswith("pyarrow."):
+    if type(values).__module__.partition(".")[0] == "pyarrow":
         import pyarrow as pa
 
         return pa.chunked_array([values]) if isinstance(values, pa.Array) else values

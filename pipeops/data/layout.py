@@ -5,7 +5,7 @@ from typing import Any
 
 import narwhals as nw
 
-from pipeops.data.columns import IntArray, declared_levels, kind, levels_of, missing_mask, new_frame
+from pipeops.data.columns import IntArray, declared_levels, kind, levels_of, missing_mask, new_frame, schema_of
 from pipeops.data.incoming import moved
 from pipeops.data.levels import with_levels
 from pipeops.errors import DataError, listing, suggest
@@ -15,7 +15,7 @@ Schema = Mapping[str, nw.dtypes.DType]
 
 def like(frame: nw.DataFrame[Any], schema: Schema) -> nw.DataFrame[Any]:
     """The frame with columns that came all missing, and so without a kind, in the types of `schema`."""
-    present = frame.schema
+    present = schema_of(frame)
     loose = {n: t for n, t in schema.items() if n in present and kind(present[n]) != kind(t)}
     empty = [n for n in loose if frame.get_column(n).null_count() == len(frame)]
     return frame.with_columns(frame.get_column(n).cast(loose[n]) for n in empty) if empty else frame
@@ -23,7 +23,7 @@ def like(frame: nw.DataFrame[Any], schema: Schema) -> nw.DataFrame[Any]:
 
 def refuse_other_layout(frame: nw.DataFrame[Any], schema: Schema, who: str) -> None:
     """Refuse a frame that lacks columns of `schema` or has them in another kind, naming them."""
-    present = frame.schema
+    present = schema_of(frame)
     absent = [name for name in schema if name not in present]
     if absent:
         hint = suggest(absent[0], [c for c in present if c not in schema], "other columns that came")

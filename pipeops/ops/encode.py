@@ -4,6 +4,7 @@ Levels become codes once; the columns are rows of the matrix looked up by code. 
 comparisons of codes kept in one byte a value.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -18,6 +19,8 @@ from pipeops.shorthand import po
 
 Matrix = npt.NDArray[np.float64]
 ONE_HOT = "one-hot"
+MANY = 10_000
+"""More levels than this are refused; a contrast matrix of so many has already 0.8 GB."""
 
 
 def treatment(k: int) -> Matrix:
@@ -69,12 +72,25 @@ class Encode(Preprocess):
     method: str = choice(ONE_HOT, "treatment", "helmert", "poly", "sum", default=ONE_HOT)
 
     def fit(self, frame: Frame, target: Series | None) -> dict[str, dict[str, Any]]:
-        learnt = {column.name: self._contrasts(column.name, levels_of(column)) for column in frame.iter_columns()}
+        levels = {column.name: levels_of(column) for column in frame.iter_columns()}
+        self._refuse_too_many(levels, len(frame))
+        learnt = {name: self._contrasts(name, known) for name, known in levels.items()}
         names = [name for one in learnt.values() for name in one["names"]]
-        twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+        twice = sorted(name for name, times in Counter(names).items() if times > 1)
         if twice:
             raise DataError(f"{self.id}: {listing(twice)} would stand twice among the new columns; rename a feature first.")
         return learnt
+
+    def _refuse_too_many(self, levels: dict[str, list[Any]], nrow: int) -> None:
+        """Refuse what would not fit: a column for each of very many levels."""
+        many = {name: len(known) for name, known in levels.items() if len(known) > MANY}
+        if many:
+            name, k = max(many.items(), key=lambda item: item[1])
+            raise DataError(
+                f"{self.id}: the column '{name}' has {k:,} levels, which would make {k:,} columns for {nrow:,} rows (at most "
+                f'{MANY:,}); leave it out with po("select", selector=~selector_name("{name}")), join rare levels before, or '
+                'train an embedding of it in a network with po("torch_ingress_categ") >> nn("tokenizer_categ").'
+            )
 
     def _contrasts(self, name: str, levels: list[Any]) -> dict[str, Any]:
         if self.method == ONE_HOT:
