@@ -56,6 +56,13 @@ from pipeops.ops.average import RegrAvg
 from pipeops.ops.branch import Branch
 from pipeops.ops.branch import Proxy
 from pipeops.ops.branch import Unbranch
+from pipeops.ops.categories.collapse import CollapseFactors
+from pipeops.ops.categories.collapse import Decode
+from pipeops.ops.categories.dates import DateFeatures
+from pipeops.ops.categories.impact import EncodeImpact
+from pipeops.ops.categories.impact import EncodeTarget
+from pipeops.ops.categories.piecewise import EncodePLQuantiles
+from pipeops.ops.categories.piecewise import EncodePLTree
 from pipeops.ops.encode import Encode
 from pipeops.ops.features import ColApply
 from pipeops.ops.features import FixFactors
@@ -125,9 +132,23 @@ class _Po(Registry):
     @overload
     def __call__(self, key: Literal["colapply"], /, *, id: str = ..., affect_columns: Any = ..., applicator: Any = ...) -> ColApply: ...
     @overload
+    def __call__(self, key: Literal["collapsefactors"], /, *, id: str = ..., affect_columns: Any = ..., no_collapse_above_prevalence: float = ..., no_collapse_above_absolute: float = ..., target_level_count: int = ...) -> CollapseFactors: ...
+    @overload
     def __call__(self, key: Literal["copy"], /, *, id: str = ..., outnum: int = ...) -> Copy: ...
     @overload
+    def __call__(self, key: Literal["datefeatures"], /, *, id: str = ..., affect_columns: Any = ..., keep_date_var: bool = ..., cyclic: bool = ..., year: bool = ..., quarter: bool = ..., month: bool = ..., week_of_year: bool = ..., day_of_year: bool = ..., day_of_month: bool = ..., day_of_week: bool = ..., hour: bool = ..., minute: bool = ..., second: bool = ..., is_day: bool = ..., is_month_start: bool = ..., is_month_end: bool = ..., is_quarter_start: bool = ..., is_quarter_end: bool = ..., is_year_start: bool = ..., is_year_end: bool = ..., is_leap_year: bool = ...) -> DateFeatures: ...
+    @overload
+    def __call__(self, key: Literal["decode"], /, *, id: str = ..., affect_columns: Any = ..., group_pattern: Any = ..., treatment_encoding: bool = ..., treatment_cutoff: float = ..., ref_name: Any = ..., ties_method: Literal['first', 'last'] = ...) -> Decode: ...
+    @overload
     def __call__(self, key: Literal["encode"], /, *, id: str = ..., affect_columns: Any = ..., method: Literal['one-hot', 'treatment', 'helmert', 'poly', 'sum'] = ...) -> Encode: ...
+    @overload
+    def __call__(self, key: Literal["encodeimpact"], /, *, id: str = ..., affect_columns: Any = ..., smoothing: float = ..., impute_zero: bool = ...) -> EncodeImpact: ...
+    @overload
+    def __call__(self, key: Literal["encodeplquantiles"], /, *, id: str = ..., affect_columns: Any = ..., numsplits: int = ...) -> EncodePLQuantiles: ...
+    @overload
+    def __call__(self, key: Literal["encodepltree"], /, *, id: str = ..., affect_columns: Any = ..., minsplit: int = ..., minbucket: int | None = ..., maxdepth: int = ..., cp: float = ...) -> EncodePLTree: ...
+    @overload
+    def __call__(self, key: Literal["encodetarget"], /, *, id: str = ..., affect_columns: Any = ..., smooth: float | None = ..., cv: int = ..., seed: int = ...) -> EncodeTarget: ...
     @overload
     def __call__(self, key: Literal["featureunion"], /, *, id: str = ..., innum: Any = ..., assert_targets_equal: bool = ...) -> FeatureUnion: ...
     @overload

@@ -76,6 +76,10 @@ class Preprocess(PipeOp):
         state = self.fit(frame, target)
         return self.apply(frame, state), state
 
+    def seen_target(self, task: Task) -> Series:
+        """The target as `fit` sees it."""
+        return task.target_series()
+
     def train(self, inputs: Sequence[Any]) -> tuple[Sequence[Any], dict[str, Any]]:
         """Learn from a task: the changed task, and `{"layout", "columns", "learnt"}`."""
         task = one_task(self, inputs)
@@ -85,7 +89,7 @@ class Preprocess(PipeOp):
         state = {"layout": dict(types), "columns": names, "learnt": {}}
         if names:
             full = task.frame()
-            target = task.target_series() if task.has_target else None
+            target = self.seen_target(task) if task.has_target else None
             out, state["learnt"] = self.fit_apply(_pick(full, names), target)
             task = self._put_back(task, full, names, out, list(types))
         return (task,), state

@@ -19,6 +19,8 @@ DIFFERENT: dict[str, tuple[str, set[str]]] = {
     r'po\("encode"\)/mixed': (TEXT + "; " + UNSEEN, {"chr", "chr.p", "chr.q", "chr.r", "fac.z", "fac.y", "fac.x", "fac.unused"}),
     r"encode.*/na_tr": (SINGLE, {"fac_all", "fac_all.v", "fac_all.1"}),
     r"encode.*/regf": (UNSEEN, {"f.a", "f.b", "f.c"}),
+    r'po\("encodeimpact"\)/mixed': (TEXT, {"chr", "chr.a", "chr.b", "chr.c"}),
+    r"collapsefactors/mixed": ("an Enum has no flag that it is ordered: rare levels go to the rarest that is kept", {"ord"}),
     r'po\("imputemode"\)/mixed': (TEXT + "; the most frequent values of num and ord are tied", {"chr", "num", "ord"}),
     r"scalerange/const_tr": (ZERO_WIDTH, {"const", "iconst", "zero"}),
     r"scalerange/na_tr": (ZERO_WIDTH, {"halfna"}),
