@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeops.data.columns import type_label
+from pipeops.display import Block
 
 if TYPE_CHECKING:
     from pipeops.data.task import Task
@@ -41,6 +42,19 @@ def show(task: Task) -> str:
         if task.roles[role]:
             lines += _item(title, task.roles[role])
     return "\n".join(lines)
+
+
+def blocks(task: Task) -> list[Block]:
+    """What a page shows of a task: the same, and each feature with its type and missing values."""
+    facts = [("target", ", ".join(task.target_names) if task.has_target else f"{task.target_name} (absent)")]
+    classes = getattr(task, "class_names", None)
+    facts += [("classes", ", ".join(_classes(task, classes)))] if classes else []
+    facts += [("properties", ", ".join(task.properties) or "-")]
+    facts += [(title.lower(), ", ".join(task.roles[role])) for role, title in ROLE_TITLES.items() if task.roles[role]]
+    missing = task.missings()
+    features = [(name, type_label(dtype), missing.get(name, 0)) for name, dtype in task.schema.items()]
+    title = f"{type(task).__name__} {task.id} ({task.nrow} x {task.ncol})"
+    return [Block(title, ("", ""), facts), Block("Features", ("name", "type", "missing"), features)]
 
 
 def _item(title: str, texts: Iterable[str]) -> list[str]:

@@ -28,11 +28,12 @@ from pipeops.data.frames import View, as_table, read_frame, refuse_patterns, ref
 from pipeops.data.layout import joined, like, refuse_missing, refuse_other_layout, same_library, without_empty
 from pipeops.data.positions import Names, Rows, names_of, positions_of
 from pipeops.data.roles import NOT_FEATURES, ROLE_PROPERTIES, ROLES, columns_for
-from pipeops.data.show import show
+from pipeops.data.show import blocks, show
+from pipeops.display import Block, Shown
 from pipeops.errors import DataError, UnknownKeyError, listing, suggest
 
 
-class Task:
+class Task(Shown):
     """Data and what each column is for; abstract, see `TaskClassif` and `TaskRegr`."""
 
     __slots__ = ("_features", "_id", "_ids", "_nrow", "_rest", "_roles", "_x")
@@ -139,6 +140,10 @@ class Task:
 
     def __repr__(self) -> str:
         return show(self)
+
+    def _blocks(self) -> list[Block]:
+        """What a page shows: size, target, classes, roles, and every feature with its type and missing values."""
+        return blocks(self)
 
     # -- changes: each returns a new task
 

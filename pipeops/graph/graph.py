@@ -7,7 +7,10 @@ graph_learner.py makes a learner of a graph.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
+import attrs
+
 from pipeops.closed import Closed
+from pipeops.display import Block, Shown, params_block
 from pipeops.errors import (
     CompositionError,
     ConfigError,
@@ -18,6 +21,7 @@ from pipeops.errors import (
     suggest,
 )
 from pipeops.graph.composing import Composition, beside
+from pipeops.graph.drawing import dot, mermaid, plot, svg
 from pipeops.graph.driver import Step, feed, plan, predicting, training, unwrap
 from pipeops.graph.edits import inserted, pairs, renamed, replaced
 from pipeops.graph.ends import Edge, End, check_types, pick
@@ -25,7 +29,6 @@ from pipeops.graph.pipeop import PipeOp
 from pipeops.learn.fits import Run, outcome
 from pipeops.params import Parameterized, Params, same, settings_of
 from pipeops.saving import saved_as
-from pipeops.text import table
 
 
 class Trained(NamedTuple):
@@ -37,7 +40,7 @@ class Trained(NamedTuple):
     results: dict[str, Sequence[Any]]
 
 
-class Graph(Closed, Composition, Parameterized):
+class Graph(Closed, Composition, Parameterized, Shown):
     """A directed acyclic graph of PipeOps.
 
     Composed by `a >> b`, `[a, b] >> c`, `chain([...])` and `gunion([...])`, or by hand with `add_pipeop` and `add_edge`.
@@ -95,18 +98,49 @@ class Graph(Closed, Composition, Parameterized):
         return iter(self.ids())
 
     def __repr__(self) -> str:
+        return self._block(self.state).text() if self._nodes else "Empty Graph."
+
+    def _block(self, state: Mapping[str, Any]) -> Block:
+        """The nodes as a table, trained where there is a state."""
         before, after = {i: [] for i in self._nodes}, {i: [] for i in self._nodes}
         for e in self._edges:
             before[e.target].append(e.source)
             after[e.source].append(e.target)
         rows = [
-            (i, repr(n), "trained" if i in self.state else "<untrained>", ", ".join(before[i]), ", ".join(after[i]))
+            (i, repr(n), "trained" if i in state else "<untrained>", ", ".join(before[i]), ", ".join(after[i]))
             for i, n in self._nodes.items()
         ]
-        if not rows:
-            return "Empty Graph."
         head = f"Graph with {len(self)} PipeOp{'s' * (len(self) != 1)}:"
-        return head + "\n" + table(("id", "pipeop", "state", "predecessors", "successors"), rows, indent="  ")
+        return Block(head, ("id", "pipeop", "state", "predecessors", "successors"), rows)
+
+    def _blocks(self) -> list[Block]:
+        """The nodes, and their hyperparameters."""
+        nodes = attrs.evolve(self._block(self.state), title="Nodes", folded=True)
+        return [Block(f"Graph with {len(self)} PipeOp{'s' * (len(self) != 1)}"), nodes, params_block(self.params)]
+
+    def _drawing(self, state: Mapping[str, Any] | None = None) -> str:
+        """The graph as SVG; nodes that have learnt something (in `state`, its own by default) are filled."""
+        return svg(self._nodes, self._edges, _learnt(self.state if state is None else state))
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the graph with matplotlib (extra `plot`) and return the axes; trained nodes are filled."""
+        return plot(self._nodes, self._edges, _learnt(self.state), ax)
+
+    def to_mermaid(self) -> str:
+        """The graph as a Mermaid flowchart, which Markdown pages show.
+
+        >>> from pipeops import po
+        >>> print((po("scale") >> po("nop")).to_mermaid())
+        flowchart TD
+          n0["scale"]
+          n1["nop"]
+          n0 --> n1
+        """
+        return mermaid(self._nodes, self._edges)
+
+    def to_dot(self) -> str:
+        """The graph in the language of Graphviz."""
+        return dot(self._nodes, self._edges)
 
     # ---------------------------------------------------------------- changed copies
 
@@ -271,6 +305,11 @@ saved_as(
         "state": dict[str, Any],
     },
 )
+
+
+def _learnt(state: Mapping[str, Any]) -> set[str]:
+    """The nodes that were trained; those of ways that were not taken have None for a state."""
+    return {id for id, own in state.items() if own is not None}
 
 
 def chain(parts: Iterable[Any]) -> Graph:

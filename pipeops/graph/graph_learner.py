@@ -162,6 +162,10 @@ class GraphLearner(Learner):
             raise NotTrainedError(f"{self.id}: no node of this graph has a '{name}'; it belongs to a torch model node.")
         return found[-1]
 
+    def _drawing(self) -> str:
+        """The graph as SVG."""
+        return self.graph._drawing({} if self.state is None else self.state.model)
+
     def __copy__(self) -> "GraphLearner":
         new = object.__new__(type(self))
         vars(new).update(vars(self), graph=self.graph.copy())

@@ -19,6 +19,7 @@ import numpy as np
 from pipeops.closed import Closed
 from pipeops.data import Task
 from pipeops.data.prototype import prototype
+from pipeops.display import Block, Shown, params_block
 from pipeops.errors import ConfigError, DataError, NotTrainedError, refused
 from pipeops.learn.fits import Run, outcome
 from pipeops.learn.prediction.base import Prediction
@@ -52,7 +53,7 @@ def reseeded(node: Any, k: int) -> Any:
     return node
 
 
-class Learner(Closed, Parameterized, ABC):
+class Learner(Closed, Parameterized, Shown, ABC):
     """Something that trains on a task and predicts on one.
 
     id: a name for tables. task_type: "classif" or "regr". predict_type: "response", "prob" or "se".
@@ -211,6 +212,15 @@ class Learner(Closed, Parameterized, ABC):
         if weights is not None and len(weights) and not weights.any():
             raise DataError(f"{self.id}: the weights in '{task.roles['weight'][0]}' of the task '{task.id}' are all 0.")
 
+    def _blocks(self) -> list[Block]:
+        """What it is, takes, predicts and holds, and its hyperparameters."""
+        facts = [
+            ("takes", f"{self.task_type or 'any'} tasks"),
+            ("predicts", f"{self.predict_type} (of {', '.join(self.predict_types)})"),
+            ("trained", "no" if self.state is None else _trained_on(self.state)),
+        ]
+        return [Block(f"{type(self).__name__} {self.id}", ("", ""), facts), params_block(self.params)]
+
     def __repr__(self) -> str:
         trained = "trained" if self.is_trained else "not trained"
         return f"<{type(self).__name__}:{self.id}> {trained}, predict_type={self.predict_type}"
@@ -237,6 +247,11 @@ def with_saved_parts(learner: Any, plain: dict[str, Any]) -> Any:
         if name in plain and plain[name] != getattr(learner, name):
             setattr(learner, name, plain[name])
     return learner
+
+
+def _trained_on(state: LearnerState) -> str:
+    task = state.prototype
+    return f"on '{task.id}' with {len(task.feature_names)} features, in {state.seconds:.3g} s"
 
 
 def load_learner(path: str | Path, trust: Iterable[Any] = ()) -> Any:

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from pipeops.data import Task
+from pipeops.display import Block, Shown
 from pipeops.errors import ConfigError, DataError
 from pipeops.learn.learner import Learner
 from pipeops.learn.resampling.base import Resampling
-from pipeops.text import table
 
 ADVICE = {
     "task": 'make one with as_task_classif, as_task_regr or tsk("...").',
@@ -24,7 +24,7 @@ class GridRow(NamedTuple):
     resampling: Resampling
 
 
-class BenchmarkGrid(Sequence[GridRow]):
+class BenchmarkGrid(Sequence[GridRow], Shown):
     """Rows of task, learner and resampling; concatenates with `+`."""
 
     def __init__(self, rows: Sequence[GridRow]):
@@ -43,8 +43,11 @@ class BenchmarkGrid(Sequence[GridRow]):
         return BenchmarkGrid([*self.rows, *other.rows])
 
     def __repr__(self) -> str:
+        return self._blocks()[0].text()
+
+    def _blocks(self) -> list[Block]:
         ids = [(row.task.id, row.learner.id, row.resampling.id) for row in self.rows]
-        return f"BenchmarkGrid with {len(self)} rows:\n" + table(("task", "learner", "resampling"), ids, indent="  ")
+        return [Block(f"BenchmarkGrid with {len(self)} rows:", ("task", "learner", "resampling"), ids)]
 
 
 def benchmark_grid(tasks: Any, learners: Any, resamplings: Any, paired: bool = False) -> BenchmarkGrid:

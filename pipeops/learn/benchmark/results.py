@@ -13,6 +13,7 @@ import numpy as np
 
 from pipeops.data import Task
 from pipeops.data.prototype import prototype
+from pipeops.display import Block, Shown
 from pipeops.errors import ConfigError, DataError, FormatError, UnknownKeyError, suggest
 from pipeops.learn.benchmark.compare import paired
 from pipeops.learn.benchmark.jobs import Outcome, Trained
@@ -21,7 +22,6 @@ from pipeops.learn.measures.measure import Measure, MeasureWarning, as_measures
 from pipeops.learn.plots.overlays import plot_scores
 from pipeops.learn.prediction.base import Prediction
 from pipeops.saving import Encoder, read, savable, saved_as, write
-from pipeops.text import table
 
 NAN = float("nan")
 IDS = ("task_id", "learner_id", "resampling_id")
@@ -48,7 +48,7 @@ class Record:
         return self.task_id, self.learner_id, self.resampling_id
 
 
-class BenchmarkResult:
+class BenchmarkResult(Shown):
     """What a benchmark found. Tables are polars frames with the columns task_id, learner_id and resampling_id first.
 
     seed: what splits and learners were seeded with.
@@ -246,10 +246,13 @@ class BenchmarkResult:
         return several
 
     def __repr__(self) -> str:
+        return self._blocks()[0].text()
+
+    def _blocks(self) -> list[Block]:
         runs = self._runs()
         rows = [(*ids, len(rs), sum(r.outcome.failure is not None for r in rs)) for ids, rs in runs.items()]
         head = f"BenchmarkResult of {len(self)} iterations in {len(runs)} resampling run{'s' * (len(runs) != 1)}:"
-        return head + "\n" + table((*IDS, "iters", "errors"), rows, indent="  ")
+        return [Block(head, (*IDS, "iters", "errors"), rows)]
 
 
 def _listed(wanted: Any) -> Iterable[Any]:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeops.data.positions import row_choice
+from pipeops.display import Block, Shown
 from pipeops.errors import DataError
 from pipeops.learn.measures.grouping import score_groups
 from pipeops.learn.measures.measure import as_measures
@@ -23,8 +24,11 @@ Array = npt.NDArray[Any]
 Backend = Literal["polars", "pandas", "pyarrow"]
 """The frame library that tables come in, as it stands in files."""
 
+SHOWN = 10
+"""How many rows a page shows."""
 
-class Prediction(ABC):
+
+class Prediction(Shown, ABC):
     """What `PredictionClassif` and `PredictionRegr` share."""
 
     task_type: ClassVar[str]
@@ -166,6 +170,13 @@ class Prediction(ABC):
         return "\n".join([head, *preview(len(self), self._text_columns)])
 
     __repr__ = __str__
+
+    def _blocks(self) -> list[Block]:
+        """The first rows as a table."""
+        shown = self._text_columns(np.arange(min(len(self), SHOWN)))
+        rest = f", the first {SHOWN} of them" if len(self) > SHOWN else ""
+        rows = list(zip(*shown.values(), strict=True))
+        return [Block(f"{type(self).__name__} for {len(self)} observations{rest}", list(shown), rows)]
 
 
 def _check_alike(several: Sequence[Prediction]) -> None:

@@ -14,6 +14,7 @@ import attrs
 import numpy as np
 
 from pipeops.data import Task
+from pipeops.display import Block, Shown
 from pipeops.errors import ConfigError, DataError
 from pipeops.learn.prediction.labelled import preview
 from pipeops.learn.resampling.splits import IntArray, Seed, Units, units
@@ -42,7 +43,7 @@ class Instance:
 
 
 @attrs.frozen(eq=False, repr=False, kw_only=True, slots=False)
-class Resampling(Configurable, ABC):
+class Resampling(Configurable, Shown, ABC):
     """Base of all resamplings.
 
     id: a name for tables, the key by default. Iterations count from 0.
@@ -142,6 +143,14 @@ class Resampling(Configurable, ABC):
             return text
         lines = preview(self.iters, self._text_columns)
         return "\n".join([f"{text}, instantiated on '{self.instance.task_id}':", *lines])
+
+    def _blocks(self) -> list[Block]:
+        """Its settings, and the iterations where there are any."""
+        first = Block(f"{type(self).__name__} {self.id}", ("", ""), [(name, source(v)) for name, v in self.changed().items()])
+        if self.instance is None:
+            return [first]
+        shown = self._text_columns(np.arange(self.iters))
+        return [first, Block(f"Iterations on '{self.instance.task_id}'", list(shown), list(zip(*shown.values(), strict=True)))]
 
     def _text_columns(self, rows: IntArray) -> dict[str, list[str]]:
         made = [self._row(i) for i in rows.tolist()]

@@ -1,0 +1,102 @@
+"""How things show themselves: a block is a title and a table, and renders as text or as a piece of a page.
+
+Whoever derives from `Shown` and says its blocks has a page. Pages need nothing from elsewhere: no script, one small style
+sheet in each; everything is escaped; colours follow the page, light or dark; long tables fold. Neighbours: text.py below aligns
+columns; graphs add their drawing (`graph/drawing.py`).
+"""
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import Any
+
+import attrs
+
+from pipeops.text import source, table
+
+FOLD = 12
+"""Tables with more rows are folded on a page."""
+CUT = 160
+"""Longer cells are cut where they are shown; the whole text is in their tooltip."""
+STYLE = (
+    ".pipeops{font:13px/1.5 system-ui,sans-serif;color:inherit;max-width:100%;overflow-x:auto}"
+    ".pipeops table{border-collapse:collapse;margin:.3em 0}"
+    ".pipeops th,.pipeops td{text-align:left;vertical-align:top;padding:.15em .8em .15em 0;border:0;"
+    "border-bottom:1px solid rgba(128,128,128,.3);background:none;color:inherit}"
+    ".pipeops td{font-family:ui-monospace,monospace;font-size:12px}"
+    ".pipeops summary{cursor:pointer}.pipeops .title{font-weight:600}"
+    ".pipeops svg text{fill:currentColor;font-family:system-ui,sans-serif}"
+)
+
+
+@attrs.frozen
+class Block:
+    """A title, a header and rows; any of them may be empty. folded: begin closed on a page.
+
+    >>> block = Block("Two <numbers>", ("name", "value"), [("a", 1), ("b", 22)])
+    >>> print(block.text())
+    Two <numbers>
+      name  value
+      a     1
+      b     22
+    >>> "Two &lt;numbers&gt;" in block.html()
+    True
+    """
+
+    title: str
+    header: Sequence[str] = ()
+    rows: Sequence[Sequence[object]] = ()
+    folded: bool = False
+
+    def text(self) -> str:
+        """The title, and below it the table, indented."""
+        body = table(self.header, self.rows, indent="  " if self.title else "") if self.header else ""
+        return "\n".join(filter(None, (self.title, body)))
+
+    def html(self) -> str:
+        """A heading and a table, which folds when it is long."""
+        title = f'<span class="title">{escape(self.title)}</span>'
+        if not self.rows:
+            return f"<div>{title}</div>"
+        head = "".join(f"<th>{escape(str(h))}</th>" for h in self.header)
+        body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in self.rows)
+        grid = f"<table>{f'<thead><tr>{head}</tr></thead>' if head else ''}<tbody>{body}</tbody></table>"
+        if len(self.rows) <= FOLD and not self.folded:
+            return f"<div>{title}{grid}</div>"
+        return f"<details{'' if self.folded else ' open'}><summary>{title} ({len(self.rows)})</summary>{grid}</details>"
+
+
+def _cell(value: object) -> str:
+    text = str(value)
+    if len(text) <= CUT:
+        return f"<td>{escape(text)}</td>"
+    return f'<td title="{escape(text)}">{escape(text[: CUT - 1])}…</td>'
+
+
+def page(parts: Iterable[Block | str]) -> str:
+    """A piece of a page from blocks and ready-made parts (drawings)."""
+    body = "".join(part if isinstance(part, str) else part.html() for part in parts)
+    return f'<div class="pipeops"><style>{STYLE}</style>{body}</div>'
+
+
+class Shown:
+    """Base of what shows itself by blocks: the first one is the title and facts, further ones are details."""
+
+    __slots__ = ()
+
+    def _blocks(self) -> list[Block]:
+        """What is shown on a page."""
+        return [Block(repr(self))]
+
+    def _drawing(self) -> str:
+        """A picture between the first block and the rest; empty by default."""
+        return ""
+
+    def _repr_html_(self) -> str:
+        first, *rest = self._blocks()
+        return page([first, self._drawing(), *rest])
+
+
+def params_block(params: Any) -> Block:
+    """The hyperparameters of a thing, folded."""
+    rows = [(a, s.param.kind, s.param.range, source(s.param.default), source(s.value)) for a, s in params.settings().items()]
+    return Block("Hyperparameters", ("id", "kind", "range", "default", "value"), rows, folded=True)
