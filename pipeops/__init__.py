@@ -7,8 +7,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pipeops.data import Task, TaskClassif, TaskRegr, as_task_classif, as_task_regr
-    from pipeops.graph import Graph, GraphLearner, PipeOp, as_learner, chain, gunion
+    from pipeops.data import Task, TaskClassif, TaskRegr, as_task_classif, as_task_regr, selectors
+    from pipeops.data.selectors import (
+        selector_all,
+        selector_cardinality_greater_than,
+        selector_grep,
+        selector_missing,
+        selector_name,
+        selector_none,
+        selector_type,
+    )
+    from pipeops.graph import Graph, GraphLearner, PipeOp, as_learner, chain, gunion, operator
     from pipeops.learn import (
         BenchmarkResult,
         Learner,
@@ -27,14 +36,24 @@ if TYPE_CHECKING:
         roc_overlay,
         to_tune,
     )
-    from pipeops.shorthand import lrn, msr, msrs, nn, po, ppl, rsmp, t_clbk, t_loss, t_opt, tsk
+    from pipeops.net import layer, torch_callback
+    from pipeops.shorthand import lrn, lrns, msr, msrs, nn, po, ppl, rsmp, t_clbk, t_loss, t_opt, tsk, tsks
     from pipeops.sklearn import PipeOpsClassifier, PipeOpsRegressor, PipeOpsTransformer
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "pipeops.data": ("Task", "TaskClassif", "TaskRegr", "as_task_classif", "as_task_regr"),
-    "pipeops.graph": ("Graph", "GraphLearner", "PipeOp", "as_learner", "chain", "gunion"),
+    "pipeops.data": ("Task", "TaskClassif", "TaskRegr", "as_task_classif", "as_task_regr", "selectors"),
+    "pipeops.data.selectors": (
+        "selector_all",
+        "selector_cardinality_greater_than",
+        "selector_grep",
+        "selector_missing",
+        "selector_name",
+        "selector_none",
+        "selector_type",
+    ),
+    "pipeops.graph": ("Graph", "GraphLearner", "PipeOp", "as_learner", "chain", "gunion", "operator"),
     "pipeops.learn": (
         "BenchmarkResult",
         "Learner",
@@ -54,7 +73,8 @@ _HOMES = {
         "to_tune",
     ),
     "pipeops.sklearn": ("PipeOpsClassifier", "PipeOpsRegressor", "PipeOpsTransformer"),
-    "pipeops.shorthand": ("lrn", "msr", "msrs", "nn", "po", "ppl", "rsmp", "t_clbk", "t_loss", "t_opt", "tsk"),
+    "pipeops.net": ("layer", "torch_callback"),
+    "pipeops.shorthand": ("lrn", "lrns", "msr", "msrs", "nn", "po", "ppl", "rsmp", "t_clbk", "t_loss", "t_opt", "tsk", "tsks"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -81,13 +101,16 @@ __all__ = [
     "benchmark_grid",
     "chain",
     "gunion",
+    "layer",
     "load_benchmark",
     "load_learner",
     "lrn",
+    "lrns",
     "measure",
     "msr",
     "msrs",
     "nn",
+    "operator",
     "partition",
     "po",
     "ppl",
@@ -95,11 +118,21 @@ __all__ = [
     "resample",
     "roc_overlay",
     "rsmp",
+    "selector_all",
+    "selector_cardinality_greater_than",
+    "selector_grep",
+    "selector_missing",
+    "selector_name",
+    "selector_none",
+    "selector_type",
+    "selectors",
     "t_clbk",
     "t_loss",
     "t_opt",
     "to_tune",
+    "torch_callback",
     "tsk",
+    "tsks",
 ]
 
 

@@ -22,6 +22,16 @@ t_opt = Registry("t_opt", "optimizer", KEYS.get("t_opt", {}))
 t_clbk = Registry("t_clbk", "callback", KEYS.get("t_clbk", {}))
 
 
+def lrns(keys: Iterable[str], **arguments: Any) -> list[Any]:
+    """Several learners: `lrns(["classif.tree", "classif.lda"], predict_type="prob")`; arguments go to each."""
+    return [lrn(key, **arguments) for key in ([keys] if isinstance(keys, str) else keys)]
+
+
+def tsks(keys: Iterable[str]) -> list[Any]:
+    """Several tasks: `tsks(["iris", "wine"])`."""
+    return [tsk(key) for key in ([keys] if isinstance(keys, str) else keys)]
+
+
 def msrs(keys: Iterable[str]) -> list[Any]:
     """Several measures: `msrs(["classif.auc", "classif.acc"])`, or `msrs("classif.auc")` for a list of one."""
     return [msr(key) for key in ([keys] if isinstance(keys, str) else keys)]

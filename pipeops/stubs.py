@@ -117,6 +117,8 @@ def stub_text() -> str:
         + head
         + "\n\n"
         + "\n".join(body)
+        + "\ndef lrns(keys: Iterable[str], **arguments: Any) -> list[Any]: ..."
+        + "\ndef tsks(keys: Iterable[str]) -> list[Any]: ..."
         + "\ndef msrs(keys: Iterable[str]) -> list[Any]: ...\n"
     )
 

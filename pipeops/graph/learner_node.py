@@ -39,7 +39,9 @@ class LearnerOp(PipeOp):
 
     learner: Learner
 
-    def __init__(self, learner: Learner, *, id: str | None = None):
+    def __init__(self, learner: Learner | None = None, *, id: str | None = None):
+        if learner is None:
+            raise CompositionError('po("learner"): needs a learner, as in po("learner", learner=lrn("classif.log_reg")).')
         if not isinstance(learner, Learner):
             raise CompositionError(f'po("learner"): takes a learner, got {type(learner).__name__}; as in lrn("classif.log_reg").')
         chosen = AutoId(re.sub(r"\W", "_", learner.id)) if id is None else id

@@ -223,7 +223,9 @@ class Learner(Closed, Parameterized, Shown, ABC):
 
     def __repr__(self) -> str:
         trained = "trained" if self.is_trained else "not trained"
-        return f"<{type(self).__name__}:{self.id}> {trained}, predict_type={self.predict_type}"
+        takes = f"takes a task ({self.task_type or 'any'})"
+        predicts = f"predicts {self.predict_type} (of {', '.join(self.predict_types)})"
+        return f"<{type(self).__name__}:{self.id}> {trained}; {takes}, {predicts}"
 
 
 SAVED_PARTS: dict[str, Any] = {

@@ -41,7 +41,10 @@ def test_ids_and_types():
     assert as_learner(learner) is learner
     assert as_learner(Model()).task_type == "classif"
     assert as_learner(po("scale") >> lrn("regr.lm")).task_type == "regr"
-    assert repr(as_learner(network(), id="mlp")) == "<GraphLearner:mlp> not trained, predict_type=prob"
+    assert (
+        repr(as_learner(network(), id="mlp"))
+        == "<GraphLearner:mlp> not trained; takes a task (classif), predicts prob (of response, prob)"
+    )
 
 
 def test_the_graph_is_copied():

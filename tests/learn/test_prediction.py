@@ -366,6 +366,12 @@ def test_a_matrix_beside_labels_that_are_not_sorted_needs_class_names(truth):
     }
 
 
+def test_weighted_predictions_show_their_weights():
+    for prediction in (PredictionRegr(response=[1.0], weights=[2.5]), PredictionClassif(response=["a"], weights=[2.5])):
+        assert str(prediction).splitlines()[1].split()[-1] == "weights"
+        assert prediction.to_frame()["weights"].to_list() == [2.5]
+
+
 def test_a_mask_chooses_rows():
     prediction = PredictionRegr(row_ids=[7, 8, 1, 0], response=np.arange(4.0))
     for mask in (np.array([1, 0, 1, 0], bool), [True, False, True, False], pd.Series([True, False] * 2, dtype="boolean")):

@@ -325,3 +325,18 @@ def test_partition_stratifies_by_target_or_column():
 def test_only_tasks_are_resampled():
     with pytest.raises(DataError, match="cv: takes a task, got str"):
         rsmp("cv").instantiate("iris")
+
+
+@pytest.mark.parametrize("seeds", [(0, 1), (1, 2)])
+def test_another_seed_makes_another_split(seeds):
+    task = numbered(40)
+    first, second = (split(task, 0.5, seed=seed)[0].tolist() for seed in seeds)
+    assert first != second
+    assert partition(task, seed=seeds[0]).train.tolist() != partition(task, seed=seeds[1]).train.tolist()
+
+
+def test_a_split_cuts_no_group():
+    task = numbered(60, g=np.arange(60) // 4).with_roles(group="g")
+    train, test = split(task, 0.7, seed=1)
+    assert not set(train // 4) & set(test // 4)
+    assert (len(train), len(test)) == (40, 20)

@@ -36,7 +36,8 @@ def row(
             if name not in declared and name not in allowed:
                 raise UnknownParameterError(f"{key}: no hyperparameter '{name}'.{suggest(name, [*declared, *allowed])}")
         own = {n: _value(key, n, p, options.pop(n, p.default)) for n, p in declared.items()}
-        return Measure(key=key, fn=fn, label=label, range=range, params=own, **{**facts, "minimize": minimize, **options})
+        given: dict[str, Any] = {**facts, "minimize": minimize, **options}
+        return Measure(key=key, fn=fn, label=label, range=range, params=own, **given)
 
     make.__module__, make.__qualname__, make.__doc__ = getattr(fn, "func", fn).__module__, key, label
     make.__signature__ = _signature(declared, allowed)  # type: ignore[attr-defined]

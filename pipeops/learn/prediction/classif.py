@@ -213,7 +213,7 @@ class PredictionClassif(Prediction):
         columns["truth"] = self._labels("truth", self.truth_codes)
         columns["response"] = self._labels("response", self.response_codes)
         prob = {} if self._prob is None else {f"prob.{c}": self._prob[:, j] for j, c in enumerate(self.class_names)}
-        return columns | prob
+        return columns | prob | ({} if self.weights is None else {"weights": self.weights})
 
     def _labels(self, name: str, codes: Array) -> Any:
         """A column of labels, looked up in the frame library itself."""
@@ -230,7 +230,7 @@ class PredictionClassif(Prediction):
             "response": [labels[c] for c in self.response_codes[rows]],
         }
         prob = {} if self._prob is None else {f"prob.{c}": numbers(self._prob[rows, j]) for j, c in enumerate(self.class_names)}
-        return columns | prob
+        return columns | prob | ({} if self.weights is None else {"weights": numbers(self.weights[rows])})
 
 
 def _to_plain(p: PredictionClassif) -> dict[str, Any]:

@@ -79,8 +79,9 @@ class PredictionRegr(Prediction):
         return type(self)(**parts, backend=self.backend)
 
     def _frame_columns(self) -> dict[str, Any]:
+        more = {"se": self.se, "weights": self.weights}
         columns = {"row_ids": self.row_ids, "truth": self.truth, "response": self.response}
-        return columns if self.se is None else columns | {"se": self.se}
+        return columns | {name: values for name, values in more.items() if values is not None}
 
     def _text_columns(self, rows: Array) -> dict[str, list[str]]:
         return {name: numbers(values[rows]) for name, values in self._frame_columns().items()}

@@ -11,7 +11,7 @@ import torch
 
 from pipeops.net.callbacks.base import Callback
 from pipeops.net.callbacks.context import Context
-from pipeops.params import flag
+from pipeops.params import flag, integer
 from pipeops.shorthand import t_clbk
 
 Rows = dict[int, dict[str, float]]
@@ -63,7 +63,9 @@ class History(Callback):
 @t_clbk.add("progress")
 @attrs.define(eq=False, repr=False, slots=False)
 class Progress(Callback):
-    """A tqdm bar over the epochs, with the latest scores; `leave` keeps it on the screen.
+    """A tqdm bar over the epochs, with the latest scores.
+
+    leave: keep it on the screen. digits: how many significant ones the scores have.
 
     >>> from pipeops import t_clbk
     >>> t_clbk("progress", leave=False)
@@ -71,6 +73,7 @@ class Progress(Callback):
     """
 
     leave: bool = flag(True)
+    digits: int = integer(1, default=3)
 
     def on_begin(self, ctx: Context) -> None:
         from tqdm.auto import tqdm
@@ -80,7 +83,8 @@ class Progress(Callback):
     def on_epoch_end(self, ctx: Context) -> None:
         scores = {f"train.{k}": v for k, v in ctx.last_scores_train.items()}
         scores |= {f"valid.{k}": v for k, v in ctx.last_scores_valid.items()}
-        self._bar.set_postfix({"loss": ctx.last_loss, **scores}, refresh=False)
+        shown = {name: f"{value:.{self.digits}g}" for name, value in {"loss": ctx.last_loss, **scores}.items()}
+        self._bar.set_postfix(shown, refresh=False)
         self._bar.update()
 
     def on_exit(self, ctx: Context) -> None:
