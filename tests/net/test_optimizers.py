@@ -6,7 +6,8 @@ import torch
 from pipeops import as_learner, as_task_regr, nn, po, t_opt
 from pipeops.errors import ConfigError, PipeOpsError
 from pipeops.net import layer
-from pipeops.net.optimizers.fused import FusedAdam, FusedSGD, ObjectStepper, fusable
+from pipeops.net.optimizers.fused import ObjectStepper, fusable
+from pipeops.net.optimizers.kernels import FusedAdagrad, FusedAdam, FusedRMSprop, FusedSGD
 
 ADAM = [
     {},
@@ -25,7 +26,14 @@ SGD = [
     {"lr": 0.01, "maximize": True, "momentum": 0.5},
 ]
 SETTINGS = [("adam", s) for s in ADAM] + [("adamw", s) for s in ADAM] + [("sgd", s) for s in SGD]
-OTHERS = [("rmsprop", {"momentum": 0.5, "centered": True}), ("adagrad", {"lr_decay": 0.1, "lr": 0.1})]
+OTHERS = [
+    ("rmsprop", {}),
+    ("rmsprop", {"momentum": 0.5, "centered": True}),
+    ("rmsprop", {"weight_decay": 0.1, "maximize": True, "alpha": 0.5}),
+    ("adagrad", {"lr_decay": 0.1, "lr": 0.1}),
+    ("adagrad", {"initial_accumulator_value": 0.1, "weight_decay": 0.1, "maximize": True}),
+]
+SETTINGS += OTHERS
 TORCH = {
     "adam": torch.optim.Adam,
     "adamw": torch.optim.AdamW,
@@ -80,7 +88,7 @@ def torch_step(key, settings):
 
 
 @pytest.mark.parametrize("network", [plain, Strange])
-@pytest.mark.parametrize(("key", "settings"), SETTINGS + OTHERS)
+@pytest.mark.parametrize(("key", "settings"), SETTINGS)
 def test_steps_equal_torch(key, settings, network):
     mine = trained(network, lambda n: t_opt(key, **settings).stepper(n).step)
     theirs = trained(network, torch_step(key, settings))
@@ -89,7 +97,8 @@ def test_steps_equal_torch(key, settings, network):
 
 
 @pytest.mark.parametrize(
-    ("key", "kind"), [("adam", FusedAdam), ("adamw", FusedAdam), ("sgd", FusedSGD), ("rmsprop", ObjectStepper)]
+    ("key", "kind"),
+    [("adam", FusedAdam), ("adamw", FusedAdam), ("sgd", FusedSGD), ("rmsprop", FusedRMSprop), ("adagrad", FusedAdagrad)],
 )
 def test_which_way_is_taken(key, kind):
     assert type(t_opt(key).stepper(plain())) is kind

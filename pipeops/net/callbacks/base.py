@@ -51,6 +51,8 @@ class Callback(Configurable):
 
     key: ClassVar[str] = ""
     shelf: ClassVar[str] = ""
+    only_reads: ClassVar[bool] = False
+    """Whether it only reads, and says so in its own class: then it does not keep networks from being trained as one."""
 
     def __init_subclass__(cls, **options: Any):
         super().__init_subclass__(**options)
@@ -157,6 +159,11 @@ saved_as(
     _to_plain,
     plain={"id": str, "stages": dict[str, Callable[[Context], None]]},
 )
+
+
+def only_reads(callback: Callback) -> bool:
+    """Whether the callback's own class says that it changes nothing; what a base class says does not count."""
+    return bool(vars(type(callback)).get("only_reads", False))
 
 
 def stages_of(callbacks: Iterable[Callback]) -> dict[str, list[Callable[[Context], None]]]:

@@ -4,7 +4,7 @@ Add one by a subclass of `Callback`. Neighbours: base has the machinery and the 
 """
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 import torch
@@ -34,6 +34,7 @@ class History(Callback):
     {'epoch': []}
     """
 
+    only_reads: ClassVar[bool] = True
     batches_without_positives: bool = flag(False)
 
     def __attrs_post_init__(self) -> None:
@@ -72,6 +73,7 @@ class Progress(Callback):
     t_clbk("progress", leave=False)
     """
 
+    only_reads: ClassVar[bool] = True
     leave: bool = flag(True)
     digits: int = integer(1, default=3)
 
@@ -103,6 +105,8 @@ class EarlyStopping(Callback):
     An epoch is better when its score improves on the best one so far by more than `min_delta`; NaN never does.
     With patience 0 it only watches. `restore` keeps the best epoch's weights and puts them back at the end.
     """
+
+    only_reads: ClassVar[bool] = True  # but for the weights of the best epoch, when training is over
 
     def __init__(self, patience: int, min_delta: float, minimize: bool, restore: bool):
         self.patience, self.min_delta, self.minimize, self.restore = patience, min_delta, minimize, restore

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from pipeops.data import Task
-from pipeops.errors import DataError
+from pipeops.errors import DataError, TrainingError
 
 Batch = tuple[tuple[torch.Tensor, ...], torch.Tensor]
 Draw = Callable[[Task, torch.Generator], Iterable[Any]]
@@ -22,39 +22,65 @@ CACHE_BYTES = 1 << 18
 class Batches:
     """The batches of one data set. inputs: one tensor for each ingress; target: as the loss takes it; all with n rows.
 
-    `spoiled` says that the network writes into its input, so that it must be given copies.
+    Rows in order are views of the data, unless what gets them writes into them, which the first batch shows: it is a copy.
+    spoiled: whether it does, None before the first batch.
     """
 
-    def __init__(self, inputs: Sequence[torch.Tensor], target: torch.Tensor, size: int, spoiled: bool = False):
+    def __init__(self, inputs: Sequence[torch.Tensor], target: torch.Tensor, size: int, spoiled: bool | None = None):
         self.tensors, self.spoiled = (*inputs, target), spoiled
         self.n, self.size = len(target), max(1, min(size, len(target)))
-        self._ordered: list[Batch] | None = None
+        self.versions = [t._version for t in self.tensors]
+        self._ordered: list[Batch] = []
         self._buffers: dict[int, tuple[list[torch.Tensor], list[Batch]]] = {}
 
-    def ordered(self, rows: int | None = None) -> Iterable[Batch]:
-        """The first `rows` rows (all of them) in order, as views."""
-        if self._ordered is None:
-            used = [t[: self.n if rows is None else rows] for t in self.tensors]
-            self._ordered = _split(used, self.size)
-        return ((tuple(x.clone() for x in xs), y) for xs, y in self._ordered) if self.spoiled else self._ordered
+    def cut(self, rows: torch.Tensor | None, sizes: list[int], fresh: bool = False) -> Iterable[Batch]:
+        """Batches of these sizes of rows (None: all in order). fresh: each in memory of its own, to keep and to write into."""
+        if rows is None:
+            return map(_copied, self._views()) if fresh else self.ordered()
+        rows = rows.to(self.tensors[-1].device)
+        even = all(size == self.size for size in sizes[:-1]) and sizes[-1] <= self.size
+        return self._gathered(rows) if even and not fresh else self._chosen(rows.split(sizes))
 
-    def shuffled(self, order: torch.Tensor) -> Iterator[Batch]:
+    def ordered(self) -> Iterator[Batch]:
+        """All rows in order."""
+        batches = iter(self._views())
+        if self.spoiled is None:
+            first = _copied(next(batches))
+            before = [t._version for t in (*first[0], first[1])]
+            yield first
+            self.spoiled = before != [t._version for t in (*first[0], first[1])]
+        yield from map(_copied, batches) if self.spoiled else batches
+
+    def check(self) -> None:
+        """Refuse to go on when something wrote into the data."""
+        if self.versions != [t._version for t in self.tensors]:
+            raise TrainingError(
+                "a layer, the loss or a callback writes in place into the rows or labels that it is given, and by that into the "
+                "data; let it work on a copy (x.clone())."
+            )
+
+    def _views(self) -> list[Batch]:
+        if not self._ordered:
+            self._ordered = _split(self.tensors, self.size)
+        return self._ordered
+
+    def _gathered(self, order: torch.Tensor) -> Iterator[Batch]:
         """The rows in this order; a batch is valid until the buffer is filled again."""
         row_bytes = sum(t[:1].nbytes for t in self.tensors)
         rows = self.size * max(1, CACHE_BYTES // max(1, row_bytes * self.size))
         for part in order.split(rows):
-            buffers, batches = self._views(len(part))
+            buffers, batches = self._buffer(len(part))
             for tensor, buffer in zip(self.tensors, buffers, strict=True):
                 torch.index_select(tensor, 0, part, out=buffer)
             yield from batches
 
-    def _views(self, rows: int) -> tuple[list[torch.Tensor], list[Batch]]:
+    def _buffer(self, rows: int) -> tuple[list[torch.Tensor], list[Batch]]:
         if rows not in self._buffers:
             buffers = [torch.empty((rows, *t.shape[1:]), dtype=t.dtype, device=t.device) for t in self.tensors]
             self._buffers[rows] = (buffers, _split(buffers, self.size))
         return self._buffers[rows]
 
-    def chosen(self, parts: Iterable[torch.Tensor]) -> Iterator[Batch]:
+    def _chosen(self, parts: Iterable[torch.Tensor]) -> Iterator[Batch]:
         """One batch for each tensor of row positions."""
         for part in parts:
             *inputs, target = (torch.index_select(t, 0, part) for t in self.tensors)
@@ -66,8 +92,12 @@ def _split(tensors: Sequence[torch.Tensor], size: int) -> list[Batch]:
     return [(tuple(inputs), target) for *inputs, target in parts]
 
 
+def _copied(batch: Batch) -> Batch:
+    return tuple(x.clone() for x in batch[0]), batch[1].clone()
+
+
 class Epochs:
-    """Which rows each batch of an epoch has: in order, shuffled, or as a sampler says. One call is one epoch.
+    """Which rows each batch of an epoch has: in order, shuffled, or as a sampler says.
 
     sizes: how many rows each batch of the latest epoch has.
     """
@@ -78,29 +108,16 @@ class Epochs:
         self.sizes = [batches.size] * full + [rest] * (rest > 0 and not drop_last)
         self.used = sum(self.sizes)
         self.draw = None if sampler is None else _drawing(sampler)
-        self.device = batches.tensors[-1].device
 
-    def __call__(self) -> tuple[Iterable[Batch], torch.Tensor | None]:
-        """The batches of one epoch, and the row positions in the order in which they come (None: as they are)."""
+    def draws(self, generator: torch.Generator) -> torch.Tensor | None:
+        """The row positions of one epoch, batch after batch; None for all in order."""
         if self.draw is not None:
-            parts = self._drawn(self.draw)
-            return self.batches.chosen(p.to(self.device) for p in parts), torch.cat(parts)
-        if not self.shuffle:
-            return self.batches.ordered(self.used), None if self.used == self.batches.n else torch.arange(self.used)
-        order = torch.randperm(self.batches.n)[: self.used]
-        return self.batches.shuffled(order.to(self.device)), order
-
-    def draws(self) -> tuple[torch.Tensor, list[int]]:
-        """The row positions of one epoch, batch after batch, and the size of each; draws what a call would draw."""
-        if self.draw is not None:
-            return torch.cat(self._drawn(self.draw)), self.sizes
-        order = torch.randperm(self.batches.n) if self.shuffle else torch.arange(self.batches.n)
-        return order[: self.used], self.sizes
-
-    def _drawn(self, draw: Draw) -> list[torch.Tensor]:
-        parts = _positions(draw(self.task, torch.default_generator), self.batches.n)
-        self.sizes = [len(part) for part in parts]
-        return parts
+            parts = _positions(self.draw(self.task, generator), self.batches.n)
+            self.sizes = [len(part) for part in parts]
+            return torch.cat(parts)
+        if self.shuffle:
+            return torch.randperm(self.batches.n, generator=generator)[: self.used]
+        return None if self.used == self.batches.n else torch.arange(self.used)
 
 
 def draws_rows(sampler: Any) -> bool:

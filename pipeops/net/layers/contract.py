@@ -67,10 +67,10 @@ def check_shape(key: str) -> None:
 def check_rule(key: str) -> None:
     """The row's shape rule agrees with running the module on the meta device."""
     node, (symbol, *_) = example(key)
-    if node.row.rule is None:
+    if node.row.shape is None:
         return
     arguments = node.arguments(symbol)
-    said = node.row.rule(symbol.shape, arguments, key)
+    said = node.row.shape(symbol.shape, arguments, key)
     seen, _ = traced(lambda: node.row.wraps(**arguments), [(symbol.shape, symbol.dtype)], key)
     assert said == seen, f"{key}: its rule says {text(said)}, the meta device {text(seen)}"
 

@@ -11,6 +11,7 @@ from pipeops.net.layers.layer import last
 from pipeops.net.network.descriptor import Symbol
 from pipeops.net.network.node import NetworkNode
 from pipeops.net.network.shape import check_rank, check_type
+from pipeops.net.rules import dense
 from pipeops.params import flag
 from pipeops.shorthand import nn
 
@@ -32,6 +33,7 @@ class Head(NetworkNode):
     """
 
     torch_module = torch.nn.Linear
+    rule = dense.linear
 
     bias: bool = flag(True)
 

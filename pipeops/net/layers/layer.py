@@ -20,7 +20,9 @@ from pipeops.graph.pipeop import Channel, check_fields, operator
 from pipeops.net.layers.signature import Bounds, hyperparameter, visible
 from pipeops.net.network.descriptor import Shape, Symbol
 from pipeops.net.network.node import NetworkNode
-from pipeops.net.network.shape import DIMENSIONS, RULES, Rule, check_rank, check_type, text, traced_values
+from pipeops.net.network.shape import DIMENSIONS, RULES, check_rank, check_type, text, traced_values
+from pipeops.net.network.shape import Rule as ShapeRule
+from pipeops.net.rules.base import Rule
 from pipeops.params import hyperparameters
 from pipeops.registry import Row
 from pipeops.shorthand import nn
@@ -96,6 +98,7 @@ class LayerRow(Row):
     key: str
     wraps: Callable[..., torch.nn.Module]
     rank: tuple[int, ...]
+    shape: ShapeRule | None
     rule: Rule | None
     takes: torch.dtype | None
     bounds: Bounds
@@ -106,7 +109,13 @@ class LayerRow(Row):
     outs: tuple[str, ...] = ("output",)
 
     def __reduce__(self) -> tuple[Any, ...]:
+        if self.module.startswith("pipeops."):
+            return _known, (self.key,)
         return _row, ({a.name: getattr(self, a.name) for a in attrs.fields(type(self)) if a.init},)
+
+
+def _known(key: str) -> LayerRow:
+    return nn[key].row
 
 
 def _row(fields: dict[str, Any]) -> LayerRow:
@@ -147,9 +156,9 @@ class Layer(NetworkNode):
     def _results(self, inputs: Sequence[Symbol], arguments: Mapping[str, Any]) -> Sequence[tuple[Shape, torch.dtype]]:
         """Shape and type of what comes out: by the row's rule where it has one, else from the meta device."""
         row = self.row
-        if row.rule is not None:
+        if row.shape is not None:
             (symbol,) = inputs
-            return [(row.rule(symbol.shape, arguments, self.id), symbol.dtype if row.takes is None else torch.float32)]
+            return [(row.shape(symbol.shape, arguments, self.id), symbol.dtype if row.takes is None else torch.float32)]
         return traced_values(lambda: row.wraps(**arguments), [(s.shape, s.dtype) for s in inputs], self.id, len(row.outs))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -179,6 +188,7 @@ def build(row: LayerRow) -> type[Layer]:
         "torch_module": row.wraps,
         "inputs": tuple(Channel(name, *TYPES) for name in row.ins),
         "outputs": tuple(Channel(name, *TYPES) for name in row.outs),
+        "rule": row.rule,
         "label": row.label,
         "__doc__": _docstring(row, fields),
     }
@@ -196,7 +206,7 @@ def build(row: LayerRow) -> type[Layer]:
 def _docstring(row: LayerRow, fields: Mapping[str, Any]) -> str:
     takes = DIMENSIONS.get(row.rank[0], "(batch, ...)") if row.rank else "(batch, ...)"
     gives = takes.replace(", channels", ", out_channels") if "out_channels" in fields else takes
-    shapes = f"`{takes}`. {row.rule.__doc__}" if row.rule else f"`{takes} -> {gives}`."
+    shapes = f"`{takes}`. {row.shape.__doc__}" if row.shape else f"`{takes} -> {gives}`."
     decided = [f"`{name}` is {size.what}." for name, size in row.sizes.items()]
     pasted = call("nn", [source(row.key)], dict(row.example))
     example = f">>> from pipeops import nn\n>>> {pasted}\n{pasted}"
@@ -235,7 +245,8 @@ def layer(
     module: Callable[..., torch.nn.Module],
     *,
     rank: int | tuple[int, ...] = (),
-    shape: str | Rule | None = None,
+    shape: str | ShapeRule | None = None,
+    rule: Rule | None = None,
     takes: torch.dtype | None = None,
     label: str = "",
     bounds: Bounds | None = None,
@@ -250,7 +261,8 @@ def layer(
     your own `Inferred`. An argument may also be given as a field, `p=real(0, 1)`, to say its range.
 
     rank: the numbers of dimensions that may come in (with the batch). shape: the rule for the shape that comes out, a word
-    of `pipeops.net.network.shape.RULES` or a function; without one the module runs on the meta device. takes: the type that must
+    of `pipeops.net.network.shape.RULES` or a function; without one the module runs on the meta device. rule: the module written
+    out, see `pipeops.net.rules.base`; without one it is trained by autograd. takes: the type that must
     come in (float32, or int64 for codes), after which float32 comes out; None takes anything and, with a rule, keeps it.
     inputs, outputs: the names of what the module's `forward` takes and answers (several values as a tuple); without names, what
     `forward` must be given. Edges go to them in this order, and `last.of(1)` is the size of the second one.
@@ -278,7 +290,8 @@ def layer(
         wraps=module,
         module=caller,
         rank=(rank,) if isinstance(rank, int) else rank,
-        rule=RULES[shape] if isinstance(shape, str) else shape,
+        shape=RULES[shape] if isinstance(shape, str) else shape,
+        rule=rule,
         takes=takes,
         bounds=bounds or {},
         example=example or {},

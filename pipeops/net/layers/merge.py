@@ -10,6 +10,7 @@ from pipeops.net.layers.modules.merges import Concatenation, Product, Sum
 from pipeops.net.network.descriptor import Shape, Symbol
 from pipeops.net.network.node import NetworkNode
 from pipeops.net.network.shape import broadcast, concatenated
+from pipeops.net.rules import shapes
 from pipeops.params import integer
 from pipeops.shorthand import nn
 
@@ -47,6 +48,7 @@ class MergeSum(Merge):
     """
 
     torch_module = Sum
+    rule = shapes.added
 
 
 @nn.add("merge_prod")
@@ -60,6 +62,7 @@ class MergeProd(Merge):
     """
 
     torch_module = Product
+    rule = shapes.multiplied
 
 
 @nn.add("merge_cat")
@@ -73,6 +76,7 @@ class MergeCat(Merge):
     """
 
     torch_module = Concatenation
+    rule = shapes.concatenated
 
     dim: int = integer(default=-1)
 

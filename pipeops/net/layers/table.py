@@ -18,6 +18,7 @@ from pipeops.net.layers.modules.gated import GEGLU, ReGLU
 from pipeops.net.layers.modules.shapes import Reshape, Squeeze, Unsqueeze
 from pipeops.net.network.descriptor import Shape, Symbol
 from pipeops.net.network.shape import position, text
+from pipeops.net.rules import dense, elementwise, norms, shapes
 from pipeops.params import anything, integer
 
 BOUNDS: Mapping[str, tuple[float | None, float | None]] = {
@@ -60,10 +61,19 @@ def _ones(symbol: Symbol, given: Mapping[str, Any], who: str) -> tuple[int, ...]
 
 
 # Linear layers and embeddings
-row("linear", torch_nn.Linear, in_features=last, shape="features", label="Linear layer", example={"out_features": 4})
+row(
+    "linear",
+    torch_nn.Linear,
+    rule=dense.linear,
+    in_features=last,
+    shape="features",
+    label="Linear layer",
+    example={"out_features": 4},
+)
 row(
     "embedding",
     CategoricalEmbedding,
+    rule=dense.embedding,
     num_embeddings=levels,
     shape="embedded",
     takes=torch.int64,
@@ -96,59 +106,80 @@ same(
     label="Transformer encoder layer",
     example={"nhead": 2},
 )
-layer("identity", torch_nn.Identity, shape="same", label="Identity")
+layer("identity", torch_nn.Identity, rule=shapes.reshaped, shape="same", label="Identity")
 
 # Activations
-same("relu", torch_nn.ReLU, label="Rectified linear unit")
-same("relu6", torch_nn.ReLU6, label="ReLU cut at 6")
+same("relu", torch_nn.ReLU, rule=elementwise.relu, label="Rectified linear unit")
+same("relu6", torch_nn.ReLU6, rule=elementwise.relu6, label="ReLU cut at 6")
 same("rrelu", torch_nn.RReLU, label="Randomized leaky ReLU")
-same("leaky_relu", torch_nn.LeakyReLU, label="Leaky ReLU")
-row("prelu", torch_nn.PReLU, shape=_parametric, label="Parametric ReLU")
-same("elu", torch_nn.ELU, label="Exponential linear unit")
-same("celu", torch_nn.CELU, label="Continuously differentiable ELU")
-same("selu", torch_nn.SELU, label="Scaled ELU")
-same("gelu", torch_nn.GELU, label="Gaussian error linear unit")
-same("silu", torch_nn.SiLU, label="Sigmoid linear unit (swish)")
-same("mish", torch_nn.Mish, label="Mish")
-same("sigmoid", torch_nn.Sigmoid, label="Sigmoid")
-same("log_sigmoid", torch_nn.LogSigmoid, label="Logarithm of the sigmoid")
-same("hardsigmoid", torch_nn.Hardsigmoid, label="Piecewise linear sigmoid")
-same("hardswish", torch_nn.Hardswish, label="Piecewise swish")
-same("hardtanh", torch_nn.Hardtanh, label="Piecewise linear tanh")
-same("hardshrink", torch_nn.Hardshrink, label="Hard shrinkage")
-same("softshrink", torch_nn.Softshrink, label="Soft shrinkage", bounds={"lambd": (0, None)})
-same("softplus", torch_nn.Softplus, label="Softplus")
-same("softsign", torch_nn.Softsign, label="Softsign")
-same("tanh", torch_nn.Tanh, label="Hyperbolic tangent")
-same("tanhshrink", torch_nn.Tanhshrink, label="x - tanh(x)")
-same("threshold", torch_nn.Threshold, label="Threshold", example={"threshold": 0.1, "value": 0.0})
-same("softmax", torch_nn.Softmax, dim=integer(), label="Softmax along a dimension", example={"dim": -1})
-same("log_softmax", torch_nn.LogSoftmax, dim=integer(), label="Logarithm of the softmax", example={"dim": -1})
-same("softmin", torch_nn.Softmin, dim=integer(), label="Softmin along a dimension", example={"dim": -1})
+same("leaky_relu", torch_nn.LeakyReLU, rule=elementwise.leaky_relu, label="Leaky ReLU")
+row("prelu", torch_nn.PReLU, rule=dense.prelu, shape=_parametric, label="Parametric ReLU")
+same("elu", torch_nn.ELU, rule=elementwise.elu, label="Exponential linear unit")
+same("celu", torch_nn.CELU, rule=elementwise.celu, label="Continuously differentiable ELU")
+same("selu", torch_nn.SELU, rule=elementwise.selu, label="Scaled ELU")
+same("gelu", torch_nn.GELU, rule=elementwise.gelu, label="Gaussian error linear unit")
+same("silu", torch_nn.SiLU, rule=elementwise.silu, label="Sigmoid linear unit (swish)")
+same("mish", torch_nn.Mish, rule=elementwise.mish, label="Mish")
+same("sigmoid", torch_nn.Sigmoid, rule=elementwise.sigmoid, label="Sigmoid")
+same("log_sigmoid", torch_nn.LogSigmoid, rule=elementwise.log_sigmoid, label="Logarithm of the sigmoid")
+same("hardsigmoid", torch_nn.Hardsigmoid, rule=elementwise.hardsigmoid, label="Piecewise linear sigmoid")
+same("hardswish", torch_nn.Hardswish, rule=elementwise.hardswish, label="Piecewise swish")
+same("hardtanh", torch_nn.Hardtanh, rule=elementwise.hardtanh, label="Piecewise linear tanh")
+same("hardshrink", torch_nn.Hardshrink, rule=elementwise.hardshrink, label="Hard shrinkage")
+same("softshrink", torch_nn.Softshrink, rule=elementwise.softshrink, label="Soft shrinkage", bounds={"lambd": (0, None)})
+same("softplus", torch_nn.Softplus, rule=elementwise.softplus, label="Softplus")
+same("softsign", torch_nn.Softsign, rule=elementwise.softsign, label="Softsign")
+same("tanh", torch_nn.Tanh, rule=elementwise.tanh, label="Hyperbolic tangent")
+same("tanhshrink", torch_nn.Tanhshrink, rule=elementwise.tanhshrink, label="x - tanh(x)")
+same("threshold", torch_nn.Threshold, rule=elementwise.threshold, label="Threshold", example={"threshold": 0.1, "value": 0.0})
+same("softmax", torch_nn.Softmax, rule=shapes.softmax, dim=integer(), label="Softmax along a dimension", example={"dim": -1})
+same(
+    "log_softmax",
+    torch_nn.LogSoftmax,
+    rule=shapes.log_softmax,
+    dim=integer(),
+    label="Logarithm of the softmax",
+    example={"dim": -1},
+)
+same("softmin", torch_nn.Softmin, rule=shapes.softmin, dim=integer(), label="Softmin along a dimension", example={"dim": -1})
 same("softmax2d", torch_nn.Softmax2d, rank=4, label="Softmax over the channels of images")
-row("glu", torch_nn.GLU, shape="halved", label="Gated linear unit")
+row("glu", torch_nn.GLU, rule=shapes.glu, shape="halved", label="Gated linear unit")
 row("reglu", ReGLU, shape="halved", label="ReLU-gated unit")
 row("geglu", GEGLU, shape="halved", label="GELU-gated unit")
 
 # Dropout
-same("dropout", torch_nn.Dropout, label="Dropout")
-same("alpha_dropout", torch_nn.AlphaDropout, label="Dropout that keeps mean and variance")
+same("dropout", torch_nn.Dropout, rule=elementwise.dropout, label="Dropout")
+same("alpha_dropout", torch_nn.AlphaDropout, rule=elementwise.alpha_dropout, label="Dropout that keeps mean and variance")
 same("feature_alpha_dropout", torch_nn.FeatureAlphaDropout, rank=(3, 4, 5), label="Alpha dropout of whole channels")
 same("dropout1d", torch_nn.Dropout1d, rank=3, label="Dropout of whole channels of series")
 same("dropout2d", torch_nn.Dropout2d, rank=4, label="Dropout of whole channels of images")
 same("dropout3d", torch_nn.Dropout3d, rank=5, label="Dropout of whole channels of volumes")
 
 # Norms
-same("batch_norm1d", torch_nn.BatchNorm1d, num_features=channels, rank=(2, 3), label="Batch normalization")
+same("batch_norm1d", torch_nn.BatchNorm1d, rule=norms.batch_norm, num_features=channels, rank=(2, 3), label="Batch normalization")
 same("batch_norm2d", torch_nn.BatchNorm2d, num_features=channels, rank=4, label="Batch normalization of images")
 same("batch_norm3d", torch_nn.BatchNorm3d, num_features=channels, rank=5, label="Batch normalization of volumes")
 same("instance_norm1d", torch_nn.InstanceNorm1d, num_features=channels, rank=3, label="Instance normalization of series")
 same("instance_norm2d", torch_nn.InstanceNorm2d, num_features=channels, rank=4, label="Instance normalization of images")
 same("instance_norm3d", torch_nn.InstanceNorm3d, num_features=channels, rank=5, label="Instance normalization of volumes")
 same(
-    "layer_norm", torch_nn.LayerNorm, normalized_shape=trailing, dims=integer(1), label="Layer normalization", example={"dims": 1}
+    "layer_norm",
+    torch_nn.LayerNorm,
+    rule=norms.layer_norm,
+    normalized_shape=trailing,
+    dims=integer(1),
+    label="Layer normalization",
+    example={"dims": 1},
 )
-same("rms_norm", torch_nn.RMSNorm, normalized_shape=trailing, dims=integer(1), label="RMS normalization", example={"dims": 1})
+same(
+    "rms_norm",
+    torch_nn.RMSNorm,
+    rule=norms.rms_norm,
+    normalized_shape=trailing,
+    dims=integer(1),
+    label="RMS normalization",
+    example={"dims": 1},
+)
 same(
     "group_norm",
     torch_nn.GroupNorm,
@@ -225,19 +256,33 @@ row("circular_pad2d", torch_nn.CircularPad2d, rank=4, label="2D circular padding
 row("circular_pad3d", torch_nn.CircularPad3d, rank=5, label="3D circular padding", example=PAD)
 
 # Changes of shape
-layer("flatten", torch_nn.Flatten, shape="flattened", label="Several dimensions as one")
-layer("unflatten", torch_nn.Unflatten, label="One dimension as several", example={"dim": 1, "unflattened_size": (2, 2)})
-layer("reshape", Reshape, shape="reshaped", label="Another shape for the same values", example={"shape": (-1, 2, 2)})
+layer("flatten", torch_nn.Flatten, rule=shapes.reshaped, shape="flattened", label="Several dimensions as one")
+layer(
+    "unflatten",
+    torch_nn.Unflatten,
+    rule=shapes.reshaped,
+    label="One dimension as several",
+    example={"dim": 1, "unflattened_size": (2, 2)},
+)
+layer(
+    "reshape",
+    Reshape,
+    rule=shapes.reshaped,
+    shape="reshaped",
+    label="Another shape for the same values",
+    example={"shape": (-1, 2, 2)},
+)
 layer(
     "squeeze",
     Squeeze,
+    rule=shapes.reshaped,
     dims=Inferred("the dimensions in `dim` of size 1", _ones),
     dim=anything(),
     shape="squeezed",
     label="Without dimensions of size 1",
     example={"dim": -1},
 )
-layer("unsqueeze", Unsqueeze, shape="unsqueezed", label="With a dimension of size 1", example={"dim": 1})
+layer("unsqueeze", Unsqueeze, rule=shapes.reshaped, shape="unsqueezed", label="With a dimension of size 1", example={"dim": 1})
 row("pixel_shuffle", torch_nn.PixelShuffle, rank=4, label="Channels into pixels", example={"upscale_factor": 2})
 row("pixel_unshuffle", torch_nn.PixelUnshuffle, rank=4, label="Pixels into channels", example={"downscale_factor": 2})
 same("channel_shuffle", torch_nn.ChannelShuffle, rank=(3, 4, 5), label="Channels of groups interleaved", example={"groups": 2})

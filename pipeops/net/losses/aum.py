@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from pipeops.errors import ConfigError
-from pipeops.net.losses.scores import flat_scores, with_slope
+from pipeops.net.losses.scores import flat_scores, with_slope, without_sum
 
 Denominator = Literal["rate", "count"]
 Ties = Literal["shared", "mean"]
@@ -111,12 +111,17 @@ def aum(pred: Tensor, label: Tensor, denominator: Denominator = "rate", ties: Ti
     if ties not in ("shared", "mean"):
         raise ConfigError(f'aum: ties must be "shared" or "mean", got {ties!r}.')
     score, positive = flat_scores("aum", pred, label)
-    ranking = rank(score.detach(), positive)
+    return with_slope(*aum_slope(score.detach(), positive, denominator, ties), score)
+
+
+def aum_slope(score: Tensor, positive: Tensor, denominator: Denominator = "rate", ties: Ties = "shared") -> tuple[Tensor, Tensor]:
+    """The area of scores (n,) with boolean labels (n,), and its gradient (n,), whose sum is exactly zero."""
+    ranking = rank(score, positive)
     smaller = _smaller_error(ranking, denominator)
     height = smaller(ranking.place, ranking.tp)
     value = (ranking.gap * height[1:-1]).sum()  # torch.dot loses four digits over a million rows
     change = _shared_change(ranking, height) if ties == "shared" else _mean_change(ranking, height, smaller)
-    return with_slope(value, torch.zeros_like(change).scatter(0, ranking.order, change), score)
+    return value, without_sum(torch.zeros_like(change).scatter(0, ranking.order, change))
 
 
 def _smaller_error(ranking: Ranking, denominator: Denominator) -> Callable[[Tensor, Tensor], Tensor]:

@@ -42,6 +42,18 @@ class TorchLoss(Item, ABC):
         """The function `(input, target) -> scalar` (or module) for this task."""
 
 
+class SmoothedTarget(torch.nn.Module):
+    """A loss on two classes whose target is moved from 0 and 1 towards one half."""
+
+    def __init__(self, loss: LossFunction, smoothing: float):
+        super().__init__()
+        self.loss, self.smoothing = loss, smoothing
+
+    def forward(self, input: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """`(batch, 1)`, `(batch, 1)` -> `()`."""
+        return self.loss(input, target * (1 - self.smoothing) + self.smoothing / 2)
+
+
 def loss(cls: C) -> C:
     """Class decorator for losses: an immutable attrs class whose annotated fields are its hyperparameters."""
     refuse_foreign(cls, TorchLoss, "loss")

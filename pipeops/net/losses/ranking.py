@@ -1,8 +1,8 @@
 """Losses over all pairs of a positive and a negative score, without visiting the pairs.
 
 Both ask that each positive score is above each negative one by a margin, and so approach the area under the ROC curve.
-They do not see a constant added to all scores: the gradient of a last bias is rounding noise, which Adam scales to steps of
-`lr`. Ranks are reproducible, the level of the scores is not; choose a threshold after training.
+They do not see a constant added to all scores: a last bias has the gradient zero, and stays as it was; choose a threshold
+after training.
 Published in Rust and Hocking, "A Log-linear Gradient Descent Algorithm for Unbalanced Binary Classification using the
 All Pairs Squared Hinge Loss" (2023, arXiv 2302.11062). Neighbours: `scores` below, `losses` registers them.
 """
@@ -10,7 +10,7 @@ All Pairs Squared Hinge Loss" (2023, arXiv 2302.11062). Neighbours: `scores` bel
 import torch
 from torch import Tensor
 
-from pipeops.net.losses.scores import Reduction, check_reduction, flat_scores, with_slope
+from pipeops.net.losses.scores import Reduction, check_reduction, flat_scores, with_slope, without_sum
 
 
 def hinge_pairs(input: Tensor, target: Tensor, margin: float = 1.0, reduction: Reduction = "mean") -> Tensor:
@@ -26,7 +26,12 @@ def hinge_pairs(input: Tensor, target: Tensor, margin: float = 1.0, reduction: R
     """
     check_reduction("hinge_pairs", reduction)
     score, positive = flat_scores("hinge_pairs", input, target)
-    ordered, order = torch.sort(score.detach() + margin * ~positive)
+    return with_slope(*hinge_slope(score.detach(), positive, margin, reduction), score)
+
+
+def hinge_slope(score: Tensor, positive: Tensor, margin: float = 1.0, reduction: Reduction = "mean") -> tuple[Tensor, Tensor]:
+    """The loss of scores (n,) with boolean labels (n,), and its gradient (n,), whose sum is exactly zero."""
+    ordered, order = torch.sort(score + margin * ~positive)
     hit = positive[order].to(score.dtype)
     miss = 1 - hit
     zero = score.new_zeros(1)[: len(score)]
@@ -39,7 +44,7 @@ def hinge_pairs(input: Tensor, target: Tensor, margin: float = 1.0, reduction: R
     distance_above = torch.cat([ahead[1:], zero]).flip(0).cumsum(0).flip(0)
     scale = 1 / (hit.sum() * miss.sum()).clamp(min=1) if reduction == "mean" else 1
     slope = torch.zeros_like(gap).scatter(0, order, 2 * (miss * distance - hit * distance_above))
-    return with_slope((miss * squared).sum() * scale, slope * scale, score)
+    return (miss * squared).sum() * scale, without_sum(slope * scale)
 
 
 def square_pairs(input: Tensor, target: Tensor, margin: float = 1.0, reduction: Reduction = "mean") -> Tensor:
@@ -53,12 +58,20 @@ def square_pairs(input: Tensor, target: Tensor, margin: float = 1.0, reduction: 
     """
     check_reduction("square_pairs", reduction)
     score, positive = flat_scores("square_pairs", input, target)
+    return with_slope(*square_slope(score.detach(), positive, margin, reduction), score)
+
+
+def square_slope(score: Tensor, positive: Tensor, margin: float = 1.0, reduction: Reduction = "mean") -> tuple[Tensor, Tensor]:
+    """The loss of scores (n,) with boolean labels (n,), and its gradient (n,), whose sum is exactly zero."""
     hit = positive.to(score.dtype)
     miss = 1 - hit
     pairs = hit.sum() * miss.sum()
     (high, high_spread), (low, low_spread) = _moments(score, hit), _moments(score, miss)
-    mean = high_spread + low_spread + (margin - (high - low)) ** 2
-    return mean * (pairs.clamp(max=1) if reduction == "mean" else pairs)
+    short = margin - (high - low)
+    times = pairs.clamp(max=1) if reduction == "mean" else pairs
+    above = hit * (score - high - short) / hit.sum().clamp(min=1)
+    below = miss * (score - low + short) / miss.sum().clamp(min=1)
+    return (high_spread + low_spread + short**2) * times, without_sum(2 * times * (above + below))
 
 
 def _moments(score: Tensor, member: Tensor) -> tuple[Tensor, Tensor]:

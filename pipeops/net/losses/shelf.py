@@ -13,7 +13,7 @@ import torch
 from pipeops.data import Task
 from pipeops.errors import ConfigError, UnknownKeyError, suggest
 from pipeops.net.losses.aum import Denominator, Ties, aum
-from pipeops.net.losses.base import LossFunction, TorchLoss, loss
+from pipeops.net.losses.base import LossFunction, SmoothedTarget, TorchLoss, loss
 from pipeops.net.losses.imbalanced import focal, logistic
 from pipeops.net.losses.ranking import hinge_pairs, square_pairs
 from pipeops.net.losses.scores import Reduction
@@ -69,18 +69,6 @@ def _binary_cross_entropy(weights: Sequence[float] | None, reduction: str) -> Lo
         pos_weight=None if positive == negative else torch.tensor(positive / negative),
         reduction=reduction,
     )
-
-
-class SmoothedTarget(torch.nn.Module):
-    """A loss on two classes whose target is moved from 0 and 1 towards one half."""
-
-    def __init__(self, loss: LossFunction, smoothing: float):
-        super().__init__()
-        self.loss, self.smoothing = loss, smoothing
-
-    def forward(self, input: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """`(batch, 1)`, `(batch, 1)` -> `()`."""
-        return self.loss(input, target * (1 - self.smoothing) + self.smoothing / 2)
 
 
 def _class_weights(given: Any, task: Task) -> list[float] | None:

@@ -18,6 +18,7 @@ from pipeops.data import Task
 from pipeops.errors import ConfigError, DataError
 from pipeops.graph.pipeop import Channel, PipeOp, operator
 from pipeops.net.network.descriptor import Feed, ModelDescriptor, Shape, Spec, Symbol
+from pipeops.net.rules.base import Rule
 from pipeops.params import UNSET, hyperparameters
 
 
@@ -69,6 +70,8 @@ class NetworkNode(PipeOp):
     outputs: ClassVar[tuple[Channel, ...]] = (Channel("output", "ModelDescriptor", "Feed"),)
     torch_module: ClassVar[Callable[..., torch.nn.Module]]
     """What makes the module, from keyword arguments."""
+    rule: ClassVar[Rule | None] = None
+    """The module written out, for training without autograd."""
 
     def __attrs_post_init__(self) -> None:
         check_id(self)

@@ -1,9 +1,10 @@
 """The shelf of optimizers: `t_opt("adam")` and its like, one class for each, with torch's names and defaults.
 
-Adam, AdamW and SGD take the fused kernels where they can. `param_groups`, a function from the named parameters to torch's
-parameter groups, takes the general way, as the others do. Neighbours: optimizer has the machinery, fused the kernels.
+Each updates all parameters in one call where it can. `param_groups`, a function from the named parameters to torch's
+parameter groups, takes the general way. Neighbours: base has the machinery, kernels the steppers.
 """
 
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -11,7 +12,8 @@ import torch
 
 from pipeops.errors import ConfigError
 from pipeops.net.optimizers.base import TorchOptimizer, made, optimizer
-from pipeops.net.optimizers.fused import FusedAdam, FusedSGD, ObjectStepper, Stepper, fusable
+from pipeops.net.optimizers.fused import ObjectStepper, Stepper, fusable
+from pipeops.net.optimizers.kernels import FusedAdagrad, FusedAdam, FusedRMSprop, FusedSGD
 from pipeops.params import Token, anything, flag, real
 from pipeops.shorthand import t_opt
 
@@ -26,16 +28,15 @@ class Registered(TorchOptimizer):
         """The arguments of the torch class."""
         return {name: value for name, value in self.params.items() if name != "param_groups"}
 
-    def fused(self, params: list[torch.nn.Parameter]) -> Stepper | None:
-        """A fused stepper, for optimizers that have one."""
-        return None
+    @abstractmethod
+    def fused(self, params: list[torch.nn.Parameter]) -> Stepper:
+        """The stepper that needs no torch object."""
 
     def stepper(self, network: torch.nn.Module) -> Stepper:
         """Fused where that is possible, else around the torch object."""
         params = list(network.parameters())
-        quick = self.fused(params) if self.param_groups is None and fusable(network) else None
-        if quick is not None:
-            return quick
+        if self.param_groups is None and fusable(network):
+            return self.fused(params)
         groups = params if self.param_groups is None else self.param_groups(dict(network.named_parameters()))
         return ObjectStepper(made(self, type(self).torch_class, groups, self.settings()))
 
@@ -148,6 +149,10 @@ class RMSprop(Registered):
     maximize: bool = flag(False)
     param_groups: Any = anything(None)
 
+    def fused(self, params: list[torch.nn.Parameter]) -> Stepper:
+        """Few calls a step."""
+        return FusedRMSprop(params, self.settings())
+
 
 @t_opt.add("adagrad")
 @optimizer
@@ -167,3 +172,7 @@ class Adagrad(Registered):
     eps: float = real(0, default=1e-10)
     maximize: bool = flag(False)
     param_groups: Any = anything(None)
+
+    def fused(self, params: list[torch.nn.Parameter]) -> Stepper:
+        """One kernel call a step."""
+        return FusedAdagrad(params, self.settings())

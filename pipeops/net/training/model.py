@@ -17,12 +17,12 @@ from pipeops.graph.pipeop import Channel, PipeOp, operator
 from pipeops.learn.fits import attempt
 from pipeops.net.inputs.link import link_for
 from pipeops.net.network.descriptor import Feed
+from pipeops.net.training.course import Course
 from pipeops.net.training.machine import device_for, predicting
 from pipeops.net.training.settings import device_field, measures_field
 from pipeops.net.training.setup import PREDICT_ROWS, job_for, state_of
 from pipeops.net.training.state import TorchState
-from pipeops.net.vectorized.groups import Job, stackable
-from pipeops.net.vectorized.together import train_together
+from pipeops.net.vectorized.together import train_alone, train_together
 from pipeops.params import anything, choice, flag, integer, real
 from pipeops.shorthand import po
 
@@ -52,41 +52,37 @@ class TorchModel(PipeOp):
     patience: int = integer(0, default=0)
     min_delta: float = real(0, default=0.0)
     restore_best_weights: bool = flag(False)
+    engine: str = choice("auto", "autograd", default="auto")
 
     def train(self, inputs: Sequence[Any], valid: Sequence[Any] | None = None) -> tuple[Sequence[Any], Any]:
         """Compile and train; the state holds the network. Nothing comes out."""
-        job = job_for(self, inputs[0], valid[0] if valid else None)
-        job.alone()
-        return self._result(job)
+        course = job_for(self, inputs[0], valid[0] if valid else None)
+        train_alone(course)
+        return self._result(course)
 
     @classmethod
     def train_many(
         cls, nodes: Sequence[Any], inputs: Sequence[Sequence[Any]], valids: Sequence[Sequence[Any] | None]
     ) -> list[tuple[Sequence[Any], Any] | Exception]:
-        """What `train` answers for each node; networks that can be stacked are trained together, with the same numbers."""
-        found = [attempt(node._begin, *given) for node, *given in zip(nodes, inputs, valids, strict=True)]
-        train_together([job for job in found if isinstance(job, Job)])
+        """What `train` answers for each node; networks that may be are trained as one, with the same numbers but for rounding."""
+        found = [attempt(node._course, *given) for node, *given in zip(nodes, inputs, valids, strict=True)]
+        train_together([course for course in found if isinstance(course, Course)])
         return [
-            attempt(node._again if job.interrupted else node._result, job, *given) if isinstance(job, Job) else job
-            for job, node, *given in zip(found, nodes, inputs, valids, strict=True)
+            attempt(node._again if course.interrupted else node._result, course, *given) if isinstance(course, Course) else course
+            for course, node, *given in zip(found, nodes, inputs, valids, strict=True)
         ]
 
-    def _begin(self, inputs: Sequence[Any], valid: Sequence[Any] | None) -> Job | tuple[Sequence[Any], TorchState]:
-        """A job that may be stacked, or what came of one that may not."""
-        job = job_for(self, inputs[0], valid[0] if valid else None)
-        if stackable(job):
-            return job
-        job.alone()
-        return self._result(job)
+    def _course(self, inputs: Sequence[Any], valid: Sequence[Any] | None) -> Course:
+        return job_for(self, inputs[0], valid[0] if valid else None)
 
-    def _result(self, job: Job, *_: Any) -> tuple[Sequence[Any], TorchState]:
-        if job.error is not None:
-            raise job.error
-        return [None], state_of(job)
+    def _result(self, course: Course, *_: Any) -> tuple[Sequence[Any], TorchState]:
+        if course.error is not None:
+            raise course.error
+        return [None], state_of(course)
 
-    def _again(self, job: Job, inputs: Sequence[Any], valid: Sequence[Any] | None) -> tuple[Sequence[Any], Any]:
+    def _again(self, course: Course, inputs: Sequence[Any], valid: Sequence[Any] | None) -> tuple[Sequence[Any], Any]:
         """Train from the start, alone, what was interrupted in company."""
-        return attrs.evolve(self, seed=job.seed).train(inputs, valid)
+        return attrs.evolve(self, seed=course.seed).train(inputs, valid)
 
     def predict(self, inputs: Sequence[Any], state: Any) -> Sequence[Any]:
         """The labelled table for the rows of a feed."""

@@ -20,12 +20,12 @@ from pipeops.net.inputs.link import Link, classes_of, link_of
 from pipeops.net.network.compile import compile_network
 from pipeops.net.network.descriptor import Feed, ModelDescriptor, ingresses
 from pipeops.net.optimizers.base import WithLoss
+from pipeops.net.training.course import Course
 from pipeops.net.training.machine import device_for, seeded, threads
 from pipeops.net.training.refusals import check
 from pipeops.net.training.settings import scorable
 from pipeops.net.training.state import TorchState
 from pipeops.net.training.trainer import Trainer, Validation
-from pipeops.net.vectorized.groups import Job
 from pipeops.params import UNSET
 
 if TYPE_CHECKING:
@@ -34,13 +34,15 @@ if TYPE_CHECKING:
 PREDICT_ROWS = 8192
 
 
-def job_for(node: "TorchModel", descriptor: ModelDescriptor, valid: Feed | None) -> Job:
+def job_for(node: "TorchModel", descriptor: ModelDescriptor, valid: Feed | None) -> Course:
     """A checked and compiled training run."""
     check(node, descriptor, valid)
     seed = int(np.random.SeedSequence().generate_state(1)[0]) if node.seed is None else node.seed
     device = device_for(node.device, str(node.id))
     with seeded(seed, device), threads(node.num_threads):
-        return Job(_trainer(node, descriptor, valid, device), descriptor.symbol, seed, node.num_threads)
+        return Course(
+            _trainer(node, descriptor, valid, device), descriptor.symbol, seed, node.num_threads, node.engine == "autograd"
+        )
 
 
 def _trainer(node: "TorchModel", descriptor: ModelDescriptor, valid: Feed | None, device: torch.device) -> Trainer:
@@ -60,7 +62,7 @@ def _trainer(node: "TorchModel", descriptor: ModelDescriptor, valid: Feed | None
     return Trainer(ctx, epochs, link, list(ctx.callbacks.values()), validation, node.eval_freq, positives)
 
 
-def state_of(job: Job) -> TorchState:
+def state_of(job: Course) -> TorchState:
     """What a finished run leaves behind; refused when weights are no numbers."""
     ctx = job.trainer.ctx
     _refuse_broken(ctx)
@@ -77,6 +79,7 @@ def state_of(job: Job) -> TorchState:
         internal_valid_scores=dict(ctx.last_scores_valid),
         callbacks=kept,
         stacked=job.together,
+        engine=" and ".join(sorted(job.engines)) or "autograd",
     )
 
 
@@ -136,5 +139,4 @@ def _plain(tensor: torch.Tensor) -> torch.Tensor:
 
 def _batches(feed: Feed, inputs: Sequence[str], link: Link, size: int, network: torch.nn.Module, device: torch.device) -> Batches:
     tensors = [_plain(feed.sources[name].tensor()).to(device) for name in inputs]
-    spoiled = any(getattr(module, "inplace", False) for module in network.modules())
-    return Batches(tensors, link.target(feed.task).to(device), size, spoiled)
+    return Batches(tensors, link.target(feed.task).to(device), size)

@@ -24,7 +24,7 @@ class TorchState:
 
     class_names: None for a regression. epochs: how many were run. history: columns by name. best_epoch: from 1, by the
     first validation measure. internal_valid_scores: of the weights that are here. callbacks: what they kept, by id.
-    stacked: how many networks were trained together, this one included.
+    engine: what made its steps, "rules" or "autograd". stacked: how many networks were trained together, this one included.
     """
 
     network: torch.nn.Module
@@ -38,6 +38,7 @@ class TorchState:
     internal_valid_scores: dict[str, float]
     callbacks: dict[str, dict[str, Any]]
     stacked: int = 1
+    engine: str = "autograd"
 
     def summary(self) -> Summary:
         """A row for each module: what comes out, and how many parameters it has."""

@@ -1,13 +1,14 @@
-"""The training loop: epochs, batches, stages, scores. It knows nothing of graphs, nodes or data frames.
+"""The training loop: epochs, stages, scores. It knows nothing of graphs, nodes or data frames.
 
-It is written for speed: losses stay detached tensors that are read once an epoch (which is where a NaN is found, with its
-batch), stages that no callback overrides are empty lists, and what a step needs is looked up before the loop.
-Neighbours: batches, callback, encode and fused below; model sets it up.
+A run is a generator: it yields each `Epoch`, the rows that are to be trained on, and is sent what came of them, losses and
+outputs. How a step is made it does not know; engines answer the epochs of one run or of several at once. Stages that no
+callback overrides are empty lists. Neighbours: batches, callbacks and link below; engines and the drivers above; set-up
+makes one.
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Generator, Sequence
+from typing import Any, NamedTuple
 
 import attrs
 import numpy as np
@@ -15,10 +16,32 @@ import torch
 
 from pipeops.data import Task
 from pipeops.errors import PipeOpsError, TrainingError
-from pipeops.net.callbacks.base import Callback, stages_of
+from pipeops.net.callbacks.base import Callback, only_reads, stages_of
 from pipeops.net.callbacks.context import Context
-from pipeops.net.inputs.batches import Batch, Batches, Epochs
+from pipeops.net.callbacks.shelf import EarlyStopping, History
+from pipeops.net.inputs.batches import Batches, Epochs
 from pipeops.net.inputs.link import Link
+
+
+class Epoch(NamedTuple):
+    """What one epoch trains on: row positions, batch after batch (None: all in order), and the size of each batch.
+
+    keeps: whether what the network puts out will be scored.
+    """
+
+    rows: torch.Tensor | None
+    sizes: list[int]
+    keeps: bool
+
+
+class Trained(NamedTuple):
+    """What came of an epoch: the loss of each batch, and the outputs where they are wanted, in the order of the rows."""
+
+    losses: Sequence[float]
+    outputs: Sequence[torch.Tensor]
+
+
+Run = Generator[Epoch, Trained, None]
 
 
 @attrs.frozen(eq=False)
@@ -42,23 +65,29 @@ class Trainer:
         eval_freq: int,
         positives: torch.Tensor | None = None,
     ):
-        """`positives`: which rows are positive, where batches without one are to be counted."""
+        """positives: which rows are positive, where batches without one are to be counted.
+
+        own: whether a callback may change what it sees. shows: whether one may look at the last batch of an epoch.
+        """
         self.ctx, self.epochs, self.link, self.valid, self.eval_freq = ctx, epochs, link, valid, eval_freq
         self.positives = positives
         self.stages = stages_of(callbacks)
+        self.shows = any(type(c) not in (History, EarlyStopping) for c in callbacks)
+        self.own = not all(only_reads(c) for c in callbacks)
         self.modes: list[tuple[torch.nn.Module, bool]] = []
         self.scored: list[tuple[int, int]] | None = None
         ctx.stepper.watch(ctx)
 
-    def run(self) -> None:
-        """All epochs, or until a callback sets `terminate`. `on_exit` is called in any case."""
+    def run(self, generator: torch.Generator) -> Run:
+        """All epochs, or until a callback sets `terminate`; the generator draws rows. `on_exit` is called in any case."""
         try:
             self.begin()
             while self.goes_on:
                 self.begin_epoch()
-                batches, rows = self.epochs()
-                outputs = [] if self.wants_outputs else None
-                self.end_epoch(torch.stack(self._steps(batches, outputs)).tolist(), outputs, rows)
+                rows = self.epochs.draws(generator)
+                epoch = Epoch(rows, self.epochs.sizes, self.wants_outputs)
+                trained = yield epoch
+                self.end_epoch(trained.losses, trained.outputs if epoch.keeps else None, rows)
             self.end()
         finally:
             self.exit()
@@ -124,40 +153,6 @@ class Trainer:
         for call in self.stages[stage]:
             call(self.ctx)
 
-    def _steps(self, batches: Iterable[Batch], outputs: list[torch.Tensor] | None) -> list[torch.Tensor]:
-        """Train on the batches of one epoch; the detached losses. Outputs are collected where they are wanted."""
-        ctx, losses = self.ctx, list[torch.Tensor]()
-        now = vars(ctx)  # past the check of names, which would cost a percent of a small step
-        network, loss_of = _callable(ctx.network), _callable(ctx.loss)
-        before, after, end = (self.stages[s] for s in ("on_batch_begin", "on_after_backward", "on_batch_end"))
-        for now["step"], (now["x"], now["y"]) in enumerate(batches, 1):
-            now["global_step"] += 1
-            for call in before:
-                call(ctx)
-            try:
-                now["y_hat"] = network(*ctx.x)
-            except ValueError as error:
-                refuse_one_row(error, ctx)
-                raise
-            try:
-                loss = loss_of(ctx.y_hat, ctx.y)
-            except Exception as error:
-                refuse_failed(error, ctx.loss, ctx.y_hat, ctx.y)
-                raise
-            if type(loss) is not torch.Tensor or loss.ndim or not loss.requires_grad:
-                _refuse_no_loss(loss, ctx)
-            loss.backward()
-            losses.append(loss.detach())
-            now["loss_value"] = losses[-1]
-            for call in after:
-                call(ctx)
-            if outputs is not None:
-                outputs.append(ctx.y_hat.detach())
-            ctx.stepper.step()
-            for call in end:
-                call(ctx)
-        return losses
-
     def _train_scores(self, outputs: Sequence[torch.Tensor] | None, rows: torch.Tensor | None) -> dict[str, float]:
         """Scores of what the network put out while it was trained; of the loss, its mean over rows."""
         ctx = self.ctx
@@ -214,17 +209,10 @@ def versions(network: torch.nn.Module) -> list[tuple[int, int]]:
     return [(t.data_ptr(), t._version) for t in (*network.parameters(), *network.buffers())]
 
 
-def _callable(thing: Any) -> Callable[..., Any]:
-    """What to call for a module: its forward where no hook listens, which saves two microseconds a call."""
-    if not isinstance(thing, torch.nn.Module):
-        return thing
-    hooks = (thing._forward_hooks, thing._forward_pre_hooks, thing._backward_hooks, thing._backward_pre_hooks)
-    return thing if any(hooks) else thing.forward
-
-
 def _value(loss: Callable[..., torch.Tensor], output: torch.Tensor, target: torch.Tensor) -> float:
+    """The loss of copies, into which it may write."""
     try:
-        return float(loss(output, target))
+        return float(loss(output.clone(), target.clone()))
     except Exception as error:
         refuse_failed(error, loss, output, target)
         raise
@@ -257,21 +245,6 @@ def refuse_one_row(error: Exception, ctx: Context) -> None:
             f"batch norm needs more than one row in a batch, and batch {ctx.step} of epoch {ctx.epoch} has {len(ctx.y)}; set "
             "drop_last=True in the model node, or another batch_size."
         ) from error
-
-
-def _refuse_no_loss(loss: Any, ctx: Context) -> None:
-    if not isinstance(loss, torch.Tensor):
-        raise TrainingError(f"the loss must return a tensor, got {type(loss).__name__}: {loss!r:.80}.")
-    if loss.ndim:
-        raise TrainingError(
-            f"the loss must return one number, got a tensor of shape {tuple(loss.shape)} (output {tuple(ctx.y_hat.shape)}, "
-            f'target {tuple(ctx.y.shape)}); end it in a mean or a sum (reduction="mean").'
-        )
-    if not loss.requires_grad:
-        raise TrainingError(
-            "the loss has no gradient: it does not depend on the network's output through torch operations (numpy, .item() or "
-            ".detach() on the way?), or the network has no parameters that are trained."
-        )
 
 
 def _refuse_non_finite(losses: Sequence[float], ctx: Context) -> None:

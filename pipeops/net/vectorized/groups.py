@@ -1,192 +1,104 @@
-"""A training run that is set up and not begun, and which of them may be trained together.
+"""Which training runs may be trained as one: nothing of the user's own can touch what they would share, and they are alike.
 
-Neighbours: the trainer runs one; model sets them up; stacked trains several at once.
+What trains together follows from the runs that are asked for alone, never from what is done already, so that each one's
+numbers do. Neighbours: the driver of `together` trains the groups; set-up makes the courses.
 """
 
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+import inspect
+from collections.abc import Sequence
 from typing import Any
 
-import attrs
 import torch
 
 from pipeops.net.network.descriptor import Symbol
-from pipeops.net.optimizers.fused import FusedSGD, Stepper
-from pipeops.net.training.machine import seeded, threads
-from pipeops.net.training.trainer import Trainer
-from pipeops.net.vectorized.joint_steps import alike
-
-Drawn = tuple[torch.Tensor, list[int]]
-"""The row positions of an epoch, batch after batch, and the size of each batch."""
+from pipeops.net.optimizers.fused import FusedStepper
+from pipeops.net.optimizers.joint import alike
+from pipeops.net.optimizers.kernels import FusedSGD
+from pipeops.net.training.course import Course
+from pipeops.net.training.engine import is_known
+from pipeops.net.vectorized.wiring import is_plain, is_tied, rule_of
 
 LIMIT = 1 << 28
-"""Bytes of data and weights that are worth stacking; the steps of larger runs are not dominated by overhead."""
+"""Bytes of data and weights that are worth joining; the steps of larger runs are not dominated by overhead."""
 CACHED = 1 << 20
-"""Bytes of one network's weights above which a processor's caches hold no stack, so that stacking it gains nothing."""
+"""Bytes of one network's weights above which a processor's caches do not hold several, so that joining them gains nothing."""
 FEWER = 0.8
-"""A job with fewer than this part of the rows of another is not stacked with it: its last batches would be empty."""
+"""A run with fewer than this part of the rows of another is not joined with it: it would often have no batch."""
 IN_LOOP = ("on_batch_begin", "on_after_backward", "on_batch_end")
 
 
-@attrs.define(eq=False, slots=False)
-class Job:
-    """A training run: the trainer, the blueprint of its network, its seed and torch's random state when it was set up.
-
-    together: with how many others it was trained, itself included. error: what stopped it. interrupted: whether it must
-    be trained again from the start, alone.
-    """
-
-    trainer: Trainer
-    symbol: Symbol
-    seed: int
-    threads: int
-    state: torch.Tensor = attrs.field(factory=torch.default_generator.get_state)
-    together: int = 1
-    error: Exception | None = None
-    interrupted: bool = False
-    generator: torch.Generator = attrs.field(factory=torch.Generator)
-
-    @property
-    def network(self) -> torch.nn.Module:
-        """The network in training."""
-        return self.trainer.ctx.network
-
-    @property
-    def tensors(self) -> tuple[torch.Tensor, ...]:
-        """The training data: one tensor for each ingress, and the target."""
-        return self.trainer.epochs.batches.tensors
-
-    def alone(self) -> None:
-        """Train by itself."""
-        with seeded(self.seed, self.trainer.ctx.device), threads(self.threads):
-            torch.default_generator.set_state(self.state)
-            try:
-                self.trainer.run()
-            except Exception as error:
-                self.error = error
-
-    @contextmanager
-    def drawing(self) -> Generator[None]:
-        """Torch's own generator is this job's, for a while."""
-        torch.default_generator.set_state(self.generator.get_state())
-        try:
-            yield
-        finally:
-            self.generator.set_state(torch.default_generator.get_state())
-
-    def begin(self) -> Drawn | None:
-        """Begin the run and its first epoch."""
-        self.generator.set_state(self.state)
-        return self._turn(self.trainer.begin)
-
-    def end_epoch(self, losses: Sequence[float], outputs: Sequence[torch.Tensor] | None, rows: torch.Tensor) -> Drawn | None:
-        """End an epoch and begin the next one."""
-        return self._turn(lambda: self.trainer.end_epoch(losses, outputs, rows))
-
-    def _turn(self, first: Callable[[], None]) -> Drawn | None:
-        """Do this, and begin the next epoch: its batches, or None when there is none and the run is over."""
-        try:
-            with self.drawing():
-                first()
-                if self.trainer.goes_on:
-                    self.trainer.begin_epoch()
-                    return self.trainer.epochs.draws()
-                self.trainer.end()
-        except Exception as error:
-            self.error = error
-        self.exit()
-        return None
-
-    def exit(self) -> None:
-        """The end of a run in any case; the network's parameters are its own again."""
-        try:
-            with self.drawing():
-                self.trainer.exit()
-        except Exception as error:
-            self.error = self.error or error
-        for param in self.network.parameters():
-            param.data = param.data.clone()
-
-
-def groups(jobs: Sequence[Job]) -> list[list[Job]]:
-    """Stackable jobs in groups that may be trained together."""
-    made: list[list[Job]] = []
-    for job in sorted(jobs, key=_rows, reverse=True):
-        group = next((group for group in made if _may_join(job, group)), None)
+def groups(courses: Sequence[Course]) -> list[list[Course]]:
+    """Courses in groups that may be trained as one; one that may not is a group by itself."""
+    made: list[list[Course]] = []
+    for course in sorted(courses, key=_rows, reverse=True):
+        free = vectorizes(course)
+        group = next((group for group in made if free and _may_join(course, group)), None)
         if group is None:
-            made.append([job])
+            made.append([course])
         else:
-            group.append(job)
+            group.append(course)
     return [sorted(group, key=_settings) for group in made]
 
 
-def _rows(job: Job) -> int:
-    return len(job.tensors[-1])
+def _rows(course: Course) -> int:
+    return len(course.tensors[-1])
 
 
-def _settings(job: Job) -> str:
-    ctx = job.trainer.ctx
-    return repr((ctx.lr, alike(ctx.stepper)))
+def _settings(course: Course) -> str:
+    ctx = course.trainer.ctx
+    return repr((ctx.lr, alike(ctx.stepper))) if isinstance(ctx.stepper, FusedStepper) else ""
 
 
-def _weights(job: Job) -> int:
-    return sum(p.nbytes for p in job.network.parameters())
+def _weights(course: Course) -> int:
+    return sum(p.nbytes for p in course.network.parameters())
 
 
-def _bytes(job: Job) -> int:
-    return sum(t.nbytes for t in job.tensors) + 4 * _weights(job)
+def _bytes(course: Course) -> int:
+    return sum(t.nbytes for t in course.tensors) + 4 * _weights(course)
 
 
-def stackable(job: Job) -> bool:
-    """Whether nothing about the job itself forbids it."""
-    trainer, network = job.trainer, job.network
-    if any(trainer.stages[stage] for stage in IN_LOOP) or type(trainer.ctx.stepper).watch is not Stepper.watch:
+def vectorizes(course: Course) -> bool:
+    """Whether nothing about the run itself forbids that it is trained with others."""
+    trainer, stepper, loss = course.trainer, course.trainer.ctx.stepper, course.trainer.ctx.loss
+    if trainer.own or any(trainer.stages[stage] for stage in IN_LOOP) or not isinstance(stepper, FusedStepper):
         return False
-    if isinstance(trainer.ctx.loss, torch.nn.Module) and any(True for _ in trainer.ctx.loss.parameters()):
+    if isinstance(loss, torch.nn.Module) and any(True for _ in loss.parameters()):
         return False
-    if any(s.port or "." in s.id for s in job.symbol.ancestors()):
+    if any(s.port or "." in s.id for s in course.symbol.ancestors()):
         return False
-    tied = len(list(network.parameters())) < len(list(network.named_parameters(remove_duplicate=False)))
-    return not tied and not any(map(_has_hooks, network.modules())) and _worth_it(job) and not _amplifies(job)
-
-
-def _amplifies(job: Job) -> bool:
-    """Whether rounding would grow: the loss does not see a constant added to the scores (AUM, losses over pairs), so the last
-    bias has rounding for a gradient, and an optimizer that divides by its size makes steps of that."""
-    ctx = job.trainer.ctx
-    if isinstance(ctx.stepper, FusedSGD):
+    if not reads_only(loss) or (getattr(loss, "shift_invariant", False) and not isinstance(stepper, FusedSGD)):
         return False
-    target, noise = job.tensors[-1][:64], torch.Generator().manual_seed(0)
-    output = torch.randn((len(target), job.trainer.link.width), generator=noise).to(ctx.device).requires_grad_()
-    try:
-        (slope,) = torch.autograd.grad(ctx.loss(output, target), output)
-    except Exception:  # a loss that fails is reported by the run itself, alone
-        return True
-    return bool((slope.sum(0).abs() <= 1e-5 * slope.abs().sum(0)).all())
+    modules = dict(course.network.named_modules())
+    pure = all(s.spec is None or rule_of(s, modules[s.id]) or reads_only(modules[s.id]) for s in course.symbol.ancestors())
+    return pure and is_plain(course) and not is_tied(course.network) and _worth_it(course)
 
 
-def _worth_it(job: Job) -> bool:
-    on_cpu = job.trainer.ctx.device.type == "cpu"
-    return 2 * _bytes(job) <= LIMIT and not (on_cpu and _weights(job) > CACHED)
+def reads_only(thing: Any) -> bool:
+    """Whether a loss or a module is torch's or this library's, or says that it keeps nothing and changes nothing."""
+    parts = list(thing.modules()) if isinstance(thing, torch.nn.Module) else [thing]
+    held = [v for part in parts if isinstance(part, torch.nn.Module) for v in vars(part).values() if inspect.isroutine(v)]
+    return all(getattr(p, "only_reads", False) or is_known(p) for p in (*parts, *held))
 
 
-def _has_hooks(module: torch.nn.Module) -> bool:
-    hooks = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks, module._backward_pre_hooks)
-    return any(hooks)
+def _worth_it(course: Course) -> bool:
+    on_cpu = course.trainer.ctx.device.type == "cpu"
+    return 2 * _bytes(course) <= LIMIT and not (on_cpu and _weights(course) > CACHED)
 
 
-def _may_join(job: Job, group: Sequence[Job]) -> bool:
+def _may_join(course: Course, group: Sequence[Course]) -> bool:
     first = group[0]
-    if _rows(job) < FEWER * _rows(first) or (len(group) + 1) * _bytes(first) > LIMIT:
+    if not vectorizes(first):
         return False
-    one, other = job.trainer.epochs.batches, first.trainer.epochs.batches
+    if _rows(course) < FEWER * _rows(first) or (len(group) + 1) * _bytes(first) > LIMIT:
+        return False
+    one, other = course.trainer.epochs.batches, first.trainer.epochs.batches
     sized = one.size == other.size or (one.size == one.n and other.size == other.n)
-    return sized and _kind(job) == _kind(first) and _equal(_blueprint(job.symbol), _blueprint(first.symbol))
+    return sized and _kind(course) == _kind(first) and _equal(_blueprint(course.symbol), _blueprint(first.symbol))
 
 
-def _kind(job: Job) -> tuple[Any, ...]:
-    params = [(name, p.shape, p.dtype, p.requires_grad) for name, p in job.network.named_parameters()]
-    return job.trainer.ctx.device, job.threads, params
+def _kind(course: Course) -> tuple[Any, ...]:
+    params = [(name, p.shape, p.dtype, p.requires_grad) for name, p in course.network.named_parameters()]
+    return course.trainer.ctx.device, course.threads, params
 
 
 def _blueprint(symbol: Symbol) -> list[Any]:

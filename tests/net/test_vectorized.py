@@ -1,4 +1,4 @@
-"""Networks trained together equal networks trained one by one; what cannot be stacked goes the other way, silently."""
+"""Networks trained as one equal networks trained one by one; what may not be is trained alone, silently."""
 
 import functools
 import warnings
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pipeops import as_learner, as_task_classif, as_task_regr, nn, po
 from pipeops.data.selectors import selector_type
 from pipeops.learn.fits import drive
-from pipeops.net import StratifiedBatches, WeightedBatches, last, layer, torch_callback
+from pipeops.net import Callback, StratifiedBatches, WeightedBatches, last, layer, torch_callback
 
 N = 46
 rng = np.random.default_rng(3)
@@ -139,6 +139,10 @@ NETWORKS = {
     "group norm": nn("linear", out_features=8) >> nn("group_norm", num_groups=2) >> nn("relu") >> nn("head"),
     "deep linear": nn("reshape", shape=(-1, 2, 3)) >> nn("linear", out_features=4) >> nn("relu") >> nn("flatten") >> nn("head"),
     "function": nn("fn", fn=torch.sin) >> nn("head"),
+    "batch norm": nn("linear", out_features=8) >> nn("batch_norm1d") >> nn("relu") >> nn("head"),
+    "batch norm that keeps nothing": nn("linear", out_features=8) >> nn("batch_norm1d", track_running_stats=False) >> nn("head"),
+    "alpha dropout": nn("linear", out_features=8) >> nn("selu") >> nn("alpha_dropout", p=0.3) >> nn("head"),
+    "softmax over the batch": nn("linear", out_features=8) >> nn("softmax", dim=0) >> nn("head"),
     "branches": [nn("linear", out_features=4) >> nn("relu"), nn("linear", out_features=4, id="other") >> nn("tanh")]
     >> nn("merge_sum")
     >> nn("head"),
@@ -149,12 +153,13 @@ NETWORKS = {
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_a_stacked_network_is_each_network(name):
-    check(learner(NETWORKS[name]))
+def test_a_vectorized_network_is_each_network(name):
+    noisy = "batch" in name  # a bias before a mean over the batch has rounding for a gradient, which Adam makes steps of
+    check(learner(NETWORKS[name], **({"optimizer": "sgd", "o_lr": 0.1} if noisy else {})))
 
 
 @pytest.mark.parametrize("merge", ["cat", "sum"])
-def test_categories_and_numbers_meet_in_one_stack(merge):
+def test_categories_and_numbers_meet(merge):
     numbers = po("select", selector=selector_type("numeric"), id="numbers")
     category = po("select", selector=["colour"], id="category")
     ends = {"cat": nn("merge_cat"), "sum": nn("merge_sum")}
@@ -166,16 +171,18 @@ def test_categories_and_numbers_meet_in_one_stack(merge):
 
 
 REFUSED = {
-    "batch norm": nn("linear", out_features=8) >> nn("batch_norm1d") >> nn("head"),
-    "batch norm that keeps nothing": nn("linear", out_features=8) >> nn("batch_norm1d", track_running_stats=False) >> nn("head"),
     "random leak": nn("linear", out_features=8) >> nn("rrelu") >> nn("head"),
-    "alpha dropout": nn("linear", out_features=8) >> nn("alpha_dropout", p=0.3) >> nn("head"),
-    "softmax over the batch": nn("linear", out_features=8) >> nn("softmax", dim=0) >> nn("head"),
+    "batch norm of series": nn("unsqueeze", dim=1)
+    >> nn("conv1d", out_channels=3, kernel_size=3)
+    >> nn("instance_norm1d", track_running_stats=True)
+    >> nn("flatten")
+    >> nn("head"),
+    "function of one's own": nn("fn", fn=lambda x: x * 2) >> nn("head"),
 }
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_cannot_be_stacked_is_trained_one_by_one(name):
+def test_what_cannot_be_vectorized_is_trained_one_by_one(name):
     check(learner(REFUSED[name]), together=1)
 
 
@@ -222,61 +229,87 @@ class Frozen(torch.nn.Linear):
         self.weight.requires_grad_(False)
 
 
-layer("branching_for_stacks", Branching, in_features=last, shape="same")
-layer("remembering_for_stacks", Remembering, shape="same")
-layer("turned_for_stacks", Turned, in_features=last, shape="features", example={"out_features": 2})
-layer("frozen_for_stacks", Frozen, in_features=last, shape="features", example={"out_features": 2})
+class Said(Turned):
+    """Says that it keeps nothing."""
+
+    only_reads = True
+
+    def __init__(self, in_features, out_features):
+        super().__init__(in_features, out_features)
+        del self.unused
 
 
-@pytest.mark.parametrize("key", ["branching_for_stacks", "remembering_for_stacks"])
-def test_modules_of_ones_own_that_depend_on_values_or_calls_are_found_out(key):
+layer("branching_for_tests", Branching, in_features=last, shape="same")
+layer("remembering_for_tests", Remembering, shape="same")
+layer("turned_for_tests", Turned, in_features=last, shape="features", example={"out_features": 2})
+layer("said_for_tests", Said, in_features=last, shape="features", example={"out_features": 2})
+layer("frozen_for_tests", Frozen, in_features=last, shape="features", example={"out_features": 2})
+
+
+@pytest.mark.parametrize("key", ["branching_for_tests", "remembering_for_tests"])
+def test_modules_of_ones_own_are_alone(key):
     check(learner(nn(key) >> nn("head")), together=1)
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd", "rmsprop"])
-@pytest.mark.parametrize("key", ["turned_for_stacks", "frozen_for_stacks"])
-def test_modules_of_ones_own_are_stacked_whatever_their_gradients(key, optimizer):
-    check(learner(nn(key, out_features=5) >> nn("relu") >> nn("head"), optimizer=optimizer, o_weight_decay=0.1))
+@pytest.mark.parametrize("key", ["turned_for_tests", "said_for_tests", "frozen_for_tests"])
+def test_modules_of_ones_own_are_vectorized_when_they_say_that_they_may_be(key, optimizer):
+    network = nn(key, out_features=5) >> nn("relu") >> nn("head")
+    check(learner(network, optimizer=optimizer, o_weight_decay=0.1), together=3 if key == "said_for_tests" else 1)
 
 
 # ---------------------------------------------------------------- losses
 
-SGD = {"optimizer": "sgd", "o_lr": 0.1}
-"""For losses whose gradients are zero but for rounding in some directions, which Adam would blow up to its step size."""
-
 LOSSES = {
-    "two classes": ("two", {"loss": "cross_entropy"}, "terms"),
-    "sum": ("two", {"loss": "cross_entropy", "l_reduction": "sum", "o_lr": 0.001}, "terms"),
-    "weight": ("two", {"loss": "cross_entropy", "l_class_weight": {"yes": 3.0, "no": 0.5}}, "terms"),
-    "balanced": ("two", {"loss": "cross_entropy", "l_class_weight": "balanced"}, "terms"),
-    "smoothed": ("two", {"loss": "cross_entropy", "l_label_smoothing": 0.1}, "one by one"),
-    "three classes": ("three", {"loss": "cross_entropy"}, "terms"),
-    "three weights": ("three", {"loss": "cross_entropy", "l_class_weight": [1.0, 2.0, 3.0]}, "mapped"),
-    "three balanced": ("three", {"loss": "cross_entropy", "l_class_weight": "balanced"}, "one by one"),
-    "three smoothed": ("three", {"loss": "cross_entropy", "l_label_smoothing": 0.1}, "mapped"),
-    "ignored": ("three", {"loss": "cross_entropy", "l_ignore_index": 1}, "mapped"),
-    "aum": ("two", {"loss": "aum", **SGD}, "mapped"),
-    "aum of ties": ("two", {"loss": "aum", "l_ties": "mean", "l_denominator": "count", **SGD}, "mapped"),
-    "focal": ("two", {"loss": "focal"}, "mapped"),
-    "hinge": ("two", {"loss": "hinge_pairs", **SGD}, "mapped"),
-    "mse": ("regr", {"loss": "mse", "model": "regr"}, "terms"),
-    "l1": ("regr", {"loss": "l1", "model": "regr"}, "terms"),
-    "huber": ("regr", {"loss": "huber", "l_delta": 0.5, "model": "regr"}, "terms"),
-    "class": ("regr", {"loss": torch.nn.SmoothL1Loss, "model": "regr"}, "mapped"),
-    "function": ("regr", {"loss": lambda input, target: (input - target).abs().max() ** 2, "model": "regr"}, "mapped"),
-    "looking": ("regr", {"loss": lambda i, t: (i - t).pow(2).mean() * (2 if i.sum() > 0 else 1), "model": "regr"}, "one by one"),
+    "two classes": ("two", {"loss": "cross_entropy"}, "rules"),
+    "sum": ("two", {"loss": "cross_entropy", "l_reduction": "sum", "o_lr": 0.001}, "rules"),
+    "weight": ("two", {"loss": "cross_entropy", "l_class_weight": {"yes": 3.0, "no": 0.5}}, "rules"),
+    "balanced": ("two", {"loss": "cross_entropy", "l_class_weight": "balanced"}, "rules"),
+    "smoothed": ("two", {"loss": "cross_entropy", "l_label_smoothing": 0.1}, "rules"),
+    "weighted and smoothed": (
+        "two",
+        {"loss": "cross_entropy", "l_label_smoothing": 0.1, "l_class_weight": {"yes": 3.0, "no": 0.5}},
+        "rules",
+    ),
+    "three classes": ("three", {"loss": "cross_entropy"}, "rules"),
+    "three weights": ("three", {"loss": "cross_entropy", "l_class_weight": [1.0, 2.0, 3.0]}, "rules"),
+    "three balanced": ("three", {"loss": "cross_entropy", "l_class_weight": "balanced"}, "rules"),
+    "three smoothed": ("three", {"loss": "cross_entropy", "l_label_smoothing": 0.1}, "rules"),
+    "ignored": ("three", {"loss": "cross_entropy", "l_ignore_index": 1}, "rules"),
+    "logistic": ("two", {"loss": "logistic", "l_class_weight": "balanced"}, "rules"),
+    "aum": ("two", {"loss": "aum"}, "rules"),
+    "aum of ties": ("two", {"loss": "aum", "l_ties": "mean", "l_denominator": "count"}, "rules"),
+    "focal": ("two", {"loss": "focal"}, "autograd"),
+    "hinge": ("two", {"loss": "hinge_pairs"}, "rules"),
+    "square": ("two", {"loss": "square_pairs"}, "rules"),
+    "mse": ("regr", {"loss": "mse", "model": "regr"}, "rules"),
+    "l1": ("regr", {"loss": "l1", "model": "regr"}, "rules"),
+    "huber": ("regr", {"loss": "huber", "l_delta": 0.5, "model": "regr"}, "rules"),
+    "class": ("regr", {"loss": torch.nn.SmoothL1Loss, "model": "regr"}, "autograd"),
 }
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_a_stacked_loss_is_each_loss(name, monkeypatch):
-    kind, settings, way = LOSSES[name]
-    from pipeops.net.vectorized import together as stacked
+def test_a_vectorized_loss_is_each_loss(name):
+    kind, settings, engine = LOSSES[name]
+    made = check(learner(**settings), kind)
+    assert {state(one).engine for one in made} == {engine}
 
-    ways = []
-    monkeypatch.setattr(stacked, "passes", lambda jobs, passes=stacked.passes: ways.append(passes(jobs)) or ways[-1])
-    check(learner(**settings), kind)
-    assert ways == [way]
+
+def looking(input, target):
+    return (input - target).pow(2).mean() * (2 if input.sum() > 0 else 1)
+
+
+def quiet(input, target):
+    return (input - target).pow(2).mean()
+
+
+quiet.only_reads = True
+
+
+def test_losses_of_ones_own_are_vectorized_when_they_say_that_they_may_be():
+    check(learner(loss=looking, model="regr"), "regr", together=1)
+    check(learner(loss=quiet, model="regr"), "regr")
 
 
 # ---------------------------------------------------------------- optimizers and hyperparameters
@@ -291,11 +324,13 @@ def test_a_stacked_loss_is_each_loss(name, monkeypatch):
         ("sgd", {"lr": 0.1}),
         ("sgd", {"momentum": 0.9, "nesterov": True}),
         ("rmsprop", {}),
+        ("adagrad", {"lr_decay": 0.1}),
         (torch.optim.NAdam, {}),
     ],
 )
 def test_optimizers(optimizer, settings):
-    check(learner(optimizer=optimizer, **{f"o_{k}": v for k, v in settings.items()}))
+    together = 1 if optimizer is torch.optim.NAdam else 3
+    check(learner(optimizer=optimizer, **{f"o_{k}": v for k, v in settings.items()}), together=together)
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
@@ -365,7 +400,7 @@ def test_a_sampler_of_ones_own_with_uneven_batches():
     check(sampled(uneven))
 
 
-def test_much_smaller_data_is_not_stacked_with_larger():
+def test_much_smaller_data_is_not_joined_with_larger():
     whole = task()
     ids = np.asarray(whole.row_ids)
     tasks = [whole.filter(ids[:40]), whole.filter(ids[:20]), whole.filter(ids[:38]), whole.filter(ids[:19])]
@@ -373,7 +408,7 @@ def test_much_smaller_data_is_not_stacked_with_larger():
 
 
 @pytest.mark.parametrize("limit", ["LIMIT", "CACHED"])
-def test_what_is_large_is_not_stacked(monkeypatch, limit):
+def test_what_is_large_is_not_joined(monkeypatch, limit):
     monkeypatch.setattr(f"pipeops.net.vectorized.groups.{limit}", 200)
     check(learner(), together=1)
 
@@ -445,24 +480,37 @@ def test_bad_data_fails_alone():
     assert [state(made[i]).stacked for i in (0, 2)] == [2, 2]
 
 
-def test_callbacks_at_epochs_see_their_own_run():
-    def callbacks(seen):
-        def note(ctx):
-            shapes = (ctx.x[0].shape, ctx.y.shape, ctx.y_hat.shape)
-            seen.append((ctx.epoch, ctx.step, ctx.global_step, shapes, round(ctx.last_loss, 4), torch.rand(1).item()))
+class Note(Callback):
+    """Reads what a callback may read at the end of an epoch."""
 
-        def slow_down(ctx):
-            ctx.lr = 0.02 / ctx.epoch
+    only_reads = True
+    seen: list = []
 
-        return [torch_callback("note", on_epoch_end=note), torch_callback("slow", on_epoch_begin=slow_down)]
+    def on_epoch_end(self, ctx):
+        shapes = (ctx.x[0].shape, ctx.y.shape, ctx.y_hat.shape)
+        last = (round(ctx.last_loss, 4), torch.rand(1).item(), ctx.lr, len(ctx.optimizer.param_groups))
+        Note.seen.append((ctx.epoch, ctx.step, ctx.global_step, shapes, *last))
 
+
+def test_callbacks_that_only_read_see_their_own_run():
     trains, _ = folds(task())
-    seen, expected = [], []
-    train([learner(callbacks=callbacks(expected), seed=i) for i in range(3)], trains, alone=True)
-    made = train([learner(callbacks=callbacks(seen), seed=i) for i in range(3)], trains)
+    Note.seen.clear()
+    train([learner(callbacks=[Note()], seed=i) for i in range(3)], trains, alone=True)
+    expected = Note.seen.copy()
+    Note.seen.clear()
+    made = train([learner(callbacks=[Note()], seed=i) for i in range(3)], trains)
     assert state(made[0]).stacked == 3
-    assert sorted(seen) == sorted(expected)
-    assert len(seen) == 12
+    assert sorted(Note.seen) == sorted(expected)
+    assert len(expected) == 12
+
+
+class Heir(Note):
+    """Says nothing itself."""
+
+
+@pytest.mark.parametrize("callback", [torch_callback("epoch", on_epoch_end=lambda ctx: None), Heir()])
+def test_callbacks_of_ones_own_are_alone(callback):
+    check(learner(callbacks=[callback]), together=1)
 
 
 def test_schedules_over_the_torch_object():
@@ -476,54 +524,42 @@ def test_schedules_over_the_torch_object():
 
     for optimizer in ("adam", "sgd"):
         callback = torch_callback("schedule", on_begin=begin, on_epoch_end=end)
-        check(learner(callbacks=[callback], optimizer=optimizer))
-
-
-def test_an_optimizer_object_asked_for_in_the_middle_goes_on_from_there():
-    def ask(ctx):
-        if ctx.epoch == 2:
-            assert ctx.optimizer.param_groups
-
-    for more in ({"optimizer": "adam"}, {"optimizer": "sgd", "o_momentum": 0.9}):
-        check(learner(callbacks=[torch_callback("ask", on_epoch_end=ask)], **more))
-
-
-@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
-def test_jobs_may_part_and_meet_again(optimizer):
-    def rate(ctx):
-        ctx.lr = 0.05 if ctx.epoch % 2 and ctx.task.nrow == 34 else 0.02
-
-    made = learner(callbacks=[torch_callback("rate", on_epoch_begin=rate)], optimizer=optimizer, o_weight_decay=0.1, batch_size=7)
-    check(made, tasks=folds(task(), 4)[0], together=4)
+        check(learner(callbacks=[callback], optimizer=optimizer), together=1)
 
 
 def test_callbacks_within_epochs_are_alone():
     check(learner(callbacks=[torch_callback("batch", on_batch_end=lambda ctx: None)]), together=1)
 
 
-def test_a_callback_that_fails_stops_its_run_only():
-    def fail(ctx):
+class Failing(Callback):
+    only_reads = True
+
+    def on_epoch_end(self, ctx):
         if ctx.epoch == 2 and ctx.task.nrow == 31:
             raise ValueError("enough")
 
-    made = check(learner(callbacks=[torch_callback("fail", on_epoch_end=fail)]))
+
+def test_a_callback_that_fails_stops_its_run_only():
+    made = check(learner(callbacks=[Failing()]))
     assert [isinstance(one, Exception) for one in made] == [False, True, True]
 
 
-def test_an_error_of_the_stack_is_made_good(monkeypatch):
-    from pipeops.net.vectorized import together as stacked
+def test_an_error_of_the_engine_is_made_good(monkeypatch):
+    from pipeops.net.vectorized.ensemble import Ensemble
 
-    step, calls = stacked.Stack._step, []
+    train_segment, calls = Ensemble._train, []
 
     def breaks(self, *given):
-        calls.append(1)
+        if len(self.courses) > 1:
+            calls.append(1)
         if len(calls) == 5:
+            calls.append(1)
             raise RuntimeError("out of memory")
-        return step(self, *given)
+        return train_segment(self, *given)
 
-    monkeypatch.setattr(stacked.Stack, "_step", breaks)
+    monkeypatch.setattr(Ensemble, "_train", breaks)
     check(learner(), together=1)
-    assert len(calls) == 5
+    assert len(calls) == 6
 
 
 def test_global_generators_are_left_alone():
@@ -555,4 +591,5 @@ def test_functools_partial_of_one_function_counts_as_one_loss():
     def scaled(input, target, scale):
         return scale * (input - target).pow(2).mean()
 
-    check(learner(loss=functools.partial(scaled, scale=2.0), model="regr"), "regr")
+    scaled.only_reads = True
+    check(learner(loss=functools.partial(scaled, scale=2.0), model="regr"), "regr", together=1)

@@ -1,22 +1,22 @@
-"""Twins: one module that does for K networks at once what each network's own module does for one.
+"""The way through autograd: one module that does for K networks at once what each network's own module does for one.
 
 What flows has the network as its first dimension, `(K, batch, ...)`. A linear layer is a batched matrix product, elementwise
 modules are themselves, dropout draws each network's mask from its own generator, and everything else goes through
-`torch.func.vmap`. `Twins` runs a whole network of them. Whether a twin does what it should is tried on data before it is
-used (`trial`), so that a module that looks at the whole batch, or keeps something between calls, is not trained so.
-Neighbours: descriptor and network say what the network is; stacked trains it.
+`torch.func.vmap`, which refuses what depends on values or draws random numbers; runs that it refuses are trained alone.
+Neighbours: wiring says what the network is; the ensemble trains it.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
-import attrs
 import torch
 from torch import nn
 
 from pipeops.net.layers.modules.embedding import CategoricalEmbedding
 from pipeops.net.layers.modules.merges import Concatenation, Product, Sum
-from pipeops.net.network.descriptor import Symbol
+from pipeops.net.losses.rules import LossRule
+from pipeops.net.vectorized.plans import NotRuledError, Plan, Wire
 
 Tensors = Mapping[str, torch.Tensor]
 Twin = Callable[..., torch.Tensor]
@@ -30,14 +30,6 @@ ELEMENTWISE = frozenset(
 )  # fmt: skip
 
 
-@attrs.define(eq=False)
-class Draws:
-    """What the networks' random modules draw from: a generator each, and how many rows of the present batch are theirs."""
-
-    generators: Sequence[torch.Generator]
-    counts: Sequence[int] = ()
-
-
 def _linear(weight: torch.Tensor, bias: torch.Tensor | None, x: torch.Tensor) -> torch.Tensor:
     """`(K, ..., in) -> (K, ..., out)`, computed as `weight @ x.T`, whose gradients lie in memory as the weights do."""
     flat = x if x.ndim == 3 else x.reshape(len(x), -1, x.shape[-1])
@@ -46,16 +38,14 @@ def _linear(weight: torch.Tensor, bias: torch.Tensor | None, x: torch.Tensor) ->
     return out.transpose(1, 2) if x.ndim == 3 else out.transpose(1, 2).reshape(*x.shape[:-1], -1)
 
 
-def _dropout(rates: Sequence[float], draws: Draws, x: torch.Tensor) -> torch.Tensor:
+def _dropout(modules: Sequence[nn.Dropout], generators: Sequence[torch.Generator], x: torch.Tensor) -> torch.Tensor:
     """Zero entries at each network's rate, with the masks that `torch.nn.functional.dropout` would have drawn for it."""
-    if not any(rates):
-        return x
     mask = torch.ones(x.shape, dtype=x.dtype, device=x.device)
-    for own, rate, count, generator in zip(mask, rates, draws.counts, draws.generators, strict=True):
-        if rate == 1:
+    for own, module, generator in zip(mask, modules, generators, strict=True):
+        if module.p == 1:
             own.zero_()
-        elif rate:
-            own[:count].bernoulli_(1 - rate, generator=generator).div_(1 - rate)
+        elif module.p:
+            own.bernoulli_(1 - module.p, generator=generator).div_(1 - module.p)
     return x * mask
 
 
@@ -82,7 +72,9 @@ def _concatenated(module: Concatenation, *inputs: torch.Tensor) -> torch.Tensor:
 
 
 def _mapped(module: nn.Module, params: Tensors, buffers: Tensors) -> Twin:
-    """Any module, through vmap, which refuses what depends on values or draws random numbers."""
+    """Any module that keeps nothing between calls, through vmap."""
+    if any(isinstance(part, nn.modules.batchnorm._NormBase) and part.track_running_stats for part in module.modules()):
+        raise NotRuledError
     values = {**params, **buffers}
     if not values:
         return torch.vmap(module)
@@ -93,64 +85,69 @@ def _mapped(module: nn.Module, params: Tensors, buffers: Tensors) -> Twin:
     return partial(torch.vmap(one), values)
 
 
-def twin(modules: Sequence[nn.Module], params: Tensors, buffers: Tensors, draws: Draws) -> Twin:
-    """The twin of the same module of K networks. params, buffers: its own, stacked, by name."""
-    module = modules[0]
-    kind = type(module)
+def twin(modules: Sequence[Any], params: Tensors, buffers: Tensors, generators: Sequence[torch.Generator]) -> Twin:
+    """The twin of the same module of K networks. params, buffers: its own, `(K, ...)`, by name."""
+    module, kind = modules[0], type(modules[0])
     if kind is nn.Linear:
         return partial(_linear, params["weight"], params.get("bias"))
     if kind in ELEMENTWISE:
         return module
     if kind is nn.Dropout:
-        return partial(_dropout, [m.p for m in modules], draws)  # type: ignore[misc]
-    if type(module) is nn.LayerNorm:
+        return partial(_dropout, modules, generators)
+    if kind is nn.LayerNorm:
         return partial(_layer_norm, module, params)
-    if type(module) is CategoricalEmbedding:
+    if kind is CategoricalEmbedding:
         starts = torch.arange(len(modules), device=module.offsets.device) * len(module.weight)
         return partial(_embedding, params["weight"], (starts.unsqueeze(1) + buffers["offsets"]).unsqueeze(1))
-    if type(module) is Concatenation:
+    if kind is Concatenation:
         return partial(_concatenated, module)
     mapped = _mapped(module, params, buffers)
     return partial(_same_rank, module, mapped) if kind in (Sum, Product) else mapped
 
 
-class Twins:
-    """K networks of one blueprint as one: `(K, batch, ...)` for each ingress in, `(K, batch, width)` out.
+class MappedPlan(Plan):
+    """Networks by twins and autograd; rows of all sizes go through the same."""
 
-    params: the stacked parameters by name, leaves of autograd.
-    """
-
-    def __init__(self, symbol: Symbol, networks: Sequence[nn.Module], draws: Draws):
-        self.params = _stacked([dict(n.named_parameters()) for n in networks])
-        buffers = _stacked([dict(n.named_buffers()) for n in networks])
-        symbols = symbol.ancestors()
-        self.inputs = [s.id for s in symbols if s.spec is None]
-        self.output = symbol.id
+    def __init__(self, wires: Sequence[Wire], generators: Sequence[torch.Generator], inputs: Sequence[torch.Tensor]):
+        self.leaves = [{n: p.detach().requires_grad_(n in wire.grads) for n, p in wire.params.items()} for wire in wires]
+        self.wires = wires
         self.steps = [
-            (s.id, tuple(i.id for i in s.inputs), twin(modules, _under(self.params, s.id), _under(buffers, s.id), draws))
-            for s in symbols
-            if s.spec is not None and (modules := [n.get_submodule(s.id) for n in networks])
+            (twin(wire.modules, leaves, wire.buffers, generators), wire.sources)
+            for wire, leaves in zip(wires, self.leaves, strict=True)
         ]
+        self.output: torch.Tensor = inputs[0]
 
-    def hand_out(self, networks: Iterable[nn.Module]) -> None:
-        """Let the networks' parameters be slices of the stacks."""
-        slices = {name: stack.detach().unbind(0) for name, stack in self.params.items()}
-        for k, network in enumerate(networks):
-            for name, param in network.named_parameters():
-                param.data = slices[name][k]
+    def forward(self, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
+        with torch.enable_grad():
+            values = [x.clone() for x in inputs]
+            for call, sources in self.steps:
+                values.append(call(*[values[i] for i in sources]))
+        self.output = values[-1]
+        return self.output.detach()
 
-    def __call__(self, *inputs: torch.Tensor) -> torch.Tensor:
-        values = dict(zip(self.inputs, inputs, strict=True))
-        for id, sources, made in self.steps:
-            values[id] = made(*[values[s] for s in sources])
-        return values[self.output]
+    def backward(self, slope: torch.Tensor) -> None:
+        self.output.backward(slope)
+        for wire, leaves in zip(self.wires, self.leaves, strict=True):
+            for name, grad in wire.grads.items():
+                found = leaves[name].grad
+                if found is None:
+                    raise NotRuledError
+                grad.copy_(found)
+                leaves[name].grad = None
 
 
-def _stacked(several: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
-    first = several[0]
-    stacks = {name: torch.stack([one[name].detach() for one in several]) for name in first}
-    return {name: stack.requires_grad_(first[name].requires_grad) for name, stack in stacks.items()}
+class OneByOne(LossRule):
+    """Losses without a rule, by autograd from the outputs, network by network."""
 
+    def __init__(self, losses: Sequence[Callable[[torch.Tensor, torch.Tensor], torch.Tensor]]):
+        self.losses = losses
 
-def _under(tensors: Tensors, id: str) -> dict[str, torch.Tensor]:
-    return {name.removeprefix(f"{id}."): t for name, t in tensors.items() if name.startswith(f"{id}.")}
+    def slope(self, output: torch.Tensor, target: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
+        values: list[torch.Tensor] = []
+        for loss, own, labels, to in zip(self.losses, output, target, out, strict=True):
+            leaf = own.clone().requires_grad_()
+            with torch.enable_grad():
+                value = loss(leaf, labels.clone())
+            to.copy_(torch.autograd.grad(value, leaf)[0])
+            values.append(value.detach())
+        return torch.stack(values)

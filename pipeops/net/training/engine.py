@@ -1,0 +1,133 @@
+"""Engines: what makes the steps of an epoch, for the run of one network or for those of several at once.
+
+`OneByAutograd` is the general way, one network with autograd and all stages of callbacks; it is written for speed: losses
+stay detached tensors that are read once an epoch (which is where a NaN is found, with its batch), and what a step needs is
+looked up before the loop. `vectorized` has the engine of K networks. Neighbours: the trainer yields epochs; jobs choose.
+"""
+
+import functools
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from pipeops.errors import TrainingError
+from pipeops.net.callbacks.context import Context
+from pipeops.net.optimizers.fused import FusedStepper
+from pipeops.net.training.course import Course
+from pipeops.net.training.trainer import Epoch, Trained, refuse_failed, refuse_one_row
+
+
+class Engine(ABC):
+    """Trains the networks of some runs, an epoch at a time."""
+
+    name: str
+    """"rules" or "autograd"."""
+
+    @abstractmethod
+    def epoch(self, epochs: Sequence[Epoch]) -> list[Trained]:
+        """Train one epoch of each run."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Leave the networks, and what is remembered of them, as if each had been trained alone."""
+
+
+class OneByAutograd(Engine):
+    """One network, by autograd."""
+
+    name = "autograd"
+
+    def __init__(self, course: Course):
+        self.course, self.trainer = course, course.trainer
+        trainer = self.trainer
+        inside = (trainer.stages[s] for s in ("on_batch_begin", "on_after_backward", "on_batch_end"))
+        self.before, self.after, self.end = inside
+        self.watched = trainer.own and any((self.before, self.after, self.end))
+
+    def epoch(self, epochs: Sequence[Epoch]) -> list[Trained]:
+        """Train on the batches of one epoch; layers draw from torch's own generator."""
+        with self.course.drawing():
+            return [self._train(*epochs)]
+
+    def _train(self, epoch: Epoch) -> Trained:
+        ctx, losses, outputs = self.trainer.ctx, list[torch.Tensor](), list[torch.Tensor]()
+        now = vars(ctx)  # past the check of names, which would cost a percent of a small step
+        network, loss_of = _callable(ctx.network), _callable(ctx.loss)
+        batches = self.trainer.epochs.batches
+        spoils = epoch.keeps and not is_known(ctx.loss)
+        self._follow()
+        for now["step"], (now["x"], now["y"]) in enumerate(batches.cut(epoch.rows, epoch.sizes, self.watched), 1):
+            now["global_step"] += 1
+            for call in self.before:
+                call(ctx)
+            try:
+                now["y_hat"] = network(*ctx.x)
+            except ValueError as error:
+                refuse_one_row(error, ctx)
+                raise
+            if epoch.keeps:
+                outputs.append(ctx.y_hat.detach().clone() if spoils else ctx.y_hat.detach())
+            try:
+                loss = loss_of(ctx.y_hat, ctx.y)
+            except Exception as error:
+                refuse_failed(error, ctx.loss, ctx.y_hat, ctx.y)
+                raise
+            if type(loss) is not torch.Tensor or loss.ndim or not loss.requires_grad:
+                _refuse_no_loss(loss, ctx)
+            loss.backward()
+            losses.append(loss.detach())
+            now["loss_value"] = losses[-1]
+            for call in self.after:
+                call(ctx)
+            if self.watched:
+                self._follow()
+            ctx.stepper.step()
+            for call in self.end:
+                call(ctx)
+        batches.check()
+        return Trained(torch.stack(losses).tolist(), outputs)
+
+    def _follow(self) -> None:
+        """Where a callback may have replaced the data of parameters, go on from those."""
+        stepper = self.trainer.ctx.stepper
+        if self.trainer.own and isinstance(stepper, FusedStepper):
+            stepper.follow()
+
+    def close(self) -> None:
+        """Nothing was moved."""
+
+
+def _callable(thing: Any) -> Callable[..., Any]:
+    """What to call for a module: its forward where no hook listens, which saves two microseconds a call."""
+    return thing if not isinstance(thing, torch.nn.Module) or hooked(thing) else thing.forward
+
+
+def hooked(module: torch.nn.Module) -> bool:
+    """Whether anything listens to the calls of a module."""
+    hooks = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks, module._backward_pre_hooks)
+    return any(hooks)
+
+
+def is_known(thing: Any) -> bool:
+    """Whether a function, a module or a class is torch's or this library's own."""
+    made = thing.func if isinstance(thing, functools.partial) else thing
+    named = made if isinstance(made, type) or hasattr(made, "__qualname__") else type(made)
+    home = getattr(named, "__module__", None) or ("torch" if getattr(torch, named.__name__, None) is named else "")
+    return home.split(".")[0] in ("torch", "pipeops")
+
+
+def _refuse_no_loss(loss: Any, ctx: Context) -> None:
+    if not isinstance(loss, torch.Tensor):
+        raise TrainingError(f"the loss must return a tensor, got {type(loss).__name__}: {loss!r:.80}.")
+    if loss.ndim:
+        raise TrainingError(
+            f"the loss must return one number, got a tensor of shape {tuple(loss.shape)} (output {tuple(ctx.y_hat.shape)}, "
+            f'target {tuple(ctx.y.shape)}); end it in a mean or a sum (reduction="mean").'
+        )
+    if not loss.requires_grad:
+        raise TrainingError(
+            "the loss has no gradient: it does not depend on the network's output through torch operations (numpy, .item() or "
+            ".detach() on the way?), or the network has no parameters that are trained."
+        )

@@ -1,0 +1,95 @@
+"""The batches of K networks: which rows, how many for each, and where they are gathered.
+
+Neighbours: the ensemble trains on them.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+
+from pipeops.net.training.trainer import Epoch
+
+CACHE_BYTES = 1 << 18
+
+
+class Segment(NamedTuple):
+    """Steps in a row in which networks `start` to `stop` have a batch of `size` rows each. first: where each one's rows begin."""
+
+    start: int
+    stop: int
+    size: int
+    steps: int
+    first: list[int]
+
+
+def segments(sizes: Sequence[Sequence[int]]) -> list[Segment]:
+    """All steps of an epoch, in order: neighbours whose batches have as many rows go together.
+
+    >>> [s[:4] for s in segments([[8, 8, 3], [8, 8, 3], [8, 8, 2]])]
+    [(0, 3, 8, 2), (0, 2, 3, 1), (2, 3, 2, 1)]
+    """
+    found: list[Segment] = []
+    places = [0] * len(sizes)
+    whole = False
+    for step in range(max(map(len, sizes))):
+        now = [each[step] if step < len(each) else 0 for each in sizes]
+        starts = [k for k in range(len(now)) if k == 0 or now[k] != now[k - 1]]
+        if whole and len(starts) == 1 and found[-1].size == now[0]:
+            found[-1] = found[-1]._replace(steps=found[-1].steps + 1)
+        else:
+            ends = [*starts[1:], len(now)]
+            found += [Segment(a, b, now[a], 1, places[a:b]) for a, b in zip(starts, ends, strict=True) if now[a]]
+        whole = len(starts) == 1
+        places = [place + size for place, size in zip(places, now, strict=True)]
+    return found
+
+
+class Tables:
+    """The training data of K networks: one long table for each ingress and the target; each one's rows begin at `start`."""
+
+    def __init__(self, several: Sequence[Sequence[torch.Tensor]]):
+        self.tables = list(several[0]) if len(several) == 1 else [torch.cat(t) for t in zip(*several, strict=True)]
+        ends = torch.tensor([0, *(len(tensors[-1]) for tensors in several)]).cumsum(0)
+        self.start = ends[:-1].tolist()
+        self.row_bytes = sum(t[:1].nbytes for t in self.tables)
+        self.buffers: dict[tuple[int, ...], list[torch.Tensor]] = {}
+
+    def batches(self, segment: Segment, epochs: Sequence[Epoch]) -> Iterator[list[torch.Tensor]]:
+        """`(steps, K, batch, ...)` of each table, for as many steps at once as stay in the cache; valid until the next ones."""
+        several = max(1, CACHE_BYTES // max(1, self.row_bytes * segment.size * (segment.stop - segment.start)))
+        if len(epochs) == 1 and epochs[0].rows is None:
+            yield from self._views(segment, several)
+            return
+        for part in self._rows(segment, epochs).split(several):
+            yield self._gathered(part)
+
+    def _views(self, segment: Segment, several: int) -> Iterator[list[torch.Tensor]]:
+        first, size = segment.first[0], segment.size
+        for step in range(0, segment.steps, several):
+            steps = min(several, segment.steps - step)
+            rows = slice(first + step * size, first + (step + steps) * size)
+            yield [t[rows].view(steps, 1, size, *t.shape[1:]) for t in self.tables]
+
+    def _rows(self, segment: Segment, epochs: Sequence[Epoch]) -> torch.Tensor:
+        """Rows of the tables, `(steps, K, batch)`."""
+        number = segment.steps * segment.size
+        found: list[torch.Tensor] = []
+        for k, first in zip(range(segment.start, segment.stop), segment.first, strict=True):
+            rows = epochs[k].rows
+            own = torch.arange(first, first + number) if rows is None else rows[first : first + number]
+            found.append((own + self.start[k] if self.start[k] else own).view(segment.steps, segment.size))
+        rows = found[0].unsqueeze(1) if len(found) == 1 else torch.stack(found, 1)
+        return rows.to(self.tables[0].device)
+
+    def _gathered(self, rows: torch.Tensor) -> list[torch.Tensor]:
+        shape = tuple(rows.shape)
+        buffers = self.buffers.get(shape)
+        if buffers is None:
+            buffers = self.buffers[shape] = [
+                torch.empty((rows.numel(), *t.shape[1:]), dtype=t.dtype, device=t.device) for t in self.tables
+            ]
+        flat = rows.reshape(-1)
+        for table, buffer in zip(self.tables, buffers, strict=True):
+            torch.index_select(table, 0, flat, out=buffer)
+        return [buffer.view(*shape, *buffer.shape[1:]) for buffer in buffers]

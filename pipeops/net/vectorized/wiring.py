@@ -1,0 +1,124 @@
+"""From courses to an ensemble: whether rules hold for every call, and the tensors of K networks that they work on.
+
+A rule holds for a module as it was made: nothing listens to it, its class and its `forward` are those of its row, and it does not
+work in place. Neighbours: plans and ensemble use what is made here.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn as torch_nn
+
+from pipeops.net.losses.rules import loss_rule
+from pipeops.net.network.descriptor import Symbol
+from pipeops.net.optimizers.joint import Joint, joint
+from pipeops.net.rules.base import Rule
+from pipeops.net.training.course import Course
+from pipeops.net.training.engine import hooked
+from pipeops.net.vectorized.plans import Wire
+from pipeops.shorthand import nn
+
+
+class Stacked(NamedTuple):
+    """A tensor of K networks as one `(K, ...)`; each network's own is a view of it until it is given back."""
+
+    whole: torch.Tensor
+    several: Sequence[torch.Tensor]
+    own: Sequence[torch.Tensor]
+
+    def give(self) -> None:
+        """Let each have its own memory again."""
+        for k, (tensor, own) in enumerate(zip(self.several, self.own, strict=True)):
+            own.copy_(self.whole[k])
+            tensor.data = own
+
+
+def stacked(several: Sequence[torch.Tensor]) -> Stacked:
+    """Tensors of K networks as one; that of one network is itself."""
+    if len(several) == 1:
+        return Stacked(several[0].detach().unsqueeze(0), (), ())
+    whole, own = torch.stack([t.detach() for t in several]), [t.data for t in several]
+    for k, tensor in enumerate(several):
+        tensor.data = whole[k]
+    return Stacked(whole, several, own)
+
+
+def is_plain(course: Course) -> bool:
+    """Whether the network is the one that was compiled, and nothing listens to it or to its parameters."""
+    network, forward = course.compiled
+    if course.network is not network or type(network).forward is not forward or torch_nn.modules.module._has_any_global_hook():
+        return False
+    listened = any(p._backward_hooks or getattr(p, "_post_accumulate_grad_hooks", None) for p in network.parameters())
+    return not listened and not any(map(hooked, network.modules())) and not vars(network).keys() & {"forward"}
+
+
+def rule_of(symbol: Symbol, module: Any) -> Rule | None:
+    """The rule of the call that makes this value, where it holds for the module."""
+    spec = symbol.spec
+    assert spec is not None
+    node: Any = nn[spec.key] if spec.key in nn else None  # noqa: SIM401 a registry has no get
+    rule, wraps = getattr(node, "rule", None), getattr(node, "torch_module", None)
+    same = wraps is spec.module and (type(module) is wraps or not isinstance(wraps, type))
+    return rule if same and not getattr(module, "inplace", False) and "forward" not in vars(module) else None
+
+
+def has_rules(course: Course) -> bool:
+    """Whether the network of a course, as it is now, can be trained by rules."""
+    if course.general or not is_plain(course) or course.trainer.ctx.device.type != "cpu":
+        return False
+    symbols = [s for s in course.symbol.ancestors() if s.spec is not None]
+    found = dict(course.network.named_modules())
+    known = all(s.id in found and rule_of(s, found[s.id]) is not None for s in symbols)
+    return known and loss_rule([course.trainer.ctx.loss]) is not None and not is_tied(course.network)
+
+
+def is_tied(network: torch_nn.Module) -> bool:
+    """Whether a parameter stands at two places."""
+    return len(list(network.parameters())) < len(list(network.named_parameters(remove_duplicate=False)))
+
+
+class Held(NamedTuple):
+    """The networks of some courses as one."""
+
+    wires: list[Wire]
+    joint: Joint
+    buffers: list[Stacked]
+
+
+def held(courses: Sequence[Course]) -> Held | None:
+    """The calls of the courses' blueprint over their tensors; None where their optimizers do not join."""
+    networks = [course.network for course in courses]
+    together = joint([course.trainer.ctx.stepper for course in courses], networks)
+    if together is None:
+        return None
+    together.take()
+    trained = [name for name, p in networks[0].named_parameters() if p.requires_grad]
+    params, grads = dict(zip(trained, together.stacks, strict=True)), dict(zip(trained, together.grads, strict=True))
+    frozen = {n: stacked(several) for n, several in _several(networks, "named_parameters") if n not in params}
+    buffers = {n: stacked(several) for n, several in _several(networks, "named_buffers")}
+    values = params | {n: s.whole for n, s in frozen.items()}
+    symbols = courses[0].symbol.ancestors()
+    places = {s.id: i for i, s in enumerate([*(s for s in symbols if s.spec is None), *(s for s in symbols if s.spec)])}
+    wires = [
+        Wire(
+            rule_of(s, networks[0].get_submodule(s.id)),
+            [network.get_submodule(s.id) for network in networks],
+            [places[i.id] for i in s.inputs],
+            _under(values, s.id),
+            _under(grads, s.id),
+            _under({n: b.whole for n, b in buffers.items()}, s.id),
+        )
+        for s in symbols
+        if s.spec is not None
+    ]
+    return Held(wires, together, [*frozen.values(), *buffers.values()])
+
+
+def _several(networks: Sequence[torch_nn.Module], which: str) -> list[tuple[str, list[torch.Tensor]]]:
+    named = [dict(getattr(network, which)()) for network in networks]
+    return [(name, [own[name] for own in named]) for name in named[0]]
+
+
+def _under(tensors: dict[str, torch.Tensor], id: str) -> dict[str, torch.Tensor]:
+    return {name.removeprefix(f"{id}."): t for name, t in tensors.items() if name.startswith(f"{id}.")}
