@@ -68,7 +68,7 @@ def test_outdated_arguments_are_hidden(key):
     assert not hidden & hyperparameters(nn[key]).keys()
 
 
-RULED = sorted(k for k in ROWS if nn[k].row.rule is not None and not nn[k].row.rank)
+RULED = sorted(k for k in ROWS if nn[k].row.shape is not None and not nn[k].row.rank)
 
 
 @pytest.mark.parametrize("key", RULED)
@@ -81,7 +81,7 @@ def test_rules_hold_for_other_ranks_and_unknown_sizes(key, shape):
             pytest.skip("a reshape needs to know how many values a row has")
         node = nn("reshape", shape=(-1, 2, torch.Size([s for s in shape if s]).numel() // 2))
     arguments = node.arguments(symbol)
-    said = node.row.rule(shape, arguments, key)
+    said = node.row.shape(shape, arguments, key)
     assert said == traced(partial(node.row.wraps, **arguments), [(shape, torch.float32)], key)[0]
 
 

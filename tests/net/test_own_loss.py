@@ -113,13 +113,13 @@ def by_hand(batch, epochs=3):
 
 
 @pytest.mark.parametrize("loss", ["cross_entropy", mean_loss])
-@pytest.mark.parametrize("stacked", [False, True])
-def test_loss_in_the_history(loss, stacked):
+@pytest.mark.parametrize("vectorized", [False, True])
+def test_loss_in_the_history(loss, vectorized):
     settings = {"measures_train": ["loss"], "measures_valid": ["loss", "classif.ce"], "shuffle": False}
     learner = as_learner(graph(loss, **settings), validate="predefined")
-    if stacked:
+    if vectorized:
         learner, _ = drive(learner.clone().training(TASK, TASK) for _ in range(2))
-        assert learner.model["torch_model_classif"].stacked == 2
+        assert learner.model["torch_model_classif"].stacked == (2 if loss == "cross_entropy" else 1)
     else:
         learner.train(TASK, valid=TASK)
     train, valid = by_hand(8)
@@ -185,8 +185,8 @@ def test_pruning_by_the_loss():
 
 
 @pytest.mark.parametrize("settings", [{}, {"shuffle": False}, {"shuffle": False, "drop_last": True}, {"eval_freq": 2}])
-@pytest.mark.parametrize("stacked", [False, True])
-def test_batches_without_positives(settings, stacked):
+@pytest.mark.parametrize("vectorized", [False, True])
+def test_batches_without_positives(settings, vectorized):
     seen = {}
     note = torch_callback("note", on_batch_begin=lambda ctx: seen.setdefault(ctx.epoch, []).append(float(ctx.y.sum())))
     history = t_clbk("history", batches_without_positives=True)
@@ -196,7 +196,7 @@ def test_batches_without_positives(settings, stacked):
     assert any(wanted)
     assert alone.history.columns == ["epoch", "train.classif.ce", "train.loss", "train.batches_without_positives"]
     learner = as_learner(graph(callbacks=[history], **settings))
-    if stacked:
+    if vectorized:
         learner, other = drive(learner.clone().training(TASK) for _ in range(2))
         assert other.model["torch_model_classif"].stacked == 2
     else:

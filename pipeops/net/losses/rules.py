@@ -22,6 +22,10 @@ from pipeops.net.losses.ranking import hinge_pairs, hinge_slope, square_pairs, s
 class LossRule(ABC):
     """The losses of K networks."""
 
+    def fits(self, width: int, target: Tensor) -> bool:
+        """Whether the loss takes outputs `(batch, width)` with targets like these, `(batch, ...)`."""
+        return target.is_floating_point() and target.shape[1:] == (width,)
+
     @abstractmethod
     def slope(self, output: Tensor, target: Tensor, out: Tensor) -> Tensor | None:
         """Write the gradient in the output `(K, batch, width)` to `out`; the values `(K,)`, or None when `values` has them."""
@@ -31,8 +35,13 @@ class LossRule(ABC):
         raise NotImplementedError
 
 
-def loss_rule(losses: Sequence[Any]) -> LossRule | None:
-    """The rule of these losses, or None where there is none."""
+def loss_rule(losses: Sequence[Any], width: int, target: Tensor) -> LossRule | None:
+    """The rule of these losses for outputs `(batch, width)` and targets like this one; None where there is none."""
+    made = _rule(losses)
+    return made if made is not None and made.fits(width, target) else None
+
+
+def _rule(losses: Sequence[Any]) -> LossRule | None:
     kinds = {_kind(one) for one in losses}
     make = RULES.get(kinds.pop()) if len(kinds) == 1 else None
     return None if make is None else make(losses)
@@ -67,7 +76,7 @@ class Binary(LossRule):
         return target * (1 - self.smoothing) + self.smoothing / 2 if self.smoothing else target
 
     def slope(self, output: Tensor, target: Tensor, out: Tensor) -> None:
-        target, size = self._smoothed(target), output.shape[-2] if self.mean else 1
+        target, size = self._smoothed(target), output[0].numel() if self.mean else 1
         torch.sigmoid(output, out=out)
         if self.positive is None:
             out.sub_(target)
@@ -101,7 +110,7 @@ def _plain_binary(losses: Sequence[Any]) -> LossRule | None:
 
 
 def _weighted_binary(losses: Sequence[nn.BCEWithLogitsLoss]) -> Binary | None:
-    weights: list[Tensor | None] = []
+    weights: list[Any] = []
     for name in ("weight", "pos_weight"):
         several = [getattr(one, name) for one in losses]
         if all(w is None for w in several):
@@ -115,10 +124,10 @@ def _weighted_binary(losses: Sequence[nn.BCEWithLogitsLoss]) -> Binary | None:
 
 
 def _smoothed_binary(losses: Sequence[SmoothedTarget]) -> LossRule | None:
-    inner, smoothing = loss_rule([one.loss for one in losses]), _setting(losses, "smoothing")
+    inner, smoothing = _rule([one.loss for one in losses]), _setting(losses, "smoothing")
     if not isinstance(inner, Binary) or smoothing is None:
         return None
-    return Binary(inner.mean, inner.weight, inner.positive, smoothing)
+    return Binary(inner.mean, inner.weight, inner.positive, float(smoothing))
 
 
 def _logistic(losses: Sequence[Any]) -> Binary | None:
@@ -137,6 +146,9 @@ class Multiclass(LossRule):
         self.mean, self.weight, self.smoothing, self.ignored = mean, weight, smoothing, ignored
         self.plain = weight is None and not smoothing and ignored < 0
         self.tables: tuple[Tensor, Tensor] | None = None
+
+    def fits(self, width: int, target: Tensor) -> bool:
+        return target.dtype == torch.int64 and target.ndim == 1 and width > 1
 
     def slope(self, output: Tensor, target: Tensor, out: Tensor) -> None:
         torch.softmax(output, -1, out=out)
@@ -227,6 +239,9 @@ class Pairs(LossRule):
 
     def __init__(self, functions: Sequence[Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]]):
         self.functions = functions
+
+    def fits(self, width: int, target: Tensor) -> bool:
+        return width == 1 and target.shape[1:] in ((), (1,))
 
     def slope(self, output: Tensor, target: Tensor, out: Tensor) -> Tensor:
         values: list[Tensor] = []

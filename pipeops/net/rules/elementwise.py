@@ -11,7 +11,7 @@ import torch
 from pipeops.net.rules.base import Call, Made, Rule
 
 aten: Any = torch.ops.aten
-functions: Any = torch._C._nn  # pyright: ignore[reportPrivateImportUsage] - where torch has these with `out`
+functions: Any = torch._C._nn  # pyright: ignore[reportAttributeAccessIssue] - where torch has these with `out`
 
 
 def elementwise(value: Callable[..., Any], gradient: Callable[..., Any], settings: Sequence[str] = (), of: str = "input") -> Rule:

@@ -82,13 +82,13 @@ class Ensemble(Engine):
         self, plan: Plan, loss: LossRule, segment: Segment, inputs: Sequence[Sequence[torch.Tensor]], target: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Some steps: outputs `(steps, K, batch, width)` and losses `(steps, K)`."""
-        outputs: torch.Tensor | None = None
+        outputs = slope = target
         losses: list[torch.Tensor] = []
         start, stop, update = segment.start, segment.stop, self.joint.step
         forward, backward, slope_of = plan.forward, plan.backward, loss.slope
         for step, (own, labels) in enumerate(zip(zip(*inputs, strict=True), target.unbind(0), strict=True)):
             output = forward(own)
-            if outputs is None:
+            if not step:
                 outputs, slope = output.new_empty((len(target), *output.shape)), torch.empty_like(output)
             outputs[step].copy_(output)
             value = slope_of(output, labels, slope)
@@ -96,7 +96,6 @@ class Ensemble(Engine):
                 losses.append(value)
             backward(slope)
             update(start, stop)
-        assert outputs is not None
         return outputs, torch.stack(losses) if losses else loss.values(outputs, target)
 
     def _plan(self, segment: Segment, inputs: Sequence[torch.Tensor]) -> tuple[Plan, LossRule]:
@@ -113,7 +112,7 @@ class Ensemble(Engine):
         losses = [course.trainer.ctx.loss for course in courses]
         wires = [wire.part(start, stop) for wire in self.held.wires]
         plan = self.kind(wires, [course.generator for course in courses], inputs)
-        return plan, loss_rule(losses) or OneByOne(losses)
+        return plan, loss_rule(losses, courses[0].trainer.link.width, courses[0].tensors[-1]) or OneByOne(losses)
 
     def _show(
         self,

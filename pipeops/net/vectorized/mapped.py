@@ -142,6 +142,9 @@ class OneByOne(LossRule):
     def __init__(self, losses: Sequence[Callable[[torch.Tensor, torch.Tensor], torch.Tensor]]):
         self.losses = losses
 
+    def fits(self, width: int, target: torch.Tensor) -> bool:
+        return True
+
     def slope(self, output: torch.Tensor, target: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
         values: list[torch.Tensor] = []
         for loss, own, labels, to in zip(self.losses, output, target, out, strict=True):

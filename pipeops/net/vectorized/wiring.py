@@ -70,7 +70,9 @@ def has_rules(course: Course) -> bool:
     symbols = [s for s in course.symbol.ancestors() if s.spec is not None]
     found = dict(course.network.named_modules())
     known = all(s.id in found and rule_of(s, found[s.id]) is not None for s in symbols)
-    return known and loss_rule([course.trainer.ctx.loss]) is not None and not is_tied(course.network)
+    trainer = course.trainer
+    loss = loss_rule([trainer.ctx.loss], trainer.link.width, course.tensors[-1])
+    return known and loss is not None and not is_tied(course.network)
 
 
 def is_tied(network: torch_nn.Module) -> bool:
