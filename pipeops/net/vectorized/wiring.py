@@ -68,6 +68,8 @@ def has_rules(course: Course) -> bool:
     if course.general or not is_plain(course) or course.trainer.ctx.device.type != "cpu":
         return False
     symbols = [s for s in course.symbol.ancestors() if s.spec is not None]
+    if any(s.port or "." in s.id for s in symbols):
+        return False
     found = dict(course.network.named_modules())
     known = all(s.id in found and rule_of(s, found[s.id]) is not None for s in symbols)
     trainer = course.trainer
