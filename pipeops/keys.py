@@ -2,6 +2,8 @@
 
 KEYS: dict[str, dict[str, str]] = {
     "po": {
+        "adas": "pipeops.ops.tasks.imbalance",
+        "blsmote": "pipeops.ops.tasks.imbalance",
         "boxcox": "pipeops.ops.numbers.powers",
         "branch": "pipeops.ops.branch",
         "chunk": "pipeops.ops.flow",
@@ -10,6 +12,7 @@ KEYS: dict[str, dict[str, str]] = {
         "classweights": "pipeops.ops.rows",
         "colapply": "pipeops.ops.features",
         "collapsefactors": "pipeops.ops.categories.collapse",
+        "colroles": "pipeops.ops.tasks.roles",
         "copy": "pipeops.ops.flow",
         "datefeatures": "pipeops.ops.categories.dates",
         "decode": "pipeops.ops.categories.collapse",
@@ -37,6 +40,7 @@ KEYS: dict[str, dict[str, str]] = {
         "multiplicityexply": "pipeops.ops.multiplicity",
         "multiplicityimply": "pipeops.ops.multiplicity",
         "mutate": "pipeops.ops.numbers.formulas",
+        "nearmiss": "pipeops.ops.tasks.imbalance",
         "nmf": "pipeops.ops.numbers.project",
         "nop": "pipeops.ops.flow",
         "ovrsplit": "pipeops.ops.multiplicity",
@@ -55,6 +59,7 @@ KEYS: dict[str, dict[str, str]] = {
         "scalemaxabs": "pipeops.ops.scale",
         "scalerange": "pipeops.ops.scale",
         "select": "pipeops.ops.features",
+        "smote": "pipeops.ops.tasks.imbalance",
         "spatialsign": "pipeops.ops.numbers.rowwise",
         "splines": "pipeops.ops.numbers.splines",
         "subsample": "pipeops.ops.rows",
@@ -62,6 +67,7 @@ KEYS: dict[str, dict[str, str]] = {
         "targetmutate": "pipeops.ops.target",
         "targettrafoscalerange": "pipeops.ops.target",
         "threshold": "pipeops.ops.threshold",
+        "tomek": "pipeops.ops.tasks.imbalance",
         "torch_callbacks": "pipeops.net.callbacks.attach",
         "torch_ingress_categ": "pipeops.net.inputs.ingress",
         "torch_ingress_num": "pipeops.net.inputs.ingress",
