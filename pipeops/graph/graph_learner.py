@@ -53,6 +53,11 @@ class GraphLearner(Learner):
             self.reset()
 
     @property
+    def validates_on(self) -> Validate:
+        """What `validate` says."""
+        return self.validate
+
+    @property
     def predict_types(self) -> tuple[str, ...]:  # type: ignore[override]
         """What the node at the end can predict."""
         params = self._last.params

@@ -116,6 +116,11 @@ class Learner(Closed, Parameterized, Shown, ABC):
         return self.state is not None
 
     @property
+    def validates_on(self) -> Any:
+        """What it validates on while it trains: a ratio, a task, "test", "predefined", or None where it does not."""
+        return None
+
+    @property
     def model(self) -> Any:
         """What training made."""
         return self._trained().model

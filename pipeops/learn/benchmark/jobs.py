@@ -83,7 +83,7 @@ def run_group(task: Task, learners: Sequence[Learner], several: Sequence[Sets], 
     """The outcomes of jobs on one task, in order."""
     tests = [task.filter(sets.test) for sets in several]
     trains = [task.filter(sets.train) for sets in several]
-    valids = [t if getattr(one, "validate", None) == "test" else None for one, t in zip(learners, tests, strict=True)]
+    valids = [t if one.validates_on == "test" else None for one, t in zip(learners, tests, strict=True)]
     own = [learner.clone().seeded(sets.seed) for learner, sets in zip(learners, several, strict=True)]
     start = time.perf_counter()
     made = drive(one.training(train, valid) for one, train, valid in zip(own, trains, valids, strict=True))

@@ -164,7 +164,7 @@ def _check_failing(learner: Learner, task: Task) -> None:
 
 
 def _check_validation(learner: Learner) -> None:
-    if getattr(learner, "validate", None) == "predefined":
+    if learner.validates_on == "predefined":
         raise ConfigError(
             f'{learner.id}: validate="predefined" needs its data in train(task, valid=...), which a benchmark cannot give; use '
             'validate="test", a ratio, or a task.'

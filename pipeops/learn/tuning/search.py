@@ -161,7 +161,7 @@ class Search:
         return configured(self.learner, {**config, **{d.address: d.high for d in self.space if d.internal}}).seeded(self.seed + i)
 
     def _validation(self, i: int) -> Task | None:
-        on_test = getattr(self.learner, "validate", None) == "test"
+        on_test = self.learner.validates_on == "test"
         return self.task.filter(self.resampling.test_set(i)) if on_test else self.valid
 
     # ---------------------------------------------------------------- what came out
@@ -220,7 +220,7 @@ def watched(learner: Any) -> str | None:
     """The address of the validation measures of a torch graph that has some, and data for them."""
     found = [a for a, value in learner.params.items() if a.endswith(".measures_valid") and not isinstance(value, Token)]
     scored = [a for a in found if as_measures(learner.params[a] or [])]
-    return scored[0] if scored and getattr(learner, "validate", None) is not None else None
+    return scored[0] if scored and learner.validates_on is not None else None
 
 
 def _telling(measures: Any, tuned: Measure, trial: Any) -> list[Measure]:

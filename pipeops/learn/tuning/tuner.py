@@ -157,7 +157,7 @@ class AutoTuner(Learner):
 
     def _check_validation(self, space: Sequence[Dimension], valid: Task | None) -> None:
         """Refuse before the search what could only fail after it."""
-        internal, validate = any(d.internal for d in space), getattr(self._learner, "validate", None)
+        internal, validate = any(d.internal for d in space), self._learner.validates_on
         if internal and not watched(self._learner):
             raise ConfigError(
                 f"{self.id}: internal tuning of epochs needs validation scores; set measures_valid in the model node, and "
