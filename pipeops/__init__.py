@@ -37,7 +37,7 @@ if TYPE_CHECKING:
         to_tune,
     )
     from pipeops.net import layer, torch_callback
-    from pipeops.shorthand import lrn, lrns, msr, msrs, nn, po, ppl, rsmp, t_clbk, t_loss, t_opt, tsk, tsks
+    from pipeops.shorthand import lrn, lrns, msr, msrs, nn, po, ppl, rsmp, t_clbk, t_loss, t_opt, t_sampler, tsk, tsks
     from pipeops.sklearn import PipeOpsClassifier, PipeOpsRegressor, PipeOpsTransformer
 
 __version__ = "0.1.0"
@@ -74,7 +74,22 @@ _HOMES = {
     ),
     "pipeops.sklearn": ("PipeOpsClassifier", "PipeOpsRegressor", "PipeOpsTransformer"),
     "pipeops.net": ("layer", "torch_callback"),
-    "pipeops.shorthand": ("lrn", "lrns", "msr", "msrs", "nn", "po", "ppl", "rsmp", "t_clbk", "t_loss", "t_opt", "tsk", "tsks"),
+    "pipeops.shorthand": (
+        "lrn",
+        "lrns",
+        "msr",
+        "msrs",
+        "nn",
+        "po",
+        "ppl",
+        "rsmp",
+        "t_clbk",
+        "t_loss",
+        "t_opt",
+        "t_sampler",
+        "tsk",
+        "tsks",
+    ),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -129,6 +144,7 @@ __all__ = [
     "t_clbk",
     "t_loss",
     "t_opt",
+    "t_sampler",
     "to_tune",
     "torch_callback",
     "tsk",

@@ -327,6 +327,11 @@ KEYS: dict[str, dict[str, str]] = {
         "history": "pipeops.net.callbacks.shelf",
         "progress": "pipeops.net.callbacks.shelf",
     },
+    "t_sampler": {
+        "balanced": "pipeops.net.inputs.samplers",
+        "stratified": "pipeops.net.inputs.samplers",
+        "weighted": "pipeops.net.inputs.samplers",
+    },
 }
 
 SAVED: dict[str, str] = {

@@ -20,6 +20,7 @@ rsmp = Registry("rsmp", "resampling", KEYS.get("rsmp", {}))
 t_loss = Registry("t_loss", "loss", KEYS.get("t_loss", {}))
 t_opt = Registry("t_opt", "optimizer", KEYS.get("t_opt", {}))
 t_clbk = Registry("t_clbk", "callback", KEYS.get("t_clbk", {}))
+t_sampler = Registry("t_sampler", "sampler", KEYS.get("t_sampler", {}))
 
 
 def lrns(keys: Iterable[str], **arguments: Any) -> list[Any]:

@@ -21,6 +21,9 @@ from pipeops.net.callbacks.shelf import History
 from pipeops.net.callbacks.shelf import Progress
 from pipeops.net.inputs.ingress import TorchIngressCategorical
 from pipeops.net.inputs.ingress import TorchIngressNumeric
+from pipeops.net.inputs.samplers import BalancedBatches
+from pipeops.net.inputs.samplers import StratifiedBatches
+from pipeops.net.inputs.samplers import WeightedBatches
 from pipeops.net.layers.fn import Fn
 from pipeops.net.layers.head import Head
 from pipeops.net.layers.merge import MergeCat
@@ -793,6 +796,18 @@ class _T_Clbk(Registry):
     def __call__(self, key: str, /, *args: Any, **kwargs: Any) -> Any: ...
 
 t_clbk: _T_Clbk
+
+class _T_Sampler(Registry):
+    @overload
+    def __call__(self, key: Literal["balanced"], /, *, batch_size: int = ...) -> BalancedBatches: ...
+    @overload
+    def __call__(self, key: Literal["stratified"], /, *, min_per_stratum: int = ...) -> StratifiedBatches: ...
+    @overload
+    def __call__(self, key: Literal["weighted"], /, *, batch_size: int = ..., weights: Any = ...) -> WeightedBatches: ...
+    @overload
+    def __call__(self, key: str, /, *args: Any, **kwargs: Any) -> Any: ...
+
+t_sampler: _T_Sampler
 
 def lrns(keys: Iterable[str], **arguments: Any) -> list[Any]: ...
 def tsks(keys: Iterable[str]) -> list[Any]: ...

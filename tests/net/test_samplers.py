@@ -8,11 +8,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeops import as_learner, nn, po
+from pipeops import as_learner, nn, po, t_sampler, to_tune
 from pipeops.data import as_task_classif, as_task_regr
 from pipeops.errors import ConfigError, DataError, UnknownKeyError
 from pipeops.net import torch_callback
 from pipeops.net.inputs.samplers import BalancedBatches, StratifiedBatches, WeightedBatches
+from pipeops.params import Token
 from pipeops.saving import Decoder, Encoder
 
 few = settings(max_examples=40, deadline=None, derandomize=True)
@@ -217,3 +218,19 @@ def test_a_sampler_that_is_none_is_refused():
         seen(sampler=[1, 2])
     with pytest.raises(DataError, match=r"outside 0\.\.9"):
         seen(sampler=[1, 20], batch_size=2)
+
+
+def test_samplers_are_a_shelf_whose_hyperparameters_have_addresses():
+    assert list(t_sampler) == ["balanced", "stratified", "weighted"]
+    assert t_sampler("stratified", min_per_stratum=2) == StratifiedBatches(min_per_stratum=2)
+    node = po("torch_model_classif", batch_sampler="stratified")
+    assert node.params["batch_sampler.min_per_stratum"] == 1
+    changed = node.with_param("batch_sampler.min_per_stratum", 3)
+    assert changed.batch_sampler == StratifiedBatches(3)
+    assert node.batch_sampler == StratifiedBatches(1)
+    with pytest.raises(ConfigError, match="'min_per_stratum' must be an integer from 1, got 0"):
+        node.with_param("batch_sampler.min_per_stratum", 0)
+    tuned = po("torch_model_classif", batch_sampler=t_sampler("balanced", batch_size=to_tune(4, 16)))
+    assert isinstance(tuned.params["batch_sampler.batch_size"], Token)
+    with pytest.raises(UnknownKeyError, match="no sampler 'stratifed'. Did you mean 'stratified'"):
+        po("torch_model_classif", batch_sampler="stratifed")

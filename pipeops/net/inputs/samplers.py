@@ -1,20 +1,23 @@
 """Batch samplers: which rows of the training task make up each batch of an epoch.
 
 A batch sampler is anything with `batches(task, generator)`, called once an epoch and answering a list of int64 tensors,
-positions of rows in the training task; `generator` is the run's own `torch.Generator`, so a seed fixes the batches. They
-are for training only: validation and prediction go through every row once, in order. These three are for tasks where
-some classes or strata are rare. Neighbours: a task's roles and class codes below; the trainer calls it.
+positions of rows in the training task; `generator` is the run's own `torch.Generator`, so a seed fixes the batches. They are
+for training only: validation and prediction go through every row once, in order. These three, `t_sampler("stratified")` and
+its like, are for tasks where some classes or strata are rare. Neighbours: a task's roles and class codes below; the trainer
+calls it.
 """
 
 from collections.abc import Mapping
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import attrs
 import torch
 
 from pipeops.data import Task, TaskClassif
 from pipeops.errors import ConfigError, DataError, UnknownKeyError, suggest
+from pipeops.params import Configurable, Param, Token
 from pipeops.saving import savable
+from pipeops.shorthand import t_sampler
 
 
 @runtime_checkable
@@ -26,14 +29,26 @@ class BatchSampler(Protocol):
         ...
 
 
+class Sampler(Configurable):
+    """Base of the registered ones: their fields are hyperparameters, which the model node passes on."""
+
+    key: ClassVar[str] = ""
+    shelf: ClassVar[str] = ""
+
+
 def _count(sampler: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+    if attribute.metadata["param"].problem(value) is not None:
         raise ConfigError(f"{type(sampler).__name__}: '{attribute.name}' must be an integer from 1, got {value!r}.")
 
 
+def _counting(**default: Any) -> Any:
+    return attrs.field(validator=_count, metadata={"param": Param("integer", 1, **default)}, **default)
+
+
+@t_sampler.add("stratified")
 @savable
 @attrs.frozen
-class StratifiedBatches:
+class StratifiedBatches(Sampler):
     """Every row once an epoch, in as many batches as leave at least `min_per_stratum` rows of each stratum in each.
 
     Strata are the combinations of the columns with the role `stratum`, or the classes when there are none. A stratum's
@@ -46,7 +61,7 @@ class StratifiedBatches:
     [5, 4]
     """
 
-    min_per_stratum: int = attrs.field(default=1, validator=_count)
+    min_per_stratum: int = _counting(default=1)
 
     def batches(self, task: Task, generator: torch.Generator) -> list[torch.Tensor]:
         """Rows sorted by stratum, shuffled within, and dealt out like cards."""
@@ -66,9 +81,10 @@ class StratifiedBatches:
         return [deck[start::number] for start in range(number)]
 
 
+@t_sampler.add("balanced")
 @savable
 @attrs.frozen
-class BalancedBatches:
+class BalancedBatches(Sampler):
     """Batches with as many rows of one stratum as of any other (one more of some, in turn, when they do not divide).
 
     Strata as in `StratifiedBatches`. There are as many batches an epoch as it takes to go once through as many rows as
@@ -80,7 +96,7 @@ class BalancedBatches:
     [2, 2, 2]
     """
 
-    batch_size: int = attrs.field(validator=_count)
+    batch_size: int = _counting()
 
     def batches(self, task: Task, generator: torch.Generator) -> list[torch.Tensor]:
         """A share of each stratum for each batch, from its rows in passes of fresh order."""
@@ -97,9 +113,10 @@ class BalancedBatches:
         return [torch.cat(batch) for batch in zip(*parts, strict=True)]
 
 
+@t_sampler.add("weighted")
 @savable
 @attrs.frozen
-class WeightedBatches:
+class WeightedBatches(Sampler):
     """Rows drawn with replacement in proportion to their weights, as many an epoch as the task has.
 
     weights: a dictionary by class label (1 for those left out), one number for each row, or None for the task's column
@@ -111,9 +128,11 @@ class WeightedBatches:
     [[3, 3, 3], [3]]
     """
 
-    batch_size: int = attrs.field(validator=_count)
+    batch_size: int = _counting()
     weights: Any = attrs.field(
-        default=None, converter=lambda w: w if w is None or isinstance(w, Mapping) else tuple(map(float, w))
+        default=None,
+        converter=lambda w: w if w is None or isinstance(w, Mapping | Token) else tuple(map(float, w)),
+        metadata={"param": Param("anything", default=None)},
     )
 
     def batches(self, task: Task, generator: torch.Generator) -> list[torch.Tensor]:

@@ -6,7 +6,7 @@ a training run of it after the refusals, the trainer trains; loss, optimizer and
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import attrs
 import torch
@@ -19,11 +19,11 @@ from pipeops.net.inputs.link import link_for
 from pipeops.net.network.descriptor import Feed
 from pipeops.net.training.course import Course
 from pipeops.net.training.machine import device_for, predicting
-from pipeops.net.training.settings import device_field, measures_field
+from pipeops.net.training.settings import device_field, measures_field, sampler_field
 from pipeops.net.training.setup import PREDICT_ROWS, job_for, state_of
 from pipeops.net.training.state import TorchState
 from pipeops.net.vectorized.together import train_alone, train_together
-from pipeops.params import anything, choice, flag, integer, real
+from pipeops.params import Configurable, anything, choice, flag, integer, real
 from pipeops.shorthand import po
 
 
@@ -42,7 +42,7 @@ class TorchModel(PipeOp):
     shuffle: bool = flag(True)
     drop_last: bool = flag(False)
     sampler: Any = anything(None)
-    batch_sampler: Any = anything(None)
+    batch_sampler: Any = sampler_field()
     device: str = device_field()
     num_threads: int = integer(1, default=1)
     seed: int | None = integer(default=None)
@@ -53,6 +53,15 @@ class TorchModel(PipeOp):
     min_delta: float = real(0, default=0.0)
     restore_best_weights: bool = flag(False)
     engine: str = choice("auto", "autograd", default="auto")
+
+    def parts(self) -> dict[str, Configurable]:
+        """The samplers, where they have hyperparameters."""
+        held = {name: getattr(self, name) for name in ("sampler", "batch_sampler")}
+        return {name: sampler for name, sampler in held.items() if isinstance(sampler, Configurable)}
+
+    def with_part(self, name: str, part: Any) -> Self:
+        """A copy with a changed sampler."""
+        return attrs.evolve(self, **{name: part})
 
     def train(self, inputs: Sequence[Any], valid: Sequence[Any] | None = None) -> tuple[Sequence[Any], Any]:
         """Compile and train; the state holds the network. Nothing comes out."""
@@ -107,8 +116,8 @@ class TorchModelClassif(TorchModel):
     place. batch_size_predict: rows at once when predicting and validating (8192). shuffle: a new order of the rows in each
     epoch. drop_last: leave out a last batch that is not full. sampler: what orders the rows of an epoch before
     they are cut into batches, in place of shuffle: row positions, torch's own samplers among them, or a function of (task,
-    generator). batch_sampler: what chooses the rows of each batch, such as
-    `StratifiedBatches(min_per_stratum=2)`, an object with `batches(task, generator)` or such a function. device: "auto"
+    generator). batch_sampler: what chooses the rows of each batch: a key of `t_sampler`, such as
+    `t_sampler("stratified", min_per_stratum=2)`, an object with `batches(task, generator)` or such a function. device: "auto"
     (CUDA where there is one), "cpu", "cuda:1". num_threads: torch's threads on the CPU. seed: of initial weights, order,
     dropout; None draws one, which the state keeps.
 

@@ -5,12 +5,14 @@ Neighbours: machine knows devices; model has these hyperparameters.
 
 from typing import Any
 
+import attrs
+
 from pipeops.data import Task
 from pipeops.errors import ConfigError
 from pipeops.graph.pipeop import PipeOp
 from pipeops.net.training.machine import named_device
-from pipeops.params import Token, anything, who
-from pipeops.shorthand import msr
+from pipeops.params import Param, Token, anything, who
+from pipeops.shorthand import msr, t_sampler
 
 
 def measures_field() -> Any:
@@ -24,6 +26,16 @@ def _check_measures(node: Any, attribute: Any, value: Any) -> None:
     for one in [] if isinstance(value, Token) else several(value):
         if isinstance(one, str) and one not in msr:
             msr[one]
+
+
+def sampler_field() -> Any:
+    """What chooses the rows of a batch; a key is looked up on the shelf of samplers."""
+    return attrs.field(
+        default=None,
+        converter=lambda given: t_sampler(given) if isinstance(given, str) else given,
+        metadata={"param": Param("anything", default=None)},
+        kw_only=True,
+    )
 
 
 def several(measures: Any) -> list[Any]:
