@@ -85,6 +85,7 @@ KEYS: dict[str, dict[str, str]] = {
         "branch": "pipeops.graph.templates",
         "greplicate": "pipeops.graph.templates",
         "ovr": "pipeops.graph.templates",
+        "robustify": "pipeops.graph.templates",
         "stacking": "pipeops.graph.templates",
         "targettrafo": "pipeops.graph.templates",
     },

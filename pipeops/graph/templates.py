@@ -7,6 +7,7 @@ Each answers an ordinary graph that can be looked into, changed and joined. Neig
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pipeops.data.selectors import selector_type
 from pipeops.errors import ConfigError
 from pipeops.graph.graph import Graph, chain, gunion
 from pipeops.learn.learner import Learner
@@ -135,3 +136,54 @@ def targettrafo(graph: Any, *, trafo_pipeop: Any = None, trafo: Any = None, inve
     made = made.add_edge(first.id, into.node, "output", into.channel.name)
     made = made.add_edge(out.node, last.id, out.channel.name, "prediction")
     return made.add_edge(first.id, last.id, "fun", "fun")
+
+
+@ppl.add("robustify")
+def robustify(
+    task: Any = None,
+    learner: Any = None,
+    *,
+    impute_missings: bool | None = None,
+    factors_to_numeric: bool | None = None,
+    max_cardinality: int = 1000,
+) -> Graph:
+    """Preprocessing after which a learner can take whatever comes.
+
+    Constant columns go; dates become numbers; missing numbers are the median and have an indicator, missing categories are a
+    level of their own and unseen ones the most frequent; categories become numbers. task: leaves out what its columns do not
+    need; without one they need all. learner: leaves out what it takes as it is (`takes_missing`, `takes_categories`).
+    impute_missings, factors_to_numeric: True and False decide instead. max_cardinality: rarer levels beyond so many are merged.
+
+    >>> from pipeops import lrn, ppl, tsk
+    >>> ppl("robustify", task=tsk("iris"), learner=lrn("classif.lda")).ids()
+    ['removeconstants_prerobustify', 'removeconstants_postrobustify']
+    """
+    kinds = {"numeric", "boolean", "categorical", "datetime"} if task is None else set(task.feature_types.values())
+    missing = task is None or any(task.missings().values())
+    impute = missing and not getattr(learner, "takes_missing", False) if impute_missings is None else impute_missings
+    numeric = "categorical" in kinds and not getattr(learner, "takes_categories", False)
+    numeric = numeric if factors_to_numeric is None else factors_to_numeric
+    steps: list[Any] = [po("removeconstants", id="removeconstants_prerobustify", na_ignore=False)]
+    steps += [po("datefeatures")] if "datetime" in kinds else []
+    steps += _imputing(kinds) if impute else []
+    if "categorical" in kinds:
+        steps += [po("fixfactors", affect_columns=selector_type("categorical"))]
+        steps += [po("imputemode")] if impute or (numeric and not getattr(learner, "takes_missing", False)) else []
+        many = task is None or any(len(task.levels(n)) > max_cardinality for n in _categorical(task))
+        steps += [po("collapsefactors", target_level_count=max_cardinality)] if many else []
+        steps += [po("encode")] if numeric else []
+    return chain([*steps, po("removeconstants", id="removeconstants_postrobustify")])
+
+
+def _imputing(kinds: set[str]) -> list[Any]:
+    """Imputation of numbers and booleans beside their indicators, and of categories."""
+    steps: list[Any] = []
+    if kinds & {"numeric", "boolean", "datetime"}:
+        filled = po("imputemedian") >> po("imputemode", id="impute_logicals", affect_columns=selector_type("boolean"))
+        holes = po("missind", type="numeric", affect_columns=selector_type("numeric", "boolean"))
+        steps = [gunion([filled, holes]), po("featureunion", id="featureunion_robustify")]
+    return [*steps, *([po("imputeoor", affect_columns=selector_type("categorical"))] if "categorical" in kinds else [])]
+
+
+def _categorical(task: Any) -> list[str]:
+    return [name for name, kind in task.feature_types.items() if kind == "categorical"]

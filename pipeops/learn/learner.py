@@ -69,6 +69,10 @@ class Learner(Closed, Parameterized, Shown, ABC):
     predict_types: tuple[str, ...] = ("response",)
     fallback: "Learner | None" = None
     encapsulate: Literal["none", "try"] = "none"
+    takes_missing: bool = False
+    """Whether it trains and predicts on features with missing values."""
+    takes_categories: bool = False
+    """Whether it trains and predicts on categorical features."""
     vectorizes: bool = False
     """Whether its runs gain from being driven together."""
 

@@ -1,6 +1,9 @@
 """Templates: bagging, stacking and transformed targets, by hand."""
 
+from datetime import date
+
 import numpy as np
+import polars as pl
 import pytest
 from sklearn.linear_model import LinearRegression
 
@@ -92,3 +95,41 @@ def test_two_transformations_around_one_model():
     inner = ppl("targettrafo", lrn("regr.lm"), trafo=np.log, inverter=np.exp)
     both = ppl("targettrafo", inner, trafo_pipeop=po("targettrafoscalerange", lower=1, upper=2), id_prefix="outer_")
     assert as_learner(both).train(DIABETES).predict(DIABETES).score("regr.rsq") > 0.3
+
+
+ODD = {
+    "age": [34, 51, None, 29, 62, 45, 38, 57] * 5,
+    "city": ["Bern", "Aix", None, "Aix", "Bern", "Cork", "Cork", "Bern"] * 5,
+    "seen": [date(2024, 1, 3), date(2024, 2, 14), None, date(2024, 3, 1), *(date(2024, m, 9) for m in (1, 5, 6, 7))] * 5,
+    "member": [True, False, None, True, True, False, False, True] * 5,
+    "same": [1.0] * 40,
+    "paid": [3.0, 5.5, 2.0, 4.0, 6.5, 3.5, 4.5, 7.0] * 5,
+}
+
+
+def test_robustify_takes_whatever_comes():
+    task = as_task_regr(pl.DataFrame(ODD), target="paid")
+    learner = as_learner(ppl("robustify", task=task, learner=lrn("regr.lm")) >> lrn("regr.lm")).train(task)
+    holes = pl.DataFrame(
+        {"age": [None, 30], "city": ["Dole", None], "seen": [None, date(2030, 1, 1)], "member": [None, True], "same": [2.0, 1.0]}
+    )
+    assert np.isfinite(learner.predict_newdata(holes).response).all()
+    used = learner.model["regr_lm"].prototype.feature_names
+    assert "same" not in used
+    assert "missing_age" in used
+    assert {"city.Bern", "city..MISSING"} <= set(used)
+
+
+def test_robustify_leaves_out_what_nobody_needs():
+    task = as_task_regr(pl.DataFrame(ODD), target="paid")
+    taking = lrn("regr.featureless")
+    assert ppl("robustify", task=task, learner=taking).ids() == [
+        "removeconstants_prerobustify",
+        "datefeatures",
+        "fixfactors",
+        "removeconstants_postrobustify",
+    ]
+    ids = ppl("robustify").ids()
+    assert ids.index("imputemedian") < ids.index("imputeoor") < ids.index("encode")
+    assert "encode" not in ppl("robustify", task=task, factors_to_numeric=False).ids()
+    assert "imputemedian" not in ppl("robustify", task=task, impute_missings=False).ids()

@@ -58,7 +58,7 @@ def test_pca_is_that_of_scikit_learn():
     theirs = decomposition.PCA().fit(X)
     for ours, x in zip(made(po("pca")), (X, NEW), strict=True):
         up_to_sign(ours, theirs.transform(x))
-    scaled = made(po("pca", scale_=True, rank_=2))[0]
+    scaled = made(po("pca", scale=True, rank=2))[0]
     up_to_sign(scaled, decomposition.PCA(2).fit_transform((X - X.mean(0)) / X.std(0, ddof=1)))
 
 

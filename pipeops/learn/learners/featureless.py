@@ -39,6 +39,8 @@ class Featureless(FlatLearner):
     """What both kinds share: declared hyperparameters, kept as a dictionary."""
 
     declared: ClassVar[dict[str, Param]]
+    takes_missing: bool = True
+    takes_categories: bool = True
 
     def __init__(self, *, id: str | None = None, predict_type: str = "response", **hyperparameters: Any):
         super().__init__(self.key if id is None else id)

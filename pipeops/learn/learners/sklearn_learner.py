@@ -96,6 +96,16 @@ class SklearnLearner(FlatLearner):
             return ("response", "prob") if scored else ("response",)
         return ("response", "se") if type(self.estimator).__name__ == "LinearRegression" else ("response",)
 
+    @property
+    def takes_missing(self) -> bool:  # type: ignore[override]
+        """Whether the estimator handles missing values."""
+        return _allows_missing(self.estimator)
+
+    @property
+    def takes_categories(self) -> bool:  # type: ignore[override]
+        """Whether the estimator can be told which columns are categories."""
+        return self._takes_categories()
+
     def own_params(self) -> dict[str, Setting]:
         return estimators.settings(self.estimator, self.usual)
 

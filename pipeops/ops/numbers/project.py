@@ -88,29 +88,29 @@ def _projection(matrix: Any, center: Any = 0.0, scale: Any = 1.0) -> dict[str, A
 class PCA(Project):
     """Replace numeric columns by their principal components `PC1`, `PC2`, …; (n, p) -> (n, min(n, p)) (Hotelling 1933).
 
-    center: subtract the means. scale_: divide by the standard deviations; a constant column is refused. rank_: at most so many
+    center: subtract the means. scale: divide by the standard deviations; a constant column is refused. rank: at most so many
     components. The sign of a component means nothing.
 
     >>> from pipeops import as_task_regr, po
     >>> task = as_task_regr({"a": [1.0, 2.0, 3.0], "b": [2.0, 4.0, 6.0], "y": [0, 0, 1]}, target="y")
-    >>> abs(po("pca", rank_=1).train([task])[0][0].matrix(dtype="float64").ravel().round(3)).tolist()
+    >>> abs(po("pca", rank=1).train([task])[0][0].matrix(dtype="float64").ravel().round(3)).tolist()
     [2.236, 0.0, 2.236]
     """
 
     prefix: ClassVar[str] = "PC"
 
     center: bool = flag(True)
-    scale_: bool = flag(False)
-    rank_: int | None = integer(1, default=None)
+    scale: bool = flag(False)
+    rank: int | None = integer(1, default=None)
 
     def learn(self, x: Matrix, names: list[str]) -> dict[str, Any]:
         center = x.mean(axis=0) if self.center else np.zeros(x.shape[1])
-        scale = np.sqrt(((x - center) ** 2).sum(axis=0) / (len(x) - 1)) if self.scale_ else np.ones(x.shape[1])
+        scale = np.sqrt(((x - center) ** 2).sum(axis=0) / (len(x) - 1)) if self.scale else np.ones(x.shape[1])
         flat = [name for name, s in zip(names, scale, strict=True) if not s > 0]
         if flat:
             raise DataError(f'{self.id}: {listing(flat)} cannot be scaled; remove constants with po("removeconstants").')
         turned = np.linalg.svd((x - center) / scale, full_matrices=False)[2].T
-        return _projection(turned[:, : self.rank_], center, scale)
+        return _projection(turned[:, : self.rank], center, scale)
 
 
 @po.add("ica")
