@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from pipeops import load_learner
-from pipeops.errors import FormatError
+from pipeops.errors import DataError, FormatError
 from pipeops.keys import SAVED
 from pipeops.saving.decoder import _DECODERS
 from tests.hostile import altered, crafted, found, packed, unpacked
 from tests.test_saved_before import SAVED as FILES
+from tests.test_saved_before import task
 
 CONTENT = [None, True, 3, -1, 1e308, "x", [], {}, [[1]], {"a": 1}, {"$": "tuple", "of": [1]}]
 
@@ -189,6 +190,19 @@ def test_weights_that_are_not_finite_are_refused(network, tmp_path, value):
     refused(packed(spec, arrays), tmp_path / "f", "not finite")
 
 
+@pytest.mark.parametrize("name", ["regr_net", "multiclass"])
+def test_predictions_that_are_not_finite_are_refused(tmp_path, name):
+    """Weights that are finite, and so large that what comes out is not."""
+    spec, arrays = unpacked((FILES / f"{name}.pipeops").read_bytes())
+    state = found(spec, lambda e: str(e.get("class")).endswith(":TorchState"))
+    for weight in ("head.weight", "linear.weight"):
+        entry = state["of"]["network"][weight]["of"]
+        arrays[entry] = np.full_like(arrays[entry], 3e38)
+    (tmp_path / "f").write_bytes(packed(spec, arrays))
+    with pytest.raises(DataError, match="puts out (NaN|infinity) for"):
+        load_learner(tmp_path / "f").predict(task({"regr_net": "regr", "multiclass": "three"}[name]))
+
+
 def test_vectors_of_a_machine_must_fit_each_other(tmp_path):
     """The compiled part of scikit-learn would read beyond the end of an array."""
     load_learner(FILES / "classif.svm.pipeops").save(tmp_path / "sound")
@@ -207,7 +221,7 @@ import random, resource, sys, warnings
 from pathlib import Path
 warnings.simplefilter("ignore")
 from pipeops import load_benchmark, load_learner
-from pipeops.errors import FormatError
+from pipeops.errors import DataError, FormatError
 from pipeops.learn.learner import Learner
 from tests.hostile import mutant
 folder, times, rng = Path(sys.argv[1]), int(sys.argv[2]), random.Random(sys.argv[2])

@@ -166,10 +166,16 @@ def _evaluating(network: torch.nn.Module, device: torch.device) -> torch.nn.Modu
 
 
 def _refuse_nan(who: str, output: torch.Tensor, task: Task) -> None:
-    """Refuse outputs that are no numbers; infinite ones are, and give a probability."""
-    if torch.isnan(output.sum()) and (rows := torch.isnan(output).any(dim=1)).any():
-        first = task.row_ids[rows.numpy()][:3].tolist()
-        raise DataError(f"{who}: the network puts out NaN for {int(rows.sum())} rows, first for {first}; look at their features.")
+    """Refuse outputs that are no numbers. An infinite logit of two classes gives a probability; elsewhere it gives none."""
+    if bool(torch.isfinite(output.sum())):
+        return
+    logit = task.task_type == "classif" and output.shape[1] == 1
+    rows = (torch.isnan(output) if logit else ~torch.isfinite(output)).any(dim=1)
+    if rows.any():
+        first, what = task.row_ids[rows.numpy()][:3].tolist(), "NaN" if torch.isnan(output).any() else "infinity"
+        raise DataError(
+            f"{who}: the network puts out {what} for {int(rows.sum())} rows, first for {first}; look at their features."
+        )
 
 
 def _outputs(network: torch.nn.Module, state: TorchState, feed: Feed, size: int, device: torch.device) -> torch.Tensor:
