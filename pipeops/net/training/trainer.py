@@ -7,11 +7,11 @@ makes one.
 """
 
 import math
+import operator
 from collections.abc import Callable, Generator, Sequence
 from typing import Any, NamedTuple
 
 import attrs
-import numpy as np
 import torch
 
 from pipeops.data import Task
@@ -126,7 +126,7 @@ class Trainer:
         ctx = self.ctx
         _refuse_non_finite(losses, ctx)
         ctx.evaluated = self.evaluates
-        ctx.mean_loss = float(np.average(losses, weights=self.epochs.sizes))
+        ctx.mean_loss = sum(map(operator.mul, losses, self.epochs.sizes)) / sum(self.epochs.sizes)
         ctx.last_scores_train = self._train_scores(outputs, rows) if self.evaluates else {}
         ctx.batches_without_positives = _without(self.positives, rows, self.epochs.sizes) if self.evaluates else None
         self._call("on_before_valid")
@@ -201,7 +201,8 @@ def modes_of(ctx: Context) -> list[tuple[torch.nn.Module, bool]]:
 def put_back(modes: Sequence[tuple[torch.nn.Module, bool]]) -> None:
     """Every module in the mode that it was in."""
     for module, training in modes:
-        module.training = training
+        if module.training is not training:
+            module.training = training
 
 
 def versions(network: torch.nn.Module) -> list[tuple[int, int]]:

@@ -1,6 +1,6 @@
-"""All folds at once: a 10-fold cross-validation of an MLP 60-64-1 on sonar, stacked, beside one fold after another and skorch.
+"""All folds at once: a 10-fold cross-validation of an MLP 60-64-1 on sonar, vectorized, beside one fold after another and skorch.
 
-Run `python benchmarks/stacked.py [rounds] [epochs]`. One thread; rounds are paired and the medians of the ratios are shown.
+Run `python benchmarks/vectorized.py [rounds] [epochs]`. One thread; rounds are paired and the medians of the ratios are shown.
 The bars are 0.30 of our own serial trainings and 0.10 of skorch's `cross_validate`, which is left out where skorch is not
 installed. Batches of 32, Adam, 50 epochs; training only, and with predictions and scores (`resample`).
 """
@@ -69,7 +69,7 @@ def seconds(run: Callable[[], object]) -> float:
 
 def main(rounds: int = 7, epochs: int = 50) -> None:
     torch.set_num_threads(1)
-    runs = {"stacked": ours(epochs, True), "one by one": ours(epochs, False)}
+    runs = {"vectorized": ours(epochs, True), "one by one": ours(epochs, False)}
     try:
         runs["skorch"] = skorchs(epochs)
     except ImportError:
@@ -79,8 +79,8 @@ def main(rounds: int = 7, epochs: int = 50) -> None:
     times = [{name: seconds(run) for name, run in runs.items()} for _ in range(rounds)]
     for name in runs:
         took = statistics.median(t[name] for t in times)
-        ratio = statistics.median(t["stacked"] / t[name] for t in times)
-        print(f"{name:10}  {took:6.3f} s   stacked takes {ratio:.2f} of it")
+        ratio = statistics.median(t["vectorized"] / t[name] for t in times)
+        print(f"{name:10}  {took:6.3f} s   vectorized takes {ratio:.2f} of it")
 
 
 if __name__ == "__main__":
