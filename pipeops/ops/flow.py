@@ -80,6 +80,7 @@ class Chunk(PipeOp):
 
     inputs: ClassVar[tuple[Channel, ...]] = (Channel("input", "Task", "Task"),)
     predict_equals_train: ClassVar[bool] = False
+    changes_rows: ClassVar[bool] = True
     example: ClassVar[Mapping[str, Any]] = {"outnum": 2}
 
     outnum: int = integer(1)
@@ -213,5 +214,5 @@ def _equal(a: nw.Series[Any], b: nw.Series[Any]) -> bool:
     if not np.array_equal(holes, missing_mask(b)):
         return False
     present = (~holes).tolist()
-    x, y = (column.filter(present).to_list() for column in (a, b))
+    x, y = (column.filter(present).to_list() if present else [] for column in (a, b))
     return kind(a.dtype) == kind(b.dtype) and (np.array_equal(x, y) if kind(a.dtype) == "tensor" else x == y)

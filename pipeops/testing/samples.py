@@ -4,6 +4,7 @@ Neighbours: checks.py uses this.
 """
 
 from collections.abc import Mapping, Sequence
+from types import FunctionType
 from typing import Any, NamedTuple
 
 import attrs
@@ -61,6 +62,11 @@ def example_tasks() -> dict[str, Task]:
 
 def train_inputs(node: PipeOp, task: Task) -> list[Any]:
     """What the node takes in training, made from a task: the task itself, nothing, or a network under construction."""
+    if hasattr(type(node), "row"):
+        from pipeops.net.layers.contract import example as layer_example
+
+        (descriptor,), _ = _ingress(task).train([task])
+        return [attrs.evolve(descriptor, symbol=symbol) for symbol in layer_example(type(node).key)[1]]
     return [_for_training(node, c.train, task) for c in node.inputs for _ in range(2 if c.many else 1)]
 
 
@@ -75,10 +81,6 @@ def _for_training(node: PipeOp, kind: str, task: Task) -> Any:
     if kind != "ModelDescriptor":
         return None if kind == "None" else _suiting(kind, task)
     (descriptor,), _ = _ingress(task).train([task])
-    if hasattr(type(node), "row"):
-        from pipeops.net.layers.contract import example as layer_example
-
-        return attrs.evolve(descriptor, symbol=layer_example(type(node).key)[1])
     return _complete(descriptor) if node.outputs[0].predict.startswith("Prediction") else descriptor
 
 
@@ -88,6 +90,10 @@ def _for_predicting(kind: str, task: Task) -> Any:
     if kind == "Feed":
         ingress = _ingress(task)
         return ingress.predict([task], {"layout": task.feature_types, "levels": _levels(task)})[0]
+    if kind == "Inverse":
+        node = shorthand.po("targetmutate")
+        task = _suiting("TaskRegr", task)
+        return node.predict([task], node.train([task])[1])[0]
     return _prediction(_suiting(kind, task)) if kind.startswith("Prediction") else _suiting(kind, task)
 
 
@@ -182,8 +188,8 @@ def content(value: Any) -> Any:
         return [content(v) for v in value]
     if hasattr(value, "tolist"):
         return content(value.tolist())
-    if isinstance(value, type):
-        return repr(value)
+    if isinstance(value, type | FunctionType):
+        return f"{value.__module__}.{value.__qualname__}"
     if hasattr(value, "state_dict"):
         return content(value.state_dict())
     if attrs.has(type(value)) and not isinstance(value, Configurable):
