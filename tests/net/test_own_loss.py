@@ -238,5 +238,5 @@ def test_batch_norm_over_more_than_rows():
 
 def test_batch_norm_that_is_hidden_in_a_module():
     hidden = nn("fn", fn=lambda x: functional.batch_norm(x, None, None, training=True)) >> nn("head")
-    with pytest.raises(TrainingError, match=r"batch 2 of epoch 1 has 1; set drop_last=True"):
+    with pytest.raises(TrainingError, match=r"batch 2 of epoch 1 has 1; choose another batch_size"):
         graph(layers=hidden).train(TASK.filter(range(9)))

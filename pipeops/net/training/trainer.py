@@ -243,8 +243,8 @@ def refuse_one_row(error: Exception, ctx: Context) -> None:
     """Say what to do about a batch of one row that batch norm cannot take."""
     if "more than 1 value per channel" in str(error):
         raise TrainingError(
-            f"batch norm needs more than one row in a batch, and batch {ctx.step} of epoch {ctx.epoch} has {len(ctx.y)}; set "
-            "drop_last=True in the model node, or another batch_size."
+            f"batch norm needs more than one row in a batch, and batch {ctx.step} of epoch {ctx.epoch} has {len(ctx.y)}; "
+            "choose another batch_size, leave a last batch that is not full out, or let the batch_sampler make larger ones."
         ) from error
 
 
