@@ -89,7 +89,7 @@ class Encode(Preprocess):
             raise DataError(
                 f"{self.id}: the column '{name}' has {k:,} levels, which would make {k:,} columns for {nrow:,} rows (at most "
                 f'{MANY:,}); leave it out with po("select", selector=~selector_name("{name}")), join rare levels before, or '
-                'train an embedding of it in a network with po("torch_ingress_categ") >> nn("tokenizer_categ").'
+                'train an embedding of it in a network with po("torch_ingress_categ") >> nn("embedding", embedding_dim=8).'
             )
 
     def _contrasts(self, name: str, levels: list[Any]) -> dict[str, Any]:
