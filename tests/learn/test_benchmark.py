@@ -67,7 +67,7 @@ class Counting(ClassifFeatureless):
     """Notes each training, and what it was given."""
 
     seen: ClassVar[Notes] = Notes()
-    validate: ClassVar[str | None] = "test"
+    validates_on: ClassVar[str | None] = "test"
 
     def _train(self, task, valid):
         Counting.seen.append((task.row_ids.tolist(), None if valid is None else valid.row_ids.tolist(), self.values["seed"]))

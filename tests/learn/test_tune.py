@@ -287,7 +287,7 @@ def test_every_fold_of_a_trial_has_a_seed_of_its_own_and_every_trial_the_same(li
 
 def test_the_final_fit_gets_the_validation_data(line):
     class Validating(Parabola):
-        validate = "predefined"
+        validates_on = "predefined"
 
         def clone(self):
             return Validating(self.seen, **self.values)
@@ -508,7 +508,7 @@ def test_pruning_by_epoch_stops_a_run_in_its_first_fold(blobs):
     made = auto_tuner(learner, ranges, rsmp("cv", folds=2), "classif.ce", 3, seed=1, pruner=Second()).train(blobs)
     assert made.archive["state"].to_list() == ["complete", "pruned", "complete"]
     assert steps == {0: [1, 2, 3, 4, 5, 6], 1: [1, 2, 3], 2: [1, 2, 3, 4, 5, 6]}
-    assert made.learner.history.columns == ["epoch", "valid.classif.auc"]
+    assert made.learner.history.columns == ["epoch", "train.loss", "valid.classif.auc"]
 
 
 @pytest.mark.parametrize(("watched", "sign"), [("classif.auc", -1), ("classif.logloss", 1)])
