@@ -38,4 +38,5 @@ if __name__ == "__main__":
         scores[n_parallel] = trained.archive["classif.logloss"].to_numpy()
     for n_parallel, found in seconds.items():
         gap = abs(scores[n_parallel] - scores[1]).max()
-        print(f"n_parallel={n_parallel:2}: {median(found):.2f} s, {median(found) / median(seconds[1]):.2f}, scores within {gap:.1g}")
+        ratio = median(found) / median(seconds[1])
+        print(f"n_parallel={n_parallel:2}: {median(found):.2f} s, {ratio:.2f}, scores within {gap:.1g}")
