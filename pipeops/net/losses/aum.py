@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from pipeops.errors import ConfigError
-from pipeops.net.losses.scores import flat_scores, with_slope, without_sum
+from pipeops.net.losses.scores import flat_scores, with_slope
 
 Denominator = Literal["rate", "count"]
 Ties = Literal["shared", "mean"]
@@ -114,14 +114,17 @@ def aum(pred: Tensor, label: Tensor, denominator: Denominator = "rate", ties: Ti
     return with_slope(*aum_slope(score.detach(), positive, denominator, ties), score)
 
 
+aum.shift_invariant = True  # type: ignore[attr-defined] - a constant added to all scores changes nothing
+
+
 def aum_slope(score: Tensor, positive: Tensor, denominator: Denominator = "rate", ties: Ties = "shared") -> tuple[Tensor, Tensor]:
-    """The area of scores (n,) with boolean labels (n,), and its gradient (n,), whose sum is exactly zero."""
+    """The area of scores (n,) with boolean labels (n,), and its gradient (n,)."""
     ranking = rank(score, positive)
     smaller = _smaller_error(ranking, denominator)
     height = smaller(ranking.place, ranking.tp)
     value = (ranking.gap * height[1:-1]).sum()  # torch.dot loses four digits over a million rows
     change = _shared_change(ranking, height) if ties == "shared" else _mean_change(ranking, height, smaller)
-    return value, without_sum(torch.zeros_like(change).scatter(0, ranking.order, change))
+    return value, torch.zeros_like(change).scatter(0, ranking.order, change)
 
 
 def _smaller_error(ranking: Ranking, denominator: Denominator) -> Callable[[Tensor, Tensor], Tensor]:

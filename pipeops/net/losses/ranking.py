@@ -10,7 +10,7 @@ All Pairs Squared Hinge Loss" (2023, arXiv 2302.11062). Neighbours: `scores` bel
 import torch
 from torch import Tensor
 
-from pipeops.net.losses.scores import Reduction, check_reduction, flat_scores, with_slope, without_sum
+from pipeops.net.losses.scores import Reduction, check_reduction, flat_scores, with_slope
 
 
 def hinge_pairs(input: Tensor, target: Tensor, margin: float = 1.0, reduction: Reduction = "mean") -> Tensor:
@@ -29,8 +29,11 @@ def hinge_pairs(input: Tensor, target: Tensor, margin: float = 1.0, reduction: R
     return with_slope(*hinge_slope(score.detach(), positive, margin, reduction), score)
 
 
+hinge_pairs.shift_invariant = True  # type: ignore[attr-defined] - a constant added to all scores changes nothing
+
+
 def hinge_slope(score: Tensor, positive: Tensor, margin: float = 1.0, reduction: Reduction = "mean") -> tuple[Tensor, Tensor]:
-    """The loss of scores (n,) with boolean labels (n,), and its gradient (n,), whose sum is exactly zero."""
+    """The loss of scores (n,) with boolean labels (n,), and its gradient (n,)."""
     ordered, order = torch.sort(score + margin * ~positive)
     hit = positive[order].to(score.dtype)
     miss = 1 - hit
@@ -44,7 +47,7 @@ def hinge_slope(score: Tensor, positive: Tensor, margin: float = 1.0, reduction:
     distance_above = torch.cat([ahead[1:], zero]).flip(0).cumsum(0).flip(0)
     scale = 1 / (hit.sum() * miss.sum()).clamp(min=1) if reduction == "mean" else 1
     slope = torch.zeros_like(gap).scatter(0, order, 2 * (miss * distance - hit * distance_above))
-    return (miss * squared).sum() * scale, without_sum(slope * scale)
+    return (miss * squared).sum() * scale, slope * scale
 
 
 def square_pairs(input: Tensor, target: Tensor, margin: float = 1.0, reduction: Reduction = "mean") -> Tensor:
@@ -61,8 +64,11 @@ def square_pairs(input: Tensor, target: Tensor, margin: float = 1.0, reduction: 
     return with_slope(*square_slope(score.detach(), positive, margin, reduction), score)
 
 
+square_pairs.shift_invariant = True  # type: ignore[attr-defined] - as above
+
+
 def square_slope(score: Tensor, positive: Tensor, margin: float = 1.0, reduction: Reduction = "mean") -> tuple[Tensor, Tensor]:
-    """The loss of scores (n,) with boolean labels (n,), and its gradient (n,), whose sum is exactly zero."""
+    """The loss of scores (n,) with boolean labels (n,), and its gradient (n,)."""
     hit = positive.to(score.dtype)
     miss = 1 - hit
     pairs = hit.sum() * miss.sum()
@@ -71,7 +77,7 @@ def square_slope(score: Tensor, positive: Tensor, margin: float = 1.0, reduction
     times = pairs.clamp(max=1) if reduction == "mean" else pairs
     above = hit * (score - high - short) / hit.sum().clamp(min=1)
     below = miss * (score - low + short) / miss.sum().clamp(min=1)
-    return (high_spread + low_spread + short**2) * times, without_sum(2 * times * (above + below))
+    return (high_spread + low_spread + short**2) * times, 2 * times * (above + below)
 
 
 def _moments(score: Tensor, member: Tensor) -> tuple[Tensor, Tensor]:

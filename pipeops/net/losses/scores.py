@@ -45,23 +45,6 @@ def with_slope(value: Tensor, slope: Tensor, score: Tensor) -> Tensor:
     return value + torch.dot(score - score.detach(), slope)
 
 
-def without_sum(slope: Tensor) -> Tensor:
-    """A gradient `(n,)` whose sum is zero but for rounding, so that it is exactly zero, in whatever order it is summed up.
-
-    Entries become multiples of a power of two that is so coarse that no partial sum is rounded; what is then left of the sum is
-    taken from the largest entry. This moves an entry by a rounding error of the sum of all sizes. Without it an optimizer that
-    divides by the size of gradients, as Adam does, would make steps of rounding noise in a last bias.
-
-    >>> without_sum(torch.tensor([0.1, 0.2, -0.3])).sum().item()
-    0.0
-    """
-    size = slope.abs().sum()
-    digits = 22 if slope.dtype == torch.float32 else 51
-    unit = torch.exp2(torch.frexp(size).exponent.to(slope.dtype) - digits)
-    whole = torch.where(size > 0, torch.round(slope / unit) * unit, slope)
-    return whole - torch.nn.functional.one_hot(whole.abs().argmax(), len(whole)) * whole.sum() if len(whole) else whole
-
-
 def check_reduction(who: str, reduction: str) -> None:
     """Refuse everything but mean and sum."""
     if reduction not in ("mean", "sum"):

@@ -4,6 +4,7 @@ What trains together follows from the runs that are asked for alone, never from 
 numbers do. Neighbours: the driver of `together` trains the groups; set-up makes the courses.
 """
 
+import functools
 import inspect
 from collections.abc import Sequence
 from typing import Any
@@ -66,11 +67,21 @@ def vectorizes(course: Course) -> bool:
         return False
     if any(s.port or "." in s.id for s in course.symbol.ancestors()):
         return False
-    if not reads_only(loss) or (getattr(loss, "shift_invariant", False) and not isinstance(stepper, FusedSGD)):
+    if not reads_only(loss) or (_shift_invariant(loss) and not isinstance(stepper, FusedSGD)):
         return False
     modules = dict(course.network.named_modules())
     pure = all(s.spec is None or rule_of(s, modules[s.id]) or reads_only(modules[s.id]) for s in course.symbol.ancestors())
     return pure and is_plain(course) and not is_tied(course.network) and _worth_it(course)
+
+
+def _shift_invariant(loss: Any) -> bool:
+    """Whether a loss says that it does not see a constant.
+
+    Then the last bias has rounding for a gradient, which an optimizer that divides by the size of gradients would amplify.
+    """
+    while isinstance(loss, functools.partial):
+        loss = loss.func
+    return bool(getattr(loss, "shift_invariant", False))
 
 
 def reads_only(thing: Any) -> bool:
