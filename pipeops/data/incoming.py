@@ -103,7 +103,7 @@ def typed(column: Series) -> Series:
         return column.cast(nw.Datetime(dtype.time_unit, "UTC")) if _is_offset(dtype.time_zone) else column
     if column.implementation.is_pyarrow():
         return _typed_arrow(column)
-    if column.implementation.is_pandas() and dtype in (nw.Object, nw.Unknown, nw.String):
+    if column.implementation.is_pandas() and any(dtype == kind for kind in (nw.Object, nw.Unknown, nw.String)):
         return _typed_pandas(column)
     return column.cast(nw.Float64) if dtype == nw.Unknown and column.null_count() == len(column) else column
 

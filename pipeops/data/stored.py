@@ -75,7 +75,7 @@ def _array(inner: list[Any], shape: list[int]) -> Any:
     return nw.Array(_dtype(inner), tuple(shape))
 
 
-_TYPE |= {"Enum": _enum, "Datetime": _datetime, "Duration": lambda unit="us": nw.Duration(unit), "Array": _array}
+_TYPE.update({"Enum": _enum, "Datetime": _datetime, "Duration": lambda unit="us": nw.Duration(unit), "Array": _array})
 
 
 def _dtype(plain: list[Any]) -> Any:

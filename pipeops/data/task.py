@@ -6,7 +6,7 @@ are integers from 0 that survive both. Every method that changes something retur
 Neighbours: `frames` (views), `columns` (codes, levels), `matrix` (arrays) below; `supervised` makes it concrete.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import narwhals as nw
@@ -273,6 +273,7 @@ class Task(Shown):
         roles: Mapping[str, Sequence[str]],
         row_ids: IntArray,
         classes: Sequence[Any] | None = None,
+        /,
     ) -> Self:
         """A task from its parts, as `frame`, `others`, `roles` and `row_ids` answer them; nothing is checked again."""
         task = object.__new__(cls)
@@ -394,7 +395,7 @@ class Task(Shown):
         ids.setflags(write=False)
         return self._with(_x=x, _rest=rest, _ids=ids, _nrow=len(positions))
 
-    def _require(self, names: Sequence[str], what: str, known: Sequence[str] | None = None) -> None:
+    def _require(self, names: Sequence[str], what: str, known: Collection[str] | None = None) -> None:
         present = known if known is not None else {**self._x.schema, **self._rest.schema}
         for name in names:
             if name not in present:

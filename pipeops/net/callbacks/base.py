@@ -116,16 +116,19 @@ class Callback(Configurable):
 class FunctionCallback(Callback):
     """A callback made of functions of the context, by stage; made by `torch_callback`."""
 
-    id: str = ""  # pyright: ignore[reportIncompatibleMethodOverride] - given, where other callbacks have their class's
-
     def __init__(self, id: str, stages: Mapping[str, Callable[[Context], None]]):
         for name, function in stages.items():
             if name not in STAGES:
                 raise UnknownParameterError(f"{id}: there is no stage '{name}'.{suggest(name, STAGES, 'stages')}")
             if not callable(function):
                 raise ConfigError(f"{id}: '{name}' must be a function of the context, got {function!r}.")
-        self.id, self._stages = id, dict(stages)
+        self._id, self._stages = id, dict(stages)
         vars(self).update(stages)
+
+    @property
+    def id(self) -> str:
+        """The name that it was given, where other callbacks have their class's."""
+        return self._id
 
     def state_dict(self) -> dict[str, Any]:
         """Nothing to keep."""

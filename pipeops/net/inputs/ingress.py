@@ -7,7 +7,7 @@ may meet in one network, each behind a po("select"). Neighbours: `descriptor` be
 
 import math
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
@@ -54,7 +54,7 @@ class NumericSource:
             return self.task.matrix("float32", self.columns)
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _explained(self) -> Generator[None]:
         """What float32 cannot hold is refused with how many values that are."""
         try:
             yield
