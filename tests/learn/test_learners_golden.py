@@ -31,7 +31,7 @@ def graph_of(call):
             if key not in registry:
                 pytest.skip(f"no {name} {key}")
     text = call.replace("%>>%", ">>").replace("TRUE", "True").replace("FALSE", "False")
-    text = re.sub(r"(\w)\. =", r"\1_ =", text)
+    text = re.sub(r"(\w)\. =", r"\1 =", text)
     return eval(text, {"po": po, "lrn": lrn})
 
 

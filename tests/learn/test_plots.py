@@ -226,7 +226,8 @@ def test_a_learner_draws_its_history(blobs, ax):
     assert learner.plot_history(ax) is ax
     lines = {line.get_label(): data(line) for line in ax.get_lines()}
     assert list(lines) == [
-        "validation, classif.auc", "training, classif.auc", "validation, classif.logloss", f"best epoch ({learner.best_epoch})",
+        "validation, classif.auc", "training, classif.auc", "training, loss", "validation, classif.logloss",
+        f"best epoch ({learner.best_epoch})",
     ]  # fmt: skip
     np.testing.assert_array_equal(lines["training, classif.auc"], (range(1, 6), learner.history["train.classif.auc"]))
     assert set(lines[f"best epoch ({learner.best_epoch})"][0]) == {learner.best_epoch}

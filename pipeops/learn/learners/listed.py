@@ -68,8 +68,8 @@ _BAYES = {
 LISTED = {
     "LogisticRegression": Listed("sklearn.linear_model._logistic", _LINES),
     "LogisticRegressionCV": Listed("sklearn.linear_model._logistic", {
-        **_LINES, "Cs_": "f(*)", "C_": "f|f(*)", "l1_ratio_": "f|n|l(*)", "l1_ratios_": "l(*)|n",
-        "scores_": "d", "coefs_paths_": "d",
+        **_LINES, "n_iter_": "i(*,*,*)|i(*,*,*,*)", "Cs_": "f(*)", "C_": "f|f(*)", "l1_ratio_": "f|n|l(*)",
+        "l1_ratios_": "f(*)|l(*)|n", "scores_": "d|f(*,*,*)", "coefs_paths_": "d|f(*,*,*,*,*)",
     }),
     "RidgeClassifier": Listed("sklearn.linear_model._ridge", {}),
     "LinearSVC": Listed("sklearn.svm._classes", _LINES),

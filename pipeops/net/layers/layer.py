@@ -277,12 +277,12 @@ def layer(
     if isinstance(shape, str) and shape not in RULES:
         raise ConfigError(f"layer('{key}'): no shape rule '{shape}'.{suggest(shape, RULES, 'rules')}")
     inferred = {n: a for n, a in arguments.items() if isinstance(a, Inferred)}
-    ins, outs = _ports(module) if inputs is None else tuple(inputs), tuple(outputs)
-    if shape is not None and len(ins) + len(outs) > 2:
-        raise ConfigError(f"layer('{key}'): a rule for the shape is of one input and one output; leave 'shape' out, it is found.")
     caller = sys._getframe(1).f_globals.get("__name__", "__main__")
     if not caller.startswith("pipeops."):
         _check_module(key, module, inferred)
+    ins, outs = _ports(module) if inputs is None else tuple(inputs), tuple(outputs)
+    if shape is not None and len(ins) + len(outs) > 2:
+        raise ConfigError(f"layer('{key}'): a rule for the shape is of one input and one output; leave 'shape' out, it is found.")
     row = LayerRow(
         origin=(str(module.__module__), str(getattr(module, "__qualname__", key))),
         label=label or (module.__doc__ or key).strip().split("\n")[0],
