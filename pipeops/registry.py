@@ -68,10 +68,10 @@ class Registry:
         self._check_key(key)
         if holder is None:
             return lambda thing: self.add(key, thing)
-        self._refuse_foreign(key, holder)
         taken = self._other_holder(key, holder)
         if taken:
             raise CompositionError(f"{self.name}: the key '{key}' is held by {taken}; choose another key for {holder!r}.")
+        self._refuse_foreign(key, holder)
         if isinstance(holder, type):
             holder.key, holder.shelf = key, self.name  # type: ignore[attr-defined]
         self._holders[key] = holder

@@ -59,7 +59,7 @@ def test_add_without_a_key_is_refused(shelf):
 
 def test_the_same_name_of_the_same_module_replaces(shelf):
     def cell(value):
-        class Node:
+        class Node(Configurable):
             number = value
 
         return Node

@@ -26,6 +26,8 @@ def is_library(module: str) -> bool:
     (True, True, False)
     """
     top = module.partition(".")[0]
+    if top == "__main__":
+        return False  # one's own, also under a runner (cProfile, pytest) whose file is installed
     if top in ("pipeops", "builtins"):
         return True
     file = getattr(sys.modules.get(module), "__file__", None) or getattr(sys.modules.get(top), "__file__", None)
@@ -45,8 +47,8 @@ def all_code(code: CodeType) -> Iterator[CodeType]:
 def reads(function: FunctionType) -> Iterator[tuple[str, Any]]:
     """Name and value of what a function reads beside its arguments: globals, and members of modules of one's own.
 
-    >>> [name for name, _ in reads(reads)][:3]
-    ['all_code', 'any', 'dict']
+    >>> [name for name, _ in reads(all_code)]
+    ['CodeType', 'all_code', 'isinstance']
     """
     codes = list(all_code(function.__code__))
     scope = {**vars(builtins), **function.__globals__}
