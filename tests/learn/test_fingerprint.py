@@ -179,11 +179,12 @@ def load(own, helpers):
 
 @pytest.fixture
 def own():
-    yield load
     from pipeops.registry import Registry
 
-    for registry in Registry.all.values():
-        for key, _ in list(registry.foreign()):
+    before = {name: {key for key, _ in registry.foreign()} for name, registry in Registry.all.items()}
+    yield load
+    for name, registry in Registry.all.items():
+        for key in {key for key, _ in registry.foreign()} - before[name]:
             del registry._holders[key]
     for name in ("own_helpers", "own_module"):
         sys.modules.pop(name, None)
