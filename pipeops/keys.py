@@ -12,7 +12,7 @@ KEYS: dict[str, dict[str, str]] = {
         "classweights": "pipeops.ops.rows",
         "colapply": "pipeops.ops.features",
         "collapsefactors": "pipeops.ops.categories.collapse",
-        "colroles": "pipeops.ops.tasks.roles",
+        "colroles": "pipeops.ops.tasks.colroles",
         "copy": "pipeops.ops.flow",
         "datefeatures": "pipeops.ops.categories.dates",
         "decode": "pipeops.ops.categories.collapse",

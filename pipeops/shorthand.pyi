@@ -114,12 +114,12 @@ from pipeops.ops.scale import ScaleRange
 from pipeops.ops.target import TargetInvert
 from pipeops.ops.target import TargetMutate
 from pipeops.ops.target import TargetScaleRange
+from pipeops.ops.tasks.colroles import ColRoles
 from pipeops.ops.tasks.imbalance import Adas
 from pipeops.ops.tasks.imbalance import BLSmote
 from pipeops.ops.tasks.imbalance import NearMiss
 from pipeops.ops.tasks.imbalance import Smote
 from pipeops.ops.tasks.imbalance import Tomek
-from pipeops.ops.tasks.roles import ColRoles
 from pipeops.ops.threshold import Threshold
 from pipeops.ops.threshold import TuneThreshold
 from pipeops.ops.transformer import Transformer

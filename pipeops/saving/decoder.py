@@ -14,10 +14,10 @@ from typing import Any
 import attrs
 import numpy as np
 
+import pipeops.saving.format1 as format1
 from pipeops.errors import FormatError
 from pipeops.params import UNSET, Configurable, hyperparameters
 from pipeops.registry import Registry, own_key
-from pipeops.saving import format1
 from pipeops.saving.codecs import Codec, codec_for
 from pipeops.saving.declared import declared, misfit
 from pipeops.saving.encoder import DEPTH, INTEGER, TEXT

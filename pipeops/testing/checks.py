@@ -21,7 +21,7 @@ from pipeops.errors import DataError, PipeOpsError, UnknownParameterError
 from pipeops.graph import PipeOp, chain
 from pipeops.params import UNSET
 from pipeops.registry import Registry
-from pipeops.testing.parts import FOR_ROWS
+from pipeops.testing.pieces import FOR_ROWS
 from pipeops.testing.samples import Tasks, content, predict, predict_inputs, train, train_inputs, trials
 from pipeops.testing.surroundings import FOR_SURROUNDINGS
 

@@ -11,7 +11,7 @@ from pipeops.net import Callback, last, layer
 from pipeops.net.layers import contract
 from pipeops.net.layers.modules.merges import Concatenation, Product, Sum
 from pipeops.net.losses.rules import loss_rule
-from pipeops.net.rules import dense, shapes
+from pipeops.net.rules import dense, reshaping
 from pipeops.net.rules.base import Call, Made
 
 K, BATCH = 3, 5
@@ -122,7 +122,7 @@ def test_norms_in_eval_mode_and_frozen_parameters(mode):
 
 @pytest.mark.parametrize(
     ("rule", "module"),
-    [(shapes.added, Sum()), (shapes.multiplied, Product()), (shapes.concatenated, Concatenation(-1))],
+    [(reshaping.added, Sum()), (reshaping.multiplied, Product()), (reshaping.concatenated, Concatenation(-1))],
 )
 def test_merges(rule, module):
     last_of_second = 4 if isinstance(module, Concatenation) else 1

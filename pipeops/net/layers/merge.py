@@ -10,7 +10,7 @@ from pipeops.net.layers.modules.merges import Concatenation, Product, Sum
 from pipeops.net.network.descriptor import Shape, Symbol
 from pipeops.net.network.node import NetworkNode
 from pipeops.net.network.shape import broadcast, concatenated
-from pipeops.net.rules import shapes
+from pipeops.net.rules import reshaping
 from pipeops.params import integer
 from pipeops.shorthand import nn
 
@@ -48,7 +48,7 @@ class MergeSum(Merge):
     """
 
     torch_module = Sum
-    rule = shapes.added
+    rule = reshaping.added
 
 
 @nn.add("merge_prod")
@@ -62,7 +62,7 @@ class MergeProd(Merge):
     """
 
     torch_module = Product
-    rule = shapes.multiplied
+    rule = reshaping.multiplied
 
 
 @nn.add("merge_cat")
@@ -76,7 +76,7 @@ class MergeCat(Merge):
     """
 
     torch_module = Concatenation
-    rule = shapes.concatenated
+    rule = reshaping.concatenated
 
     dim: int = integer(default=-1)
 

@@ -18,7 +18,7 @@ from pipeops.net.layers.modules.gated import GEGLU, ReGLU
 from pipeops.net.layers.modules.shapes import Reshape, Squeeze, Unsqueeze
 from pipeops.net.network.descriptor import Shape, Symbol
 from pipeops.net.network.shape import position, text
-from pipeops.net.rules import dense, elementwise, norms, shapes
+from pipeops.net.rules import dense, elementwise, norms, reshaping
 from pipeops.params import anything, integer
 
 BOUNDS: Mapping[str, tuple[float | None, float | None]] = {
@@ -106,7 +106,7 @@ same(
     label="Transformer encoder layer",
     example={"nhead": 2},
 )
-layer("identity", torch_nn.Identity, rule=shapes.reshaped, shape="same", label="Identity")
+layer("identity", torch_nn.Identity, rule=reshaping.reshaped, shape="same", label="Identity")
 
 # Activations
 same("relu", torch_nn.ReLU, rule=elementwise.relu, label="Rectified linear unit")
@@ -132,18 +132,18 @@ same("softsign", torch_nn.Softsign, rule=elementwise.softsign, label="Softsign")
 same("tanh", torch_nn.Tanh, rule=elementwise.tanh, label="Hyperbolic tangent")
 same("tanhshrink", torch_nn.Tanhshrink, rule=elementwise.tanhshrink, label="x - tanh(x)")
 same("threshold", torch_nn.Threshold, rule=elementwise.threshold, label="Threshold", example={"threshold": 0.1, "value": 0.0})
-same("softmax", torch_nn.Softmax, rule=shapes.softmax, dim=integer(), label="Softmax along a dimension", example={"dim": -1})
+same("softmax", torch_nn.Softmax, rule=reshaping.softmax, dim=integer(), label="Softmax along a dimension", example={"dim": -1})
 same(
     "log_softmax",
     torch_nn.LogSoftmax,
-    rule=shapes.log_softmax,
+    rule=reshaping.log_softmax,
     dim=integer(),
     label="Logarithm of the softmax",
     example={"dim": -1},
 )
-same("softmin", torch_nn.Softmin, rule=shapes.softmin, dim=integer(), label="Softmin along a dimension", example={"dim": -1})
+same("softmin", torch_nn.Softmin, rule=reshaping.softmin, dim=integer(), label="Softmin along a dimension", example={"dim": -1})
 same("softmax2d", torch_nn.Softmax2d, rank=4, label="Softmax over the channels of images")
-row("glu", torch_nn.GLU, rule=shapes.glu, shape="halved", label="Gated linear unit")
+row("glu", torch_nn.GLU, rule=reshaping.glu, shape="halved", label="Gated linear unit")
 row("reglu", ReGLU, shape="halved", label="ReLU-gated unit")
 row("geglu", GEGLU, shape="halved", label="GELU-gated unit")
 
@@ -256,18 +256,18 @@ row("circular_pad2d", torch_nn.CircularPad2d, rank=4, label="2D circular padding
 row("circular_pad3d", torch_nn.CircularPad3d, rank=5, label="3D circular padding", example=PAD)
 
 # Changes of shape
-layer("flatten", torch_nn.Flatten, rule=shapes.reshaped, shape="flattened", label="Several dimensions as one")
+layer("flatten", torch_nn.Flatten, rule=reshaping.reshaped, shape="flattened", label="Several dimensions as one")
 layer(
     "unflatten",
     torch_nn.Unflatten,
-    rule=shapes.reshaped,
+    rule=reshaping.reshaped,
     label="One dimension as several",
     example={"dim": 1, "unflattened_size": (2, 2)},
 )
 layer(
     "reshape",
     Reshape,
-    rule=shapes.reshaped,
+    rule=reshaping.reshaped,
     shape="reshaped",
     label="Another shape for the same values",
     example={"shape": (-1, 2, 2)},
@@ -275,14 +275,14 @@ layer(
 layer(
     "squeeze",
     Squeeze,
-    rule=shapes.reshaped,
+    rule=reshaping.reshaped,
     dims=Inferred("the dimensions in `dim` of size 1", _ones),
     dim=anything(),
     shape="squeezed",
     label="Without dimensions of size 1",
     example={"dim": -1},
 )
-layer("unsqueeze", Unsqueeze, rule=shapes.reshaped, shape="unsqueezed", label="With a dimension of size 1", example={"dim": 1})
+layer("unsqueeze", Unsqueeze, rule=reshaping.reshaped, shape="unsqueezed", label="With a dimension of size 1", example={"dim": 1})
 row("pixel_shuffle", torch_nn.PixelShuffle, rank=4, label="Channels into pixels", example={"upscale_factor": 2})
 row("pixel_unshuffle", torch_nn.PixelUnshuffle, rank=4, label="Pixels into channels", example={"downscale_factor": 2})
 same("channel_shuffle", torch_nn.ChannelShuffle, rank=(3, 4, 5), label="Channels of groups interleaved", example={"groups": 2})
