@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,13 @@ settings.register_profile(
     "pipeops", derandomize=True, deadline=None, database=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("pipeops")
+
+
+@pytest.fixture(autouse=True)
+def gradients() -> Any:
+    """Each test begins with gradients on, whatever the one before it left behind."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_grad_enabled(True)
 
 
 @pytest.fixture(scope="session")
