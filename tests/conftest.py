@@ -19,10 +19,22 @@ settings.load_profile("pipeops")
 
 
 @pytest.fixture(autouse=True)
-def gradients() -> Any:
-    """Each test begins with gradients on, whatever the one before it left behind."""
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_grad_enabled(True)
+def settings_of_torch() -> Any:
+    """A test leaves torch's default dtype, gradients and threads as they were, or is the one that fails."""
+    before = _settings_of_torch()
+    yield
+    after = _settings_of_torch()
+    if before is not None:
+        torch = sys.modules["torch"]
+        torch.set_default_dtype(before[0])
+        torch.set_grad_enabled(before[1])
+        torch.set_num_threads(before[2])
+        assert after == before, f"the test left torch with {after}; before it was {before}"
+
+
+def _settings_of_torch() -> tuple[Any, bool, int] | None:
+    torch = sys.modules.get("torch")
+    return torch and (torch.get_default_dtype(), torch.is_grad_enabled(), torch.get_num_threads())
 
 
 @pytest.fixture(scope="session")

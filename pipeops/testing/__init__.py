@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from pipeops.graph import PipeOp
 from pipeops.testing.checks import FOR_ALL, FOR_NODES
 from pipeops.testing.samples import Tasks, content, example, example_tasks
-from pipeops.testing.surroundings import check_fresh_process, pickled
+from pipeops.testing.surroundings import check_fresh_process, pickled, settings_kept
 
 __all__ = ["Check", "check_node", "content", "contract_checks", "example", "example_tasks"]
 
@@ -31,7 +31,8 @@ class Check(NamedTuple):
 
     def __call__(self) -> None:
         try:
-            self.function(self.thing, self.tasks)
+            with settings_kept():
+                self.function(self.thing, self.tasks)
         except Exception as error:
             what = str(error) if isinstance(error, AssertionError) else f"{type(error).__name__}: {error}"
             raise AssertionError(f"contract check '{self.name}' of {self.thing!r}: {what}") from error

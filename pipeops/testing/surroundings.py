@@ -100,16 +100,23 @@ def _settings() -> dict[str, str]:
 def _other_settings(which: int) -> Generator[None]:
     """Settings at one of two values for a while, so that whoever sets a fixed one is seen."""
     torch: Any = sys.modules.get("torch")
-    kept: Any = torch and (torch.get_default_dtype(), torch.get_num_threads(), torch.is_grad_enabled())
-    with warnings.catch_warnings(), np.errstate(invalid=("ignore", "warn")[which]):
+    with settings_kept(), warnings.catch_warnings(), np.errstate(invalid=("ignore", "warn")[which]):
         warnings.filterwarnings("ignore", message=f"no warning {which}")
         if torch:
             _set_torch(torch, torch.float32, which + 1, True)
-        try:
-            yield
-        finally:
-            if torch:
-                _set_torch(torch, *kept)
+        yield
+
+
+@contextmanager
+def settings_kept() -> Generator[None]:
+    """Whatever is done inside, torch's default dtype, threads and gradients are as before afterwards."""
+    torch: Any = sys.modules.get("torch")
+    kept: Any = torch and (torch.get_default_dtype(), torch.get_num_threads(), torch.is_grad_enabled())
+    try:
+        yield
+    finally:
+        if torch:
+            _set_torch(torch, *kept)
 
 
 def _set_torch(torch: Any, dtype: Any, threads: int, gradients: bool) -> None:

@@ -121,3 +121,12 @@ def test_own_layer_with_ranges(tmp_path):
         assert nn("scaled", factor=11.0).factor == 11.0
     finally:
         del nn._holders["scaled"]
+
+
+def test_the_default_dtype_decides_nothing():
+    """A layer that is float32 in a network is checked as such, whatever the process has as its default."""
+    torch.set_default_dtype(torch.float64)
+    try:
+        contract.check_layer("layer_norm")
+    finally:
+        torch.set_default_dtype(torch.float32)

@@ -13,6 +13,7 @@ from pipeops.net.layers.layer import Layer
 from pipeops.net.layers.signature import visible
 from pipeops.net.network.descriptor import Shape, Symbol
 from pipeops.net.network.shape import text, traced
+from pipeops.net.training.machine import float32
 from pipeops.params import UNSET, hyperparameters
 from pipeops.shorthand import nn
 
@@ -100,7 +101,7 @@ def check_layer(key: str) -> None:
 
     >>> check_layer("linear")
     """
-    with torch.random.fork_rng(devices=[]):
+    with float32(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         for check in (check_signature, check_shape, check_rule, check_gradient, check_repr):
             check(key)
