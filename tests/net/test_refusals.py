@@ -1,4 +1,4 @@
-"""What a model refuses rather than to train or predict something else: weights it does not use, NaN."""
+"""What a model refuses rather than to train or predict something else, such as NaN."""
 
 import numpy as np
 import pytest
@@ -27,17 +27,16 @@ def weighted():
     return task
 
 
-def test_weights_that_the_loss_does_not_use_are_refused():
-    for settings in ({"batch_size": 20}, {"batch_sampler": StratifiedBatches(min_per_stratum=2)}):
-        with pytest.raises(DataError, match="does not use the weights.*WeightedBatches.*class_weight"):
-            learner(**settings).train(weighted())
-
-
-def test_weighted_batches_use_them():
-    plain = learner(batch_sampler=WeightedBatches(batch_size=20, weights={True: 1})).train(weighted())
-    drawn = learner(batch_sampler=WeightedBatches(batch_size=20)).train(weighted())
-    share = [one.predict(weighted()).prob[:, 0].mean() for one in (plain, drawn)]
-    assert share[1] > share[0] + 0.1
+def test_weights_count_in_the_loss_or_in_the_draws():
+    plain = learner(batch_size=20).train(weighted().with_roles(weight=[]))
+    for settings in (
+        {"batch_size": 20},
+        {"batch_sampler": StratifiedBatches(min_per_stratum=2)},
+        {"batch_sampler": WeightedBatches(batch_size=20)},
+    ):
+        made = learner(**settings).train(weighted())
+        share = [one.predict(weighted()).prob[:, 0].mean() for one in (plain, made)]
+        assert share[1] > share[0] + 0.1, settings
 
 
 def test_nan_from_the_network_is_refused():

@@ -14,22 +14,25 @@ import torch
 from pipeops.data import Task
 from pipeops.errors import DataError, TrainingError
 
-Batch = tuple[tuple[torch.Tensor, ...], torch.Tensor]
+Batch = tuple[tuple[torch.Tensor, ...], torch.Tensor, torch.Tensor | None]
+"""Inputs, target, and the weights of the rows where there are some."""
 Draw = Callable[[Task, torch.Generator], Iterable[Any]]
 CACHE_BYTES = 1 << 18
 
 
 class Batches:
-    """The batches of one data set. inputs: one tensor for each ingress; target: as the loss takes it; all with n rows.
+    """The batches of one data set. inputs: one tensor for each ingress; target: as the loss takes it; weights: of the rows, if
+    the loss takes them; all with n rows.
 
     Rows in order are views of the data, unless what gets them writes into them, which the first batch shows: it is a copy.
     spoiled: whether it does, None before the first batch.
     """
 
-    def __init__(self, inputs: Sequence[torch.Tensor], target: torch.Tensor, size: int, spoiled: bool | None = None):
-        self.tensors, self.spoiled = (*inputs, target), spoiled
+    def __init__(self, inputs: Sequence[torch.Tensor], target: torch.Tensor, size: int, weights: torch.Tensor | None = None):
+        self.tensors, self.weights, self.spoiled = (*inputs, target), weights, None
+        self._held = self.tensors if weights is None else (*self.tensors, weights)
         self.n, self.size = len(target), max(1, min(size, len(target)))
-        self.versions = [t._version for t in self.tensors]
+        self.versions = [t._version for t in self._held]
         self._ordered: list[Batch] = []
         self._buffers: dict[int, tuple[list[torch.Tensor], list[Batch]]] = {}
 
@@ -53,7 +56,7 @@ class Batches:
 
     def check(self) -> None:
         """Refuse to go on when something wrote into the data."""
-        if self.versions != [t._version for t in self.tensors]:
+        if self.versions != [t._version for t in self._held]:
             raise TrainingError(
                 "a layer, the loss or a callback writes in place into the rows or labels that it is given, and by that into the "
                 "data; let it work on a copy (x.clone())."
@@ -61,39 +64,41 @@ class Batches:
 
     def _views(self) -> list[Batch]:
         if not self._ordered:
-            self._ordered = _split(self.tensors, self.size)
+            self._ordered = self._split(self._held)
         return self._ordered
 
     def _gathered(self, order: torch.Tensor) -> Iterator[Batch]:
         """The rows in this order; a batch is valid until the buffer is filled again."""
-        row_bytes = sum(t[:1].nbytes for t in self.tensors)
+        row_bytes = sum(t[:1].nbytes for t in self._held)
         rows = self.size * max(1, CACHE_BYTES // max(1, row_bytes * self.size))
         for part in order.split(rows):
             buffers, batches = self._buffer(len(part))
-            for tensor, buffer in zip(self.tensors, buffers, strict=True):
+            for tensor, buffer in zip(self._held, buffers, strict=True):
                 torch.index_select(tensor, 0, part, out=buffer)
             yield from batches
 
     def _buffer(self, rows: int) -> tuple[list[torch.Tensor], list[Batch]]:
         if rows not in self._buffers:
-            buffers = [torch.empty((rows, *t.shape[1:]), dtype=t.dtype, device=t.device) for t in self.tensors]
-            self._buffers[rows] = (buffers, _split(buffers, self.size))
+            buffers = [torch.empty((rows, *t.shape[1:]), dtype=t.dtype, device=t.device) for t in self._held]
+            self._buffers[rows] = (buffers, self._split(buffers))
         return self._buffers[rows]
 
     def _chosen(self, parts: Iterable[torch.Tensor]) -> Iterator[Batch]:
         """One batch for each tensor of row positions."""
         for part in parts:
-            *inputs, target = (torch.index_select(t, 0, part) for t in self.tensors)
-            yield tuple(inputs), target
+            yield self._batch([torch.index_select(t, 0, part) for t in self._held])
 
+    def _split(self, tensors: Sequence[torch.Tensor]) -> list[Batch]:
+        return [self._batch(parts) for parts in zip(*(t.split(self.size) for t in tensors), strict=True)]
 
-def _split(tensors: Sequence[torch.Tensor], size: int) -> list[Batch]:
-    parts = zip(*(t.split(size) for t in tensors), strict=True)
-    return [(tuple(inputs), target) for *inputs, target in parts]
+    def _batch(self, parts: Sequence[torch.Tensor]) -> Batch:
+        *inputs, target, weights = (*parts, None) if self.weights is None else parts
+        return tuple(inputs), target, weights  # type: ignore[return-value]
 
 
 def _copied(batch: Batch) -> Batch:
-    return tuple(x.clone() for x in batch[0]), batch[1].clone()
+    inputs, target, weights = batch
+    return tuple(x.clone() for x in inputs), target.clone(), weights if weights is None else weights.clone()
 
 
 class Epochs:

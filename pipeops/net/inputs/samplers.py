@@ -135,6 +135,11 @@ class WeightedBatches(Sampler):
         metadata={"param": Param("anything", default=None)},
     )
 
+    @property
+    def uses_weights(self) -> bool:
+        """Whether it draws by the weights of the task, so that the loss must not count them again."""
+        return self.weights is None
+
     def batches(self, task: Task, generator: torch.Generator) -> list[torch.Tensor]:
         """Draws by inverting the cumulative weights."""
         if not task.nrow:

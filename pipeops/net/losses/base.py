@@ -51,7 +51,11 @@ class SmoothedTarget(torch.nn.Module):
 
     def forward(self, input: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """`(batch, 1)`, `(batch, 1)` -> `()`."""
-        return self.loss(input, target * (1 - self.smoothing) + self.smoothing / 2)
+        return self.loss(input, self.moved(target))
+
+    def moved(self, target: torch.Tensor) -> torch.Tensor:
+        """The target, moved."""
+        return target * (1 - self.smoothing) + self.smoothing / 2
 
 
 def loss(cls: C) -> C:
@@ -64,7 +68,7 @@ def loss(cls: C) -> C:
 class CustomLoss(Wrapped, TorchLoss):
     """A class or function of one's own; an argument called `task` is given the task."""
 
-    hidden = frozenset({"size_average", "reduce", "task", "input", "target"})
+    hidden = frozenset({"size_average", "reduce", "task", "input", "target", "weights"})
 
     def _skipped(self) -> int:
         return 0 if isinstance(self.make, type) else 2
@@ -122,7 +126,7 @@ def _refuse_unfit(make: Any, task: Task) -> None:
     """Refuse losses of torch that would silently train nothing, or something else, on what they get for this task."""
     make = make.func if isinstance(make, functools.partial) else make
     kind = "number" if task.task_type == "regr" else "two" if len(task.class_names) == 2 else "more"  # type: ignore[attr-defined]
-    loss = _of_function(make) or _computes_as(make)
+    loss = computes_as(make)
     if loss is None or loss in FIT[kind]:
         return
     gets = GETS[kind]
@@ -138,8 +142,12 @@ def _named(make: Any) -> Any:
     return type(make) if isinstance(make, nn.Module) else make
 
 
-def _computes_as(make: Any) -> type[nn.Module] | None:
-    """The loss class of torch that computes as this one, or an instance; a subclass with a forward of its own is none."""
+def computes_as(make: Any) -> type[nn.Module] | None:
+    """The loss class of torch that computes as a function, class or instance; a subclass with a forward of its own is none."""
+    return _of_function(make) or _of_class(make)
+
+
+def _of_class(make: Any) -> type[nn.Module] | None:
     cls = _named(make)
     if not isinstance(cls, type) or not issubclass(cls, nn.Module):
         return None

@@ -22,7 +22,7 @@ def focal(input: Tensor, target: Tensor, gamma: float = 2.0, alpha: float | None
     >>> focal(torch.tensor([0.0]), torch.tensor([1]), gamma=2)  # log(2) / 4
     tensor(0.1733)
     """
-    check_reduction("focal", reduction)
+    check_reduction("focal", reduction, "none")
     if not gamma >= 0 or not (alpha is None or 0 <= alpha <= 1):
         raise ConfigError(f"focal: gamma must be at least 0 and alpha in [0, 1] or None, got {gamma!r} and {alpha!r}.")
     score, positive = flat_scores("focal", input, target)
@@ -42,7 +42,7 @@ def logistic(input: Tensor, target: Tensor, weight: tuple[float, float] = (1.0, 
     >>> logistic(torch.tensor([0.0, 0.0]), torch.tensor([1, 0]), weight=(10, 1))  # 5.5 log(2)
     tensor(3.8123)
     """
-    check_reduction("logistic", reduction)
+    check_reduction("logistic", reduction, "none")
     score, positive = flat_scores("logistic", input, target)
     own = torch.where(positive, score, -score)
     return _reduced(-functional.logsigmoid(own) * _by_class(score, positive, *weight), reduction)
@@ -54,5 +54,7 @@ def _by_class(score: Tensor, positive: Tensor, yes: float, no: float) -> Tensor:
 
 
 def _reduced(terms: Tensor, reduction: Reduction) -> Tensor:
-    """Mean or sum; the mean of no terms is 0."""
+    """Mean, sum, or the terms themselves; the mean of no terms is 0."""
+    if reduction == "none":
+        return terms
     return terms.sum() / max(len(terms), 1) if reduction == "mean" else terms.sum()

@@ -9,9 +9,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from pipeops.errors import ConfigError, DataError
+from pipeops.errors import ConfigError, DataError, listing
 
-Reduction = Literal["mean", "sum"]
+Reduction = Literal["mean", "sum", "none"]
 
 
 def flat_scores(who: str, input: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
@@ -45,7 +45,8 @@ def with_slope(value: Tensor, slope: Tensor, score: Tensor) -> Tensor:
     return value + torch.dot(score - score.detach(), slope)
 
 
-def check_reduction(who: str, reduction: str) -> None:
-    """Refuse everything but mean and sum."""
-    if reduction not in ("mean", "sum"):
-        raise ConfigError(f'{who}: reduction must be "mean" or "sum", got {reduction!r}.')
+def check_reduction(who: str, reduction: str, *others: str) -> None:
+    """Refuse everything but mean and sum, and "none" where there are terms."""
+    if reduction not in ("mean", "sum", *others):
+        known = listing(["mean", "sum", *others])
+        raise ConfigError(f"{who}: reduction must be one of {known}, got {reduction!r}.")

@@ -30,7 +30,8 @@ class CrossEntropy(TorchLoss):
     """Cross entropy: of logits and labels on k classes; on two, binary cross entropy with the logit of the positive one.
 
     class_weight: for two classes a number, the weight of the positive class; else one number for each class, in level
-    order or by label; or "balanced", rows over classes times rows of the class. label_smoothing: how much of a label is
+    order or by label; or "balanced", rows over classes times rows of the class (weights in
+    place of rows, where the task has some). label_smoothing: how much of a label is
     spread over all classes.
 
     >>> from pipeops import t_loss
@@ -98,8 +99,8 @@ def _balanced(given: str, task: Task) -> list[float]:
     """Weights that make all classes weigh the same: rows over classes times rows of the class."""
     if given != "balanced":
         raise ConfigError(f'class_weight: the only word is "balanced", got {given!r}; else numbers or a dictionary by label.')
-    counts = np.bincount(task.class_codes(), minlength=len(task.class_names))  # type: ignore[attr-defined]
-    return [float(task.nrow / (len(counts) * max(count, 1))) for count in counts]
+    counts = np.bincount(task.class_codes(), task.weights(), len(task.class_names))  # type: ignore[attr-defined]
+    return [float(counts.sum() / (len(counts) * (count or 1))) for count in counts]
 
 
 def _positive(values: list[float], given: Any) -> list[float]:

@@ -56,9 +56,9 @@ class OneByAutograd(Engine):
         now = vars(ctx)  # past the check of names, which would cost a percent of a small step
         network, loss_of = _callable(ctx.network), _callable(ctx.loss)
         batches = self.trainer.epochs.batches
-        spoils = epoch.keeps and not is_known(ctx.loss)
+        spoils = epoch.keeps and not is_known(getattr(ctx.loss, "loss", ctx.loss))
         self._follow()
-        for now["step"], (now["x"], now["y"]) in enumerate(batches.cut(epoch.rows, epoch.sizes, self.watched), 1):
+        for now["step"], (now["x"], now["y"], weights) in enumerate(batches.cut(epoch.rows, epoch.sizes, self.watched), 1):
             now["global_step"] += 1
             for call in self.before:
                 call(ctx)
@@ -70,7 +70,7 @@ class OneByAutograd(Engine):
             if epoch.keeps:
                 outputs.append(ctx.y_hat.detach().clone() if spoils else ctx.y_hat.detach())
             try:
-                loss = loss_of(ctx.y_hat, ctx.y)
+                loss = loss_of(ctx.y_hat, ctx.y) if weights is None else loss_of(ctx.y_hat, ctx.y, weights)
             except Exception as error:
                 refuse_failed(error, ctx.loss, ctx.y_hat, ctx.y)
                 raise

@@ -9,7 +9,6 @@ from pipeops.data import Task
 from pipeops.errors import ConfigError, DataError
 from pipeops.net.inputs.batches import draws_rows
 from pipeops.net.inputs.link import Link, link_of
-from pipeops.net.inputs.samplers import BalancedBatches, StratifiedBatches
 from pipeops.net.network.compile import batch_norms
 from pipeops.net.network.descriptor import Feed, ModelDescriptor, Symbol
 from pipeops.net.training.settings import several
@@ -17,8 +16,6 @@ from pipeops.params import UNSET
 
 if TYPE_CHECKING:
     from pipeops.net.training.model import TorchModel
-
-_UNWEIGHTED = (StratifiedBatches, BalancedBatches)
 
 
 def check(node: "TorchModel", descriptor: ModelDescriptor, valid: Feed | None) -> None:
@@ -82,12 +79,6 @@ def _check_configured(node: "TorchModel", descriptor: ModelDescriptor, task: Tas
 def _check_rows(node: "TorchModel", task: Task) -> None:
     if task.nrow == 0:
         raise DataError(f"{node.id}: the task '{task.id}' has no rows to train on.")
-    if task.roles["weight"] and (node.batch_sampler is None or isinstance(node.batch_sampler, _UNWEIGHTED)):
-        raise DataError(
-            f"{node.id}: does not use the weights of the task '{task.id}' in its loss; draw rows by them with batch_sampler="
-            "WeightedBatches(batch_size=...), weight classes with class_weight= in the loss, or drop them: "
-            "with_roles(weight=[])."
-        )
     if node.drop_last and node.batch_sampler is None and node.sampler is None and node.batch_size > task.nrow:
         raise ConfigError(
             f"{node.id}: with drop_last no batch is left, batch_size is {node.batch_size} and the task has {task.nrow} rows."

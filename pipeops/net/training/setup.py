@@ -17,6 +17,7 @@ from pipeops.net.callbacks.context import Context
 from pipeops.net.callbacks.shelf import RESERVED, EarlyStopping, History
 from pipeops.net.inputs.batches import Batches, CutOrder, Epochs
 from pipeops.net.inputs.link import Link, classes_of, link_of
+from pipeops.net.losses.weighted import by_rows
 from pipeops.net.network.compile import compile_network
 from pipeops.net.network.descriptor import Feed, ModelDescriptor, ingresses
 from pipeops.net.optimizers.base import WithLoss
@@ -49,13 +50,14 @@ def _trainer(node: "TorchModel", descriptor: ModelDescriptor, valid: Feed | None
     task, symbol = descriptor.feed.task, descriptor.symbol
     network, link, inputs = compile_network(symbol).to(device), link_of(task), ingresses(symbol)
     rows = task.nrow if node.batch_size is UNSET else node.batch_size
-    batches = _batches(descriptor.feed, inputs, link, rows, network, device)
+    weighs = _weighs(node, task)
+    batches = _batches(descriptor.feed, inputs, link, rows, device, weighs)
     ctx = _context(node, descriptor, valid, network, device)
     ctx.callbacks = _callbacks(node, descriptor, ctx)
     validation = None
     if valid is not None:
         rows = node.batch_size_predict or PREDICT_ROWS
-        validation = Validation(valid.task, _batches(valid, inputs, link, rows, network, device))
+        validation = Validation(valid.task, _batches(valid, inputs, link, rows, device, weighs))
     rows = node.batch_sampler if node.sampler is None else CutOrder(node.sampler, node.batch_size, node.drop_last)
     epochs = Epochs(batches, task, shuffle=node.shuffle, drop_last=node.drop_last, sampler=rows)
     positives = batches.tensors[-1][:, 0].cpu() if _counts_batches(ctx, task) else None
@@ -97,6 +99,8 @@ def _context(
 ) -> Context:
     task = descriptor.feed.task
     loss = descriptor.loss.build(task)
+    if _weighs(node, task):
+        loss = by_rows(descriptor.loss, loss, str(task.id))
     loss = loss.to(device) if isinstance(loss, torch.nn.Module) else loss
     learns = WithLoss(network, loss) if isinstance(loss, torch.nn.Module) and any(True for _ in loss.parameters()) else network
     if not any(p.requires_grad for p in learns.parameters()):
@@ -137,6 +141,13 @@ def _plain(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.clone() if tensor.is_inference() else tensor
 
 
-def _batches(feed: Feed, inputs: Sequence[str], link: Link, size: int, network: torch.nn.Module, device: torch.device) -> Batches:
+def _weighs(node: "TorchModel", task: Task) -> bool:
+    """Whether the loss is to use the weights of the rows: there are some, and no sampler draws by them."""
+    return bool(task.roles["weight"]) and not getattr(node.batch_sampler, "uses_weights", False)
+
+
+def _batches(feed: Feed, inputs: Sequence[str], link: Link, size: int, device: torch.device, weighs: bool) -> Batches:
     tensors = [_plain(feed.sources[name].tensor()).to(device) for name in inputs]
-    return Batches(tensors, link.target(feed.task).to(device), size)
+    weights = feed.task.weights() if weighs else None
+    held = None if weights is None else torch.tensor(weights, dtype=torch.float32, device=device)
+    return Batches(tensors, link.target(feed.task).to(device), size, held)

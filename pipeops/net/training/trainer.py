@@ -126,7 +126,8 @@ class Trainer:
         ctx = self.ctx
         _refuse_non_finite(losses, ctx)
         ctx.evaluated = self.evaluates
-        ctx.mean_loss = sum(map(operator.mul, losses, self.epochs.sizes)) / sum(self.epochs.sizes)
+        amounts = _amounts(self.epochs, rows)
+        ctx.mean_loss = sum(map(operator.mul, losses, amounts)) / sum(amounts)
         ctx.last_scores_train = self._train_scores(outputs, rows) if self.evaluates else {}
         ctx.batches_without_positives = _without(self.positives, rows, self.epochs.sizes) if self.evaluates else None
         self._call("on_before_valid")
@@ -174,14 +175,14 @@ class Trainer:
         for module in trained_modules(ctx):
             module.eval()
         with torch.no_grad():
-            for ctx.x, ctx.y in valid.batches.ordered():
+            for ctx.x, ctx.y, _ in valid.batches.ordered():
                 self._call("on_batch_valid_begin")
                 ctx.y_hat = ctx.network(*ctx.x)
                 several.append(ctx.y_hat)
                 self._call("on_batch_valid_end")
             output = torch.cat(several)
             asked = any("loss" in m.needs for m in ctx.measures_valid)
-            loss = _value(ctx.loss, output, valid.batches.tensors[-1]) if asked else None
+            loss = _value(ctx.loss, output, valid.batches.tensors[-1], valid.batches.weights) if asked else None
         put_back(modes)
         self.scored = versions(ctx.network)
         prediction = self.link.predict(output.cpu(), valid.task, with_prob=True)
@@ -210,10 +211,19 @@ def versions(network: torch.nn.Module) -> list[tuple[int, int]]:
     return [(t.data_ptr(), t._version) for t in (*network.parameters(), *network.buffers())]
 
 
-def _value(loss: Callable[..., torch.Tensor], output: torch.Tensor, target: torch.Tensor) -> float:
+def _amounts(epochs: Epochs, rows: torch.Tensor | None) -> list[float]:
+    """How much each batch counts for: its rows, or their weights; rows: in which order they come (None: as they are)."""
+    weights = epochs.batches.weights
+    if weights is None:
+        return epochs.sizes  # type: ignore[return-value]
+    ordered = weights if rows is None else weights[rows.to(weights.device)]
+    return [float(part.sum()) for part in ordered[: sum(epochs.sizes)].split(epochs.sizes)]
+
+
+def _value(loss: Callable[..., torch.Tensor], output: torch.Tensor, target: torch.Tensor, weights: torch.Tensor | None) -> float:
     """The loss of copies, into which it may write."""
     try:
-        return float(loss(output.clone(), target.clone()))
+        return float(loss(output.clone(), target.clone(), *([] if weights is None else [weights.clone()])))
     except Exception as error:
         refuse_failed(error, loss, output, target)
         raise

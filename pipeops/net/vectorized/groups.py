@@ -61,7 +61,12 @@ def _bytes(course: Course) -> int:
 def vectorizes(course: Course) -> bool:
     """Whether nothing about the run itself forbids that it is trained with others."""
     trainer, stepper, loss = course.trainer, course.trainer.ctx.stepper, course.trainer.ctx.loss
-    if trainer.own or any(trainer.stages[stage] for stage in IN_LOOP) or not isinstance(stepper, FusedStepper):
+    if (
+        trainer.own
+        or trainer.epochs.batches.weights is not None
+        or any(trainer.stages[stage] for stage in IN_LOOP)
+        or not isinstance(stepper, FusedStepper)
+    ):
         return False
     if isinstance(loss, torch.nn.Module) and any(True for _ in loss.parameters()):
         return False

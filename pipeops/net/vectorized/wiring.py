@@ -65,7 +65,8 @@ def rule_of(symbol: Symbol, module: Any) -> Rule | None:
 
 def has_rules(course: Course) -> bool:
     """Whether the network of a course, as it is now, can be trained by rules."""
-    if course.general or not is_plain(course) or course.trainer.ctx.device.type != "cpu":
+    weighted = course.trainer.epochs.batches.weights is not None
+    if course.general or weighted or not is_plain(course) or course.trainer.ctx.device.type != "cpu":
         return False
     symbols = [s for s in course.symbol.ancestors() if s.spec is not None]
     if any(s.port or "." in s.id for s in symbols):
