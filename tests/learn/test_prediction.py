@@ -16,6 +16,7 @@ from pipeops.errors import DataError
 from pipeops.learn.prediction.base import Prediction
 from pipeops.learn.prediction.classif import PredictionClassif
 from pipeops.learn.prediction.regr import PredictionRegr
+from pipeops.saving.container import read, write
 
 TRUTH = ["pos", "pos", "neg", "pos", "neg", "neg", "pos", "neg"]
 PROB = [0.9, 0.6, 0.4, 0.3, 0.2, 0.7, 0.8, 0.1]
@@ -464,3 +465,38 @@ def test_golden_printing_and_combining(golden):
     kept = Prediction.combine([joined, joined.filter([])], keep_duplicates=False)
     assert str(kept) == str(_from_table(reference["objects"]["combine"]["c_keep_dups_FALSE"]))
     assert str(joined.take(np.arange(4)).filter([12, 14])) == str(_from_table(reference["objects"]["combine"]["filter"]))
+
+
+def test_quantiles_have_a_column_each_and_their_median_is_the_response(tmp_path):
+    made = PredictionRegr(truth=[1.0, 2.0], quantiles={0.9: [3.0, 4.0], 0.1: [0.0, 1.0], 0.5: [1.5, 2.5]})
+    assert made.predict_types == ["response", "quantiles"]
+    assert made.response.tolist() == [1.5, 2.5]
+    assert made.to_frame().columns == ["row_ids", "truth", "response", "q0.1", "q0.5", "q0.9"]
+    assert made.to_frame()["q0.9"].to_list() == [3.0, 4.0]
+    both = Prediction.combine([made, made.take(np.array([1]))])
+    assert both.quantiles.tolist() == [[0.0, 1.5, 3.0], [1.0, 2.5, 4.0], [1.0, 2.5, 4.0]]
+    assert "q0.1" in str(made)
+    write(tmp_path / "p", "prediction", made)
+    back = read(tmp_path / "p", "prediction", of=PredictionRegr)
+    assert np.array_equal(back.quantiles, made.quantiles)
+    assert back.probs == made.probs == (0.1, 0.5, 0.9)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"quantiles": {0.1: [1.0], 0.9: [2.0]}}, "0.5"),
+        ({"quantiles": [[1.0, 2.0]], "probs": [0.5]}, "1 probabilities"),
+        ({"quantiles": {0.5: [1.0], 1.0: [2.0]}}, "between 0 and 1"),
+        ({}, "give the response"),
+    ],
+)
+def test_quantiles_that_make_no_sense_are_refused(given, message):
+    with pytest.raises(DataError, match=message):
+        PredictionRegr(**given)
+
+
+def test_predictions_with_other_quantiles_do_not_join():
+    one, other = (PredictionRegr(quantiles={0.5: [1.0], p: [2.0]}) for p in (0.8, 0.9))
+    with pytest.raises(DataError, match="probs"):
+        Prediction.combine([one, other])

@@ -68,7 +68,7 @@ class Prediction(Shown, ABC):
     @property
     @abstractmethod
     def predict_types(self) -> list[str]:
-        """What there is: "response" and perhaps "prob" (classification) or "se" (regression)."""
+        """What there is: "response" and perhaps "prob" (classification), "se" or "quantiles" (regression)."""
 
     @property
     @abstractmethod
@@ -185,7 +185,7 @@ def _check_alike(several: Sequence[Prediction]) -> None:
     kinds = sorted({type(p).__name__ for p in several})
     if len(kinds) > 1:
         raise DataError(f"combine: predictions are of different kinds: {', '.join(kinds)}.")
-    for what in ("predict_types", "class_names"):
+    for what in ("predict_types", "class_names", "probs"):
         values = {str(getattr(p, what, None)) for p in several}
         if len(values) > 1:
             raise DataError(f"combine: predictions differ in {what}: {' and '.join(sorted(values))}.")

@@ -1,8 +1,9 @@
-"""PredictionRegr: predicted numbers, perhaps with standard errors.
+"""PredictionRegr: predicted numbers, perhaps with standard errors or quantiles.
 
 Neighbours: base below, classif beside it; learners and graphs above.
 """
 
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, Self
 
@@ -19,7 +20,9 @@ class PredictionRegr(Prediction):
     """Predicted numbers.
 
     row_ids: any ids, 0..n-1 when left out. truth, response: numbers (NaN or None where missing; truth may be left out).
-    se: standard errors, where the learner gives them. weights: one for each observation, for measures.
+    se: standard errors, where the learner gives them. quantiles: numbers by probability, `{0.1: [...], 0.5: [...]}`, or an array
+    `(n, q)` with `probs`; each probability has a column, as `q0.1`. The response is the median unless it is given. weights:
+    one for each observation, for measures.
 
     >>> print(PredictionRegr(truth=[1.0, 2.0], response=[1.25, 2.0]))
     <PredictionRegr> for 2 observations:
@@ -36,18 +39,27 @@ class PredictionRegr(Prediction):
         *,
         row_ids: Any = None,
         truth: Any = None,
-        response: Any,
+        response: Any = None,
         se: Any = None,
+        quantiles: Any = None,
+        probs: Sequence[float] | None = None,
         weights: Any = None,
         backend: Any = "polars",
     ):
-        self._response = _floats(response, "response")
+        self.quantiles, self.probs = (None, ()) if quantiles is None else _quantiles(quantiles, probs)
+        self._response = _floats(self._median() if response is None else response, "response")
         self._own(row_ids, len(self._response), weights, backend)
         self._truth = None if truth is None else _floats(truth, "truth")
         self.se = None if se is None else _floats(se, "se")
         self._check_length("truth", self._truth)
         self._check_length("response", self._response)
         self._check_length("se", self.se)
+        self._check_length("quantiles", self.quantiles)
+
+    def _median(self) -> Array:
+        if self.quantiles is None or 0.5 not in self.probs:
+            raise DataError("PredictionRegr: give the response, or quantiles with the probability 0.5, which is its median.")
+        return self.quantiles[:, self.probs.index(0.5)]
 
     @cached_property
     def truth(self) -> Array:
@@ -61,7 +73,13 @@ class PredictionRegr(Prediction):
 
     @property
     def predict_types(self) -> list[str]:
-        return ["response"] if self.se is None else ["response", "se"]
+        more = {"se": self.se, "quantiles": self.quantiles}
+        return ["response", *(name for name, values in more.items() if values is not None)]
+
+    @property
+    def quantile_names(self) -> list[str]:
+        """The columns of the quantiles: `q0.1` for the probability 0.1."""
+        return [f"q{p:g}" for p in self.probs]
 
     @property
     def missing(self) -> Array:
@@ -73,13 +91,14 @@ class PredictionRegr(Prediction):
 
     def _parts(self) -> dict[str, Any]:
         named = {"row_ids": self.row_ids, "truth": self._truth, "response": self._response}
-        return {**named, "se": self.se, "weights": self.weights}
+        return {**named, "se": self.se, "quantiles": self.quantiles, "weights": self.weights}
 
     def _with(self, parts: dict[str, Any]) -> Self:
-        return type(self)(**parts, backend=self.backend)
+        return type(self)(**parts, probs=self.probs or None, backend=self.backend)
 
     def _frame_columns(self) -> dict[str, Any]:
-        more = {"se": self.se, "weights": self.weights}
+        each = {} if self.quantiles is None else dict(zip(self.quantile_names, self.quantiles.T, strict=True))
+        more = {"se": self.se, **each, "weights": self.weights}
         columns = {"row_ids": self.row_ids, "truth": self.truth, "response": self.response}
         return columns | {name: values for name, values in more.items() if values is not None}
 
@@ -100,10 +119,26 @@ def _floats(values: Any, name: str) -> Array:
     return array
 
 
-_NUMBERS = dict.fromkeys(("truth", "response", "se", "weights"), npt.NDArray[np.floating] | None)
+def _quantiles(given: Any, probs: Sequence[float] | None) -> tuple[Array, tuple[float, ...]]:
+    """The quantiles `(n, q)` with rising probabilities."""
+    if isinstance(given, Mapping):
+        probs, given = list(given), np.column_stack([_floats(values, "quantiles") for values in given.values()])
+    table, levels = np.asarray(given), tuple(float(p) for p in probs or ())
+    if table.ndim != 2 or table.shape[1] != len(levels) or table.dtype.kind not in "fiu":
+        raise DataError(
+            f"PredictionRegr: quantiles are numbers (rows, probabilities) with probs=, or a dictionary by probability; got shape "
+            f"{table.shape} and {len(levels)} probabilities."
+        )
+    if len(set(levels)) < len(levels) or not all(0 < p < 1 for p in levels):
+        raise DataError(f"PredictionRegr: probabilities of quantiles are different numbers between 0 and 1, got {list(levels)}.")
+    order = np.argsort(levels)
+    return table[:, order], tuple(levels[i] for i in order)
+
+
+_NUMBERS = dict.fromkeys(("truth", "response", "se", "quantiles", "weights"), npt.NDArray[np.floating] | None)
 saved_as(
     PredictionRegr,
     lambda plain: PredictionRegr(**plain),
-    lambda p: {**p._parts(), "backend": p.backend},
-    plain={**_NUMBERS, "row_ids": np.ndarray | list, "backend": Backend},
+    lambda p: {**p._parts(), "probs": list(p.probs) or None, "backend": p.backend},
+    plain={**_NUMBERS, "row_ids": np.ndarray | list, "probs": list[float] | None, "backend": Backend},
 )
