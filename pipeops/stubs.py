@@ -60,7 +60,7 @@ def _annotation(param: Param) -> str:
     if param.kind == "choice" and all(isinstance(o, str | int | bool) for o in param.options):
         text = f"Literal[{', '.join(map(repr, param.options))}]"
     else:
-        text = _TYPES.get(param.kind, "Any")
+        text = getattr(param, "annotated", None) or _TYPES.get(param.kind, "Any")
     return f"{text} | None" if param.default is None and text != "Any" else text
 
 

@@ -7,7 +7,7 @@ any class of `torch.optim` is wrapped by `as_optimizer`. Neighbours: wrapped and
 import functools
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import attrs
@@ -15,6 +15,7 @@ import torch
 
 from pipeops.errors import ConfigError, listing
 from pipeops.graph.pipeop import operator
+from pipeops.net.optimizers.by_node import Names, grouped
 from pipeops.net.optimizers.fused import ObjectStepper, Stepper
 from pipeops.net.wrapped import Configure, Item, Wrapped, own_names, undecided
 from pipeops.params import anything, refuse_foreign
@@ -65,7 +66,26 @@ class CustomOptimizer(Wrapped, TorchOptimizer):
 
     def stepper(self, network: torch.nn.Module) -> Stepper:
         """A stepper around an instance of the class."""
-        return ObjectStepper(made(self, self.make, network.parameters(), dict(self.arguments)))
+        return by_groups(self, self.make, network, dict(self.arguments))
+
+
+SETTINGS = ("lr", "weight_decay", "momentum", "betas", "eps", "alpha", "dampening", "lr_decay", "rho")
+"""What may be given by node."""
+
+
+def by_name(settings: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The settings that are given by node."""
+    return {name: value for name, value in settings.items() if name in SETTINGS and isinstance(value, Mapping)}
+
+
+def by_groups(item: TorchOptimizer, make: Any, network: torch.nn.Module, settings: dict[str, Any]) -> ObjectStepper:
+    """A stepper around the torch object; it has a group of parameters for each combination of settings by node."""
+    mapped = by_name(settings)
+    if not mapped:
+        return ObjectStepper(made(item, make, network.parameters(), settings))
+    defaults = {name: item.params.setting(name).param.default for name in mapped}
+    groups = grouped(Names(network, item.key or getattr(make, "__name__", "torch_optimizer")), mapped, defaults)
+    return ObjectStepper(made(item, make, groups, {n: v for n, v in settings.items() if n not in mapped}))
 
 
 def made(who: Any, make: Any, params: Any, arguments: dict[str, Any]) -> "torch.optim.Optimizer":
@@ -100,7 +120,8 @@ def as_optimizer(thing: Any, arguments: dict[str, Any]) -> TorchOptimizer:
 class SetOptimizer(Configure):
     """The optimizer that the network is trained with; its arguments are hyperparameters of this node.
 
-    optimizer: a key of `t_opt` (default "adam"), `t_opt(...)`, or a class of `torch.optim`.
+    optimizer: a key of `t_opt` (default "adam"), `t_opt(...)`, or a class of `torch.optim`. lr, weight_decay and other numbers
+    may be given by node: `lr={"head": 0.01, "*": 0.001}`, `weight_decay={":bias": 0, ":norm": 0, "*": 0.01}`.
 
     >>> from pipeops import po
     >>> po("torch_optimizer", optimizer="sgd", lr=0.1)

@@ -1,17 +1,18 @@
 """The shelf of optimizers: `t_opt("adam")` and its like, one class for each, with torch's names and defaults.
 
-Each updates all parameters in one call where it can. `param_groups`, a function from the named parameters to torch's
-parameter groups, takes the general way. Neighbours: base has the machinery, kernels the steppers.
+Each updates all parameters in one call where it can. Numbers may be given by node (`by_node`); that and `param_groups`, a
+function from the named parameters to torch's parameter groups, take the general way. Neighbours: base has the machinery, kernels the steppers.
 """
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import torch
 
-from pipeops.errors import ConfigError
-from pipeops.net.optimizers.base import TorchOptimizer, made, optimizer
+from pipeops.errors import ConfigError, listing
+from pipeops.net.optimizers.base import TorchOptimizer, by_groups, by_name, made, optimizer
+from pipeops.net.optimizers.by_node import by_node
 from pipeops.net.optimizers.fused import ObjectStepper, Stepper, fusable
 from pipeops.net.optimizers.kernels import FusedAdagrad, FusedAdam, FusedRMSprop, FusedSGD
 from pipeops.params import Token, anything, flag, real
@@ -34,17 +35,24 @@ class Registered(TorchOptimizer):
 
     def stepper(self, network: torch.nn.Module) -> Stepper:
         """Fused where that is possible, else around the torch object."""
-        params = list(network.parameters())
-        if self.param_groups is None and fusable(network):
+        params, settings = list(network.parameters()), self.settings()
+        if self.param_groups is None and fusable(network) and not by_name(settings):
             return self.fused(params)
-        groups = params if self.param_groups is None else self.param_groups(dict(network.named_parameters()))
-        return ObjectStepper(made(self, type(self).torch_class, groups, self.settings()))
+        if self.param_groups is None:
+            return by_groups(self, type(self).torch_class, network, settings)
+        if by_name(settings):
+            raise ConfigError(f"{self.key}: set either 'param_groups' or {listing(by_name(settings))} by node, not both.")
+        return ObjectStepper(made(self, type(self).torch_class, self.param_groups(dict(network.named_parameters())), settings))
 
 
 def _check_betas(owner: Any, attribute: Any, value: Any) -> None:
-    pair = isinstance(value, tuple | list) and len(value) == 2 and all(isinstance(b, float | int) and 0 <= b < 1 for b in value)
-    if not pair and not isinstance(value, Token):
+    if not all(map(_is_betas, value.values() if isinstance(value, Mapping) else [value])):
         raise ConfigError(f"{type(owner).key}: 'betas' must be two numbers from 0, below 1, got {value!r}.")
+
+
+def _is_betas(value: Any) -> bool:
+    pair = isinstance(value, tuple | list) and len(value) == 2 and all(isinstance(b, float | int) and 0 <= b < 1 for b in value)
+    return pair or isinstance(value, Token)
 
 
 def _betas() -> Any:
@@ -64,10 +72,10 @@ class Adam(Registered):
     """
 
     torch_class = torch.optim.Adam
-    lr: float = real(0, default=0.001)
+    lr: float = by_node(0, default=0.001)
     betas: Any = _betas()
-    eps: float = real(0, default=1e-8)
-    weight_decay: float = real(0, default=0.0)
+    eps: float = by_node(0, default=1e-8)
+    weight_decay: float = by_node(0, default=0.0)
     amsgrad: bool = flag(False)
     maximize: bool = flag(False)
     param_groups: Any = anything(None)
@@ -88,10 +96,10 @@ class AdamW(Registered):
     """
 
     torch_class = torch.optim.AdamW
-    lr: float = real(0, default=0.001)
+    lr: float = by_node(0, default=0.001)
     betas: Any = _betas()
-    eps: float = real(0, default=1e-8)
-    weight_decay: float = real(0, default=0.01)
+    eps: float = by_node(0, default=1e-8)
+    weight_decay: float = by_node(0, default=0.01)
     amsgrad: bool = flag(False)
     maximize: bool = flag(False)
     param_groups: Any = anything(None)
@@ -112,10 +120,10 @@ class SGD(Registered):
     """
 
     torch_class = torch.optim.SGD
-    lr: float = real(0, default=0.001)
-    momentum: float = real(0, default=0.0)
-    dampening: float = real(0, default=0.0)
-    weight_decay: float = real(0, default=0.0)
+    lr: float = by_node(0, default=0.001)
+    momentum: float = by_node(0, default=0.0)
+    dampening: float = by_node(0, default=0.0)
+    weight_decay: float = by_node(0, default=0.0)
     nesterov: bool = flag(False)
     maximize: bool = flag(False)
     param_groups: Any = anything(None)
@@ -140,11 +148,11 @@ class RMSprop(Registered):
     """
 
     torch_class = torch.optim.RMSprop
-    lr: float = real(0, default=0.01)
-    alpha: float = real(0, 1, default=0.99)
-    eps: float = real(0, default=1e-8)
-    weight_decay: float = real(0, default=0.0)
-    momentum: float = real(0, default=0.0)
+    lr: float = by_node(0, default=0.01)
+    alpha: float = by_node(0, 1, default=0.99)
+    eps: float = by_node(0, default=1e-8)
+    weight_decay: float = by_node(0, default=0.0)
+    momentum: float = by_node(0, default=0.0)
     centered: bool = flag(False)
     maximize: bool = flag(False)
     param_groups: Any = anything(None)
@@ -165,11 +173,11 @@ class Adagrad(Registered):
     """
 
     torch_class = torch.optim.Adagrad
-    lr: float = real(0, default=0.01)
-    lr_decay: float = real(0, default=0.0)
-    weight_decay: float = real(0, default=0.0)
+    lr: float = by_node(0, default=0.01)
+    lr_decay: float = by_node(0, default=0.0)
+    weight_decay: float = by_node(0, default=0.0)
     initial_accumulator_value: float = real(0, default=0.0)
-    eps: float = real(0, default=1e-10)
+    eps: float = by_node(0, default=1e-10)
     maximize: bool = flag(False)
     param_groups: Any = anything(None)
 
