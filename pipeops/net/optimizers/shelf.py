@@ -1,7 +1,8 @@
 """The shelf of optimizers: `t_opt("adam")` and its like, one class for each, with torch's names and defaults.
 
 Each updates all parameters in one call where it can. Numbers may be given by node (`by_node`); that and `param_groups`, a
-function from the named parameters to torch's parameter groups, take the general way. Neighbours: base has the machinery, kernels the steppers.
+function from the named parameters to torch's parameter groups, take the general way.
+Neighbours: base has the machinery, kernels the steppers.
 """
 
 from abc import abstractmethod
