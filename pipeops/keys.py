@@ -326,6 +326,14 @@ KEYS: dict[str, dict[str, str]] = {
     },
     "t_clbk": {
         "history": "pipeops.net.callbacks.shelf",
+        "lr_cosine_annealing": "pipeops.net.callbacks.schedules",
+        "lr_lambda": "pipeops.net.callbacks.schedules",
+        "lr_multiplicative": "pipeops.net.callbacks.schedules",
+        "lr_one_cycle": "pipeops.net.callbacks.schedules",
+        "lr_reduce_on_plateau": "pipeops.net.callbacks.schedules",
+        "lr_scheduler": "pipeops.net.callbacks.schedules",
+        "lr_step": "pipeops.net.callbacks.schedules",
+        "lr_warmup": "pipeops.net.callbacks.schedules",
         "progress": "pipeops.net.callbacks.shelf",
     },
     "t_sampler": {

@@ -17,6 +17,14 @@ from pipeops.learn.resampling.shelf import LOO
 from pipeops.learn.resampling.shelf import RepeatedCV
 from pipeops.learn.resampling.shelf import Subsampling
 from pipeops.net.callbacks.attach import SetCallbacks
+from pipeops.net.callbacks.schedules import AnySchedule
+from pipeops.net.callbacks.schedules import CosineAnnealing
+from pipeops.net.callbacks.schedules import Lambda
+from pipeops.net.callbacks.schedules import Multiplicative
+from pipeops.net.callbacks.schedules import OneCycle
+from pipeops.net.callbacks.schedules import ReduceOnPlateau
+from pipeops.net.callbacks.schedules import StepDecay
+from pipeops.net.callbacks.schedules import Warmup
 from pipeops.net.callbacks.shelf import History
 from pipeops.net.callbacks.shelf import Progress
 from pipeops.net.inputs.ingress import TorchIngressCategorical
@@ -792,6 +800,22 @@ t_opt: _T_Opt
 class _T_Clbk(Registry):
     @overload
     def __call__(self, key: Literal["history"], /, *, batches_without_positives: bool = ...) -> History: ...
+    @overload
+    def __call__(self, key: Literal["lr_cosine_annealing"], /, *, T_max: int | None = ..., eta_min: float = ..., last_epoch: int = ...) -> CosineAnnealing: ...
+    @overload
+    def __call__(self, key: Literal["lr_lambda"], /, *, lr_lambda: Any = ..., last_epoch: int = ...) -> Lambda: ...
+    @overload
+    def __call__(self, key: Literal["lr_multiplicative"], /, *, lr_lambda: Any = ..., last_epoch: int = ...) -> Multiplicative: ...
+    @overload
+    def __call__(self, key: Literal["lr_one_cycle"], /, *, max_lr: Any = ..., total_steps: int | None = ..., epochs: int | None = ..., steps_per_epoch: int | None = ..., pct_start: float = ..., anneal_strategy: Literal['cos', 'linear'] = ..., cycle_momentum: bool = ..., base_momentum: Any = ..., max_momentum: Any = ..., div_factor: float = ..., final_div_factor: float = ..., three_phase: bool = ...) -> OneCycle: ...
+    @overload
+    def __call__(self, key: Literal["lr_reduce_on_plateau"], /, *, mode: Literal['min', 'max'] | None = ..., factor: float = ..., patience: int = ..., threshold: float = ..., threshold_mode: Literal['rel', 'abs'] = ..., cooldown: int = ..., min_lr: Any = ..., eps: float = ...) -> ReduceOnPlateau: ...
+    @overload
+    def __call__(self, key: Literal["lr_scheduler"], /, *, make: Any = ..., by: Literal['epoch', 'batch'] = ...) -> AnySchedule: ...
+    @overload
+    def __call__(self, key: Literal["lr_step"], /, *, step_size: int = ..., gamma: float = ..., last_epoch: int = ...) -> StepDecay: ...
+    @overload
+    def __call__(self, key: Literal["lr_warmup"], /, *, start_factor: float = ..., end_factor: float = ..., total_iters: int = ..., by: Literal['epoch', 'batch'] = ...) -> Warmup: ...
     @overload
     def __call__(self, key: Literal["progress"], /, *, leave: bool = ..., digits: int = ...) -> Progress: ...
     @overload

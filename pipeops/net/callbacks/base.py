@@ -51,6 +51,8 @@ class Callback(Configurable):
 
     key: ClassVar[str] = ""
     shelf: ClassVar[str] = ""
+    weight: float = 0.0
+    """At each stage callbacks are called from low weight to high; those of one weight in the order in which they were given."""
     only_reads: ClassVar[bool] = False
     """Whether it only reads, and says so in its own class: then it does not keep networks from being trained as one."""
 
@@ -66,8 +68,12 @@ class Callback(Configurable):
         return own_key(type(self)) or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(self).__name__).lower()
 
     def state_dict(self) -> dict[str, Any]:
-        """What to keep after training: by default every public attribute that is no hyperparameter."""
+        """What to keep after training, and in checkpoints: by default every public attribute that is no hyperparameter."""
         return {n: v for n, v in vars(self).items() if not n.startswith("_") and n not in self.params}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a state that `state_dict` answered; called after `on_begin` where a run is resumed."""
+        vars(self).update(state)
 
     def __repr__(self) -> str:
         cls = type(self)
@@ -116,13 +122,13 @@ class Callback(Configurable):
 class FunctionCallback(Callback):
     """A callback made of functions of the context, by stage; made by `torch_callback`."""
 
-    def __init__(self, id: str, stages: Mapping[str, Callable[[Context], None]]):
+    def __init__(self, id: str, stages: Mapping[str, Callable[[Context], None]], weight: float = 0.0):
         for name, function in stages.items():
             if name not in STAGES:
                 raise UnknownParameterError(f"{id}: there is no stage '{name}'.{suggest(name, STAGES, 'stages')}")
             if not callable(function):
                 raise ConfigError(f"{id}: '{name}' must be a function of the context, got {function!r}.")
-        self._id, self._stages = id, dict(stages)
+        self._id, self._stages, self.weight = id, dict(stages), weight
         vars(self).update(stages)
 
     @property
@@ -135,17 +141,17 @@ class FunctionCallback(Callback):
         return {}
 
     def __repr__(self) -> str:
-        return call("torch_callback", [source(self.id)], self._stages)
+        return call("torch_callback", [source(self.id)], {"weight": self.weight, **self._stages} if self.weight else self._stages)
 
 
-def torch_callback(id: str, **stages: Callable[[Context], None]) -> Callback:
-    """A callback from functions of the context.
+def torch_callback(id: str, *, weight: float = 0.0, **stages: Callable[[Context], None]) -> Callback:
+    """A callback from functions of the context. weight: at each stage, low ones are called before high ones.
 
     >>> stop = torch_callback("stop", on_epoch_end=lambda ctx: setattr(ctx, "terminate", True))
     >>> stop.id
     'stop'
     """
-    return FunctionCallback(id, stages)
+    return FunctionCallback(id, stages, weight)
 
 
 def _to_plain(callback: FunctionCallback) -> dict[str, Any]:
@@ -153,14 +159,14 @@ def _to_plain(callback: FunctionCallback) -> dict[str, Any]:
         Encoder().encode(callback._stages)
     except FormatError as error:
         raise FormatError(f"save: the callback '{callback.id}' cannot be saved. {error}") from error
-    return {"id": callback.id, "stages": callback._stages}
+    return {"id": callback.id, "stages": callback._stages} | ({"weight": callback.weight} if callback.weight else {})
 
 
 saved_as(
     FunctionCallback,
     lambda plain: FunctionCallback(**plain),
     _to_plain,
-    plain={"id": str, "stages": dict[str, Callable[[Context], None]]},
+    plain={"id": str, "stages": dict[str, Callable[[Context], None]], "weight": float},
 )
 
 
@@ -171,7 +177,7 @@ def only_reads(callback: Callback) -> bool:
 
 def stages_of(callbacks: Iterable[Callback]) -> dict[str, list[Callable[[Context], None]]]:
     """For each stage the methods to call, in order; only those that a callback overrides."""
-    listed = list(callbacks)
+    listed = sorted(callbacks, key=lambda c: c.weight)
     return {s: [getattr(c, s) for c in listed if overrides(c, s)] for s in STAGES}
 
 

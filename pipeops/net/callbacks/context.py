@@ -1,12 +1,12 @@
 """What a training run shows to its callbacks. Neighbours: `base` has the stages that are called with it; the trainer fills it."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
 from pipeops.data import Task
-from pipeops.errors import UnknownParameterError, suggest
+from pipeops.errors import TrainingError, UnknownParameterError, suggest
 from pipeops.net.optimizers.fused import ObjectStepper, Stepper
 
 if TYPE_CHECKING:
@@ -18,13 +18,17 @@ class Context:
 
     Other names are refused: what a callback wants to remember goes on its own `self`.
 
+    learner_id: of the learner that is trained, None for a bare graph.
+
     network, loss, device, task, task_valid (or None), measures_train, measures_valid: as configured. epochs: how many
-    there will be at most. epoch, step: which one it is, from 1; steps begin anew in each epoch, `global_step` does not.
+    there will be at most. epoch, step: which one it is, from 1; steps begin anew in each epoch, `global_step` does not. steps:
+    how many the epoch has; before the first epoch 0 where a sampler decides.
     x, y: inputs (a tuple, one tensor for each ingress) and target of the batch, in memory that the next batches use again.
-    y_hat: the network's output. mean_loss: of the epoch's batches, each as often as it has rows. evaluated: whether the epoch is
+    y_hat: the network's output. prediction(): the epoch's. mean_loss: of the epoch's batches, each as often as it has rows. evaluated: whether the epoch is
     scored. last_scores_train, last_scores_valid: by measure, empty when the epoch was not evaluated.
     batches_without_positives: of an evaluated epoch, where the callback "history" asks for it.
-    terminate: set it to True to stop after this epoch.
+    terminate: set it to True to stop after this epoch. hold: set it to True in `on_after_backward` for no step now; the gradients
+    stay, and those of the next batch are added to them.
     """
 
     network: torch.nn.Module
@@ -42,6 +46,8 @@ class Context:
     steps: int = 0
     global_step: int = 0
     terminate: bool = False
+    hold: bool = False
+    learner_id: str | None = None
     x: tuple[torch.Tensor, ...] = ()
     y: torch.Tensor
     y_hat: torch.Tensor
@@ -62,6 +68,21 @@ class Context:
                 "what it wants to remember on itself (self)."
             )
         super().__setattr__(name, value)
+
+    def prediction(self, of: Literal["valid", "train"] | None = None) -> Any:
+        """The labelled predictions of this epoch: on the validation data, else (or with "train") those made while training.
+
+        Those are there where measures_train has a measure beside the loss. Raises `TrainingError` where there are none.
+        """
+        wanted = of or ("train" if self.task_valid is None else "valid")
+        found = vars(self).get("predictions", {}).get(wanted)
+        if found is None:
+            how = {
+                "valid": "an evaluated epoch, from on_valid_end on",
+                "train": "a measure in measures_train, from on_before_valid on",
+            }
+            raise TrainingError(f'ctx.prediction: none of "{wanted}" in epoch {self.epoch} here; it takes {how[wanted]}.')
+        return found
 
     @property
     def last_loss(self) -> float:

@@ -22,6 +22,23 @@ class Stepper(ABC):
 
     lr: float
 
+    @property
+    def groups(self) -> list[dict[str, Any]]:
+        """The settings of each group of parameters, as torch has them; `adjust` takes changed ones."""
+        return [{"lr": self.lr}]
+
+    def adjust(self, groups: list[dict[str, Any]]) -> None:
+        """Go on with these settings; they are those of `groups`, in part with other values."""
+        self.lr = groups[0]["lr"]
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that the next steps depend on but the parameters: plain data and tensors."""
+        return {"lr": self.lr}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where the one stopped that this state is from."""
+        self.lr = state["lr"]
+
     def watch(self, batch: Any) -> None:  # noqa: B027 most steppers need the gradients only
         """Called once before training, with the run's context: its `x` and `y` are the present batch."""
 
@@ -55,6 +72,19 @@ class ObjectStepper(Stepper):
             else:
                 group["lr"] = rate
 
+    @property
+    def groups(self) -> list[dict[str, Any]]:
+        return self.optimizer.param_groups
+
+    def adjust(self, groups: list[dict[str, Any]]) -> None:
+        self.optimizer.param_groups = groups
+
+    def state_dict(self) -> dict[str, Any]:
+        return self.optimizer.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.optimizer.load_state_dict(state)
+
     def step(self) -> None:
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
@@ -80,12 +110,46 @@ class FusedStepper(Stepper):
 
     remembers: ClassVar[tuple[str, ...]] = ()
     torch_class: ClassVar[str]
+    settings: dict[str, Any]
 
     def __init__(self, params: Tensors, settings: dict[str, Any]):
-        self.params, self.settings, self.lr = list(params), settings, float(settings["lr"])
+        self.params, self.settings, self.named = list(params), {**settings, "lr": float(settings["lr"])}, tuple(settings)
         self.values = [p.detach() for p in self.params]
         self.memory = [[torch.zeros_like(v) for v in self.values] for _ in self.kept()]
         self.steps = [0] * len(self.params)
+        self.prepare()
+
+    def prepare(self) -> None:
+        """Make of the settings what the kernel takes; called again when they have changed."""
+
+    @property
+    def lr(self) -> float:  # type: ignore[override]
+        """The learning rate."""
+        return self.settings["lr"]
+
+    @lr.setter
+    def lr(self, value: float) -> None:
+        self.settings["lr"] = value
+
+    @property
+    def groups(self) -> list[dict[str, Any]]:
+        return [self.settings]
+
+    def adjust(self, groups: list[dict[str, Any]]) -> None:
+        self.settings = groups[0]
+        missing = len(self.kept()) - len(self.memory)
+        self.memory += [[torch.zeros_like(v) for v in self.values] for _ in range(missing)]
+        self.prepare()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"settings": dict(self.settings), "steps": list(self.steps), "memory": dict(zip(self.kept(), self.memory))}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.adjust([dict(state["settings"])])
+        self.steps = list(state["steps"])
+        for own, kept in zip(self.memory, (state["memory"][name] for name in self.kept()), strict=True):
+            for mine, other in zip(own, kept, strict=True):
+                mine.copy_(other)
 
     def kept(self) -> tuple[str, ...]:
         """Torch's names for what is remembered with these settings."""
@@ -128,7 +192,9 @@ class FusedStepper(Stepper):
         self.values = [p.detach() for p in self.params]
 
     def object(self) -> "torch.optim.Optimizer":
-        made = getattr(torch.optim, self.torch_class)(self.params, **{**self.settings, "lr": self.lr, **self.fused()})
+        own = {name: self.settings[name] for name in self.named}
+        made = getattr(torch.optim, self.torch_class)(self.params, **{**own, **self.fused()})
+        made.param_groups[0].update({name: v for name, v in self.settings.items() if name not in own})
         for i, param in enumerate(self.params):
             if self.steps[i]:
                 made.state[param] = self.state(i) | {name: kept[i] for name, kept in zip(self.kept(), self.memory, strict=True)}

@@ -154,7 +154,7 @@ class Alone(Joint):
 
 def alike(stepper: FusedStepper) -> tuple[object, ...]:
     """Equal for steppers that are set alike, but for the rate."""
-    return type(stepper), stepper.torch_class, repr(sorted((n, v) for n, v in stepper.settings.items() if n != "lr"))
+    return type(stepper), stepper.torch_class, repr([(n, stepper.settings[n]) for n in sorted(stepper.named) if n != "lr"])
 
 
 def joint(steppers: Sequence[Stepper], networks: Sequence[torch.nn.Module]) -> Joint | None:

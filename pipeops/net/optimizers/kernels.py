@@ -22,8 +22,10 @@ class FusedAdam(FusedStepper):
         self.call = torch_._fused_adamw_ if decoupled else torch_._fused_adam_
         self.torch_class = "AdamW" if decoupled else "Adam"  # type: ignore[misc]
         self.count = torch.zeros((), device=self.values[0].device)
-        self.constants = {n: settings[n] for n in ("weight_decay", "eps", "amsgrad", "maximize")}
-        self.constants["beta1"], self.constants["beta2"] = settings["betas"]
+
+    def prepare(self) -> None:
+        self.constants = {n: self.settings[n] for n in ("weight_decay", "eps", "amsgrad", "maximize")}
+        self.constants["beta1"], self.constants["beta2"] = self.settings["betas"]
 
     def kept(self) -> tuple[str, ...]:
         return ("exp_avg", "exp_avg_sq", *(("max_exp_avg_sq",) if self.settings["amsgrad"] else ()))
@@ -39,9 +41,8 @@ class FusedSGD(FusedStepper):
 
     torch_class = "SGD"
 
-    def __init__(self, params: Tensors, settings: dict[str, Any]):
-        super().__init__(params, settings)
-        self.constants = {n: settings[n] for n in ("weight_decay", "momentum", "dampening", "nesterov", "maximize")}
+    def prepare(self) -> None:
+        self.constants = {n: self.settings[n] for n in ("weight_decay", "momentum", "dampening", "nesterov", "maximize")}
 
     def kept(self) -> tuple[str, ...]:
         return ("momentum_buffer",) if self.settings["momentum"] else ()
@@ -62,10 +63,12 @@ class FusedAdagrad(FusedStepper):
 
     def __init__(self, params: Tensors, settings: dict[str, Any]):
         super().__init__(params, settings)
-        self.constants = {n: settings[n] for n in ("lr_decay", "weight_decay", "eps", "maximize")}
         for total in self.memory[0]:
             total.fill_(settings["initial_accumulator_value"])
         self.count = torch.zeros((), device=self.values[0].device)
+
+    def prepare(self) -> None:
+        self.constants = {n: self.settings[n] for n in ("lr_decay", "weight_decay", "eps", "maximize")}
 
     def kernel(self, values: Tensors, grads: Tensors, memory: Sequence[Tensors], step: int) -> None:
         counts = [self.count.fill_(step)] * len(values)

@@ -60,6 +60,7 @@ class OneByAutograd(Engine):
         self._follow()
         for now["step"], (now["x"], now["y"], weights) in enumerate(batches.cut(epoch.rows, epoch.sizes, self.watched), 1):
             now["global_step"] += 1
+            now["hold"] = False
             for call in self.before:
                 call(ctx)
             try:
@@ -83,7 +84,8 @@ class OneByAutograd(Engine):
                 call(ctx)
             if self.watched:
                 self._follow()
-            ctx.stepper.step()
+            if not ctx.hold:
+                ctx.stepper.step()
             for call in self.end:
                 call(ctx)
         batches.check()

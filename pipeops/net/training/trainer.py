@@ -76,6 +76,8 @@ class Trainer:
         self.own = not all(only_reads(c) for c in callbacks)
         self.modes: list[tuple[torch.nn.Module, bool]] = []
         self.scored: list[tuple[int, int]] | None = None
+        self.predictions: dict[str, Any] = {}
+        vars(ctx).update(predictions=self.predictions, steps=len(epochs.sizes) if epochs.draw is None else 0)
         ctx.stepper.watch(ctx)
 
     def run(self, generator: torch.Generator) -> Run:
@@ -86,6 +88,7 @@ class Trainer:
                 self.begin_epoch()
                 rows = self.epochs.draws(generator)
                 epoch = Epoch(rows, self.epochs.sizes, self.wants_outputs)
+                self.ctx.steps = len(epoch.sizes)
                 trained = yield epoch
                 self.end_epoch(trained.losses, trained.outputs if epoch.keeps else None, rows)
             self.end()
@@ -118,6 +121,7 @@ class Trainer:
         """Before the first batch of an epoch."""
         self.ctx.epoch += 1
         self.scored = None
+        self.predictions.clear()
         put_back(self.modes)
         self._call("on_epoch_begin")
 
@@ -158,6 +162,7 @@ class Trainer:
         """Scores of what the network put out while it was trained; of the loss, its mean over rows."""
         ctx = self.ctx
         prediction = None if outputs is None else self._seen(torch.cat(list(outputs)).cpu(), rows)
+        self.predictions["train"] = prediction
         return {m.id: m.score(prediction, task=ctx.task, loss=ctx.mean_loss) for m in ctx.measures_train}
 
     def _seen(self, output: torch.Tensor, rows: torch.Tensor | None) -> Any:
@@ -185,7 +190,7 @@ class Trainer:
             loss = _value(ctx.loss, output, valid.batches.tensors[-1], valid.batches.weights) if asked else None
         put_back(modes)
         self.scored = versions(ctx.network)
-        prediction = self.link.predict(output.cpu(), valid.task, with_prob=True)
+        self.predictions["valid"] = prediction = self.link.predict(output.cpu(), valid.task, with_prob=True)
         return {m.id: m.score(prediction, task=valid.task, loss=loss) for m in ctx.measures_valid}
 
 
