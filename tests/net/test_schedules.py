@@ -8,7 +8,7 @@ import torch
 from torch.optim import lr_scheduler
 
 from pipeops import as_learner, t_clbk, torch_callback
-from pipeops.errors import ConfigError, PipeOpsError
+from pipeops.errors import ConfigError
 from pipeops.net.optimizers.fused import FusedStepper
 from pipeops.params import UNSET
 
@@ -128,28 +128,23 @@ def test_the_engine_stays():
 
 
 @pytest.mark.parametrize(
-    ("callback", "settings", "says"),
+    ("callback", "options", "says"),
     [
-        (lambda: t_clbk("lr_step"), {}, "lr_step: set 'step_size'"),
-        (lambda: t_clbk("lr_step", step_size=0), {}, "must be in"),
-        (lambda: t_clbk("lr_lambda"), {}, "set 'lr_lambda'"),
-        (lambda: t_clbk("lr_one_cycle", max_lr=0.1, pct_start=2.0), {}, "must be in"),
-        (lambda: t_clbk("lr_one_cycle", max_lr=[0.1, 0.2]), {}, "torch refuses"),
-        (lambda: t_clbk("lr_one_cycle", max_lr=0.1), {"batch_sampler": "stratified"}, "set steps_per_epoch"),
-        (lambda: t_clbk("lr_one_cycle", max_lr=0.1), {"optimizer": "adagrad"}, "torch refuses"),
-        (lambda: t_clbk("lr_reduce_on_plateau", factor=1.0), {}, "torch refuses"),
+        (partial(t_clbk, "lr_step"), {}, "lr_step: set 'step_size'"),
+        (partial(t_clbk, "lr_step", step_size=0), {}, "must be in"),
+        (partial(t_clbk, "lr_lambda"), {}, "set 'lr_lambda'"),
+        (partial(t_clbk, "lr_one_cycle", max_lr=0.1, pct_start=2.0), {}, "must be in"),
+        (partial(t_clbk, "lr_one_cycle", max_lr=[0.1, 0.2]), {}, "torch refuses"),
+        (
+            partial(t_clbk, "lr_one_cycle", max_lr=0.1),
+            {"batch_size": UNSET, "batch_sampler": "stratified"},
+            "set steps_per_epoch",
+        ),
+        (partial(t_clbk, "lr_one_cycle", max_lr=0.1), {"optimizer": "adagrad"}, "torch refuses"),
+        (partial(t_clbk, "lr_reduce_on_plateau", factor=1.0), {}, "torch refuses"),
+        (partial(t_clbk, "lr_scheduler", make=lr_scheduler.StepLR), {}, "lr_scheduler: torch refuses"),
     ],
 )
-def test_refused(callback, settings, says):
-    with pytest.raises(PipeOpsError, match=says):
-        graph = by_hand.graph([callback()], settings.pop("optimizer", "adam"))
-        for name, value in settings.items():
-            graph.params[f"torch_model_classif.{name}"] = value
-        if "batch_sampler" in settings:
-            graph.params["torch_model_classif.batch_size"] = UNSET
-        as_learner(graph).train(by_hand.TASK)
-
-
-def test_a_scheduler_that_wants_too_much_is_refused():
-    with pytest.raises(ConfigError, match="lr_scheduler: torch refuses"):
-        by_hand.trained([t_clbk("lr_scheduler", make=lr_scheduler.StepLR)])
+def test_refused(callback, options, says):
+    with pytest.raises(ConfigError, match=says):
+        by_hand.trained([callback()], **options)

@@ -24,7 +24,7 @@ class Context:
     there will be at most. epoch, step: which one it is, from 1; steps begin anew in each epoch, `global_step` does not. steps:
     how many the epoch has; before the first epoch 0 where a sampler decides.
     x, y: inputs (a tuple, one tensor for each ingress) and target of the batch, in memory that the next batches use again.
-    y_hat: the network's output. prediction(): the epoch's. mean_loss: of the epoch's batches, each as often as it has rows. evaluated: whether the epoch is
+    y_hat: the network's output. mean_loss: of the epoch's batches, each as often as it has rows. evaluated: whether the epoch is
     scored. last_scores_train, last_scores_valid: by measure, empty when the epoch was not evaluated.
     batches_without_positives: of an evaluated epoch, where the callback "history" asks for it.
     terminate: set it to True to stop after this epoch. hold: set it to True in `on_after_backward` for no step now; the gradients

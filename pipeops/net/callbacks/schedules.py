@@ -213,9 +213,10 @@ class OneCycle(Schedule):
             self.turn(ctx)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        if state.get("total_steps") != self._scheduler.total_steps:
+        before, now = state.get("total_steps"), self._scheduler.total_steps
+        if before != now:
             raise ConfigError(
-                f"{self.id}: the checkpoint's cycle has {state.get('total_steps')} steps, this run's {self._scheduler.total_steps}; "
+                f"{self.id}: the checkpoint's cycle has {before} steps, this run's {now}; "
                 "train as many epochs and batches, or set total_steps."
             )
         super().load_state_dict(state)

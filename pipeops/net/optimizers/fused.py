@@ -142,7 +142,8 @@ class FusedStepper(Stepper):
         self.prepare()
 
     def state_dict(self) -> dict[str, Any]:
-        return {"settings": dict(self.settings), "steps": list(self.steps), "memory": dict(zip(self.kept(), self.memory))}
+        memory = dict(zip(self.kept(), self.memory, strict=True))
+        return {"settings": dict(self.settings), "steps": list(self.steps), "memory": memory}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.adjust([dict(state["settings"])])
