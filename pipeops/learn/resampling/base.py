@@ -164,7 +164,7 @@ class Drawn(Resampling):
     stratify: strata where the task has no such role: True for the target (numbers by their quartiles), or columns.
     """
 
-    stratify: Any = anything(None)  # noqa: RUF009 - a field, as everywhere
+    stratify: Any = anything(None)
 
     @abstractmethod
     def draw(self, among: Units, rng: np.random.Generator) -> IntArray:
