@@ -105,13 +105,19 @@ def _trees(model: SklearnModel, columns: Columns, b: Builder) -> Scores:
 def ingress(node: Any, state: Mapping[str, Any], columns: Columns, b: Builder) -> dict[str, str]:
     """The value that goes into a network through this node."""
     if "levels" in state:
-        codes = [_coded(columns[name], levels, b) for name, levels in state["levels"].items()]
+        missing = state.get("missing") or ()
+        codes = [_coded(columns[name], levels, name in missing, b) for name, levels in state["levels"].items()]
         return {str(node.id): b.op("Concat", *codes, axis=1)}
     return {str(node.id): b.cast(b.concat([columns[name] for name in state["layout"]]), "float32")}
 
 
-def _coded(column: Column, levels: list[Any], b: Builder) -> str:
-    return b.cast(column.value, "int64") if column.kind == "boolean" else b.codes(column.value, levels)
+def _coded(column: Column, levels: list[Any], missing: bool, b: Builder) -> str:
+    """The code of each level, then that of missing values where they have one, then that of all others."""
+    if column.kind == "boolean":
+        return b.cast(column.value, "int64")
+    known = [*levels, *([""] if missing else [])]
+    codes = b.codes(column.value, known)
+    return b.op("Where", b.op("Less", codes, b.constant(0, "int64")), b.constant([[len(known)]], "int64"), codes)
 
 
 def network(state: Any, feed: Mapping[str, str], b: Builder) -> Scores:

@@ -203,6 +203,12 @@ class Graph(Closed, Composition, Parameterized, Shown):
         """The nodes by id."""
         return self._nodes
 
+    def with_param(self, address: str, value: Any) -> Self:
+        """An untrained copy with one hyperparameter changed."""
+        graph = self.copy()
+        graph.params[address] = value
+        return graph
+
     def _set_param(self, address: str, value: Any) -> bool:
         """Set a hyperparameter; whether what was learnt is kept."""
         id, _, name = address.partition(".")

@@ -81,6 +81,10 @@ def _for_training(node: PipeOp, kind: str, task: Task) -> Any:
     if kind != "ModelDescriptor":
         return None if kind == "None" else _suiting(kind, task)
     (descriptor,), _ = _ingress(task).train([task])
+    if rank := getattr(type(node), "rank", ()):
+        from pipeops.net.layers.contract import SHAPES
+
+        return attrs.evolve(descriptor, symbol=attrs.evolve(descriptor.symbol, shape=SHAPES[rank[0]]))
     return _complete(descriptor) if node.outputs[0].predict.startswith("Prediction") else descriptor
 
 

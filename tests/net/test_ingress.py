@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 import torch
 
-from pipeops import as_task_classif, nn, po
+from pipeops import as_learner, as_task_classif, nn, po
 from pipeops.errors import CompositionError, DataError
 from pipeops.net import compile_network
 
@@ -138,7 +138,6 @@ def _predict(key, columns, other):
         ("torch_ingress_num", ["x"], {"x": [1.0, 2.0], "w": [1, 2]}, ["'w' not there in training"]),
         ("torch_ingress_num", ["x"], {"x": ["1", "2"]}, ["'x' is categorical, was numeric"]),
         ("torch_ingress_num", ["x"], {"x": [1.0, None]}, ["'x' (1)", "imputemean"]),
-        ("torch_ingress_categ", ["color"], {"color": ["red", "pink"]}, ["'color'", "'pink'", "fixfactors"]),
         ("torch_ingress_categ", ["color"], {"color": ["red", None]}, ["'color' (1)", "imputemode"]),
     ],
 )
@@ -147,6 +146,55 @@ def test_refused_at_predict(key, columns, other, parts):
         _predict(key, columns, {**other, "y": ["a", "b"]})
     for part in [key, *parts]:
         assert part in str(error.value)
+
+
+def codes_of(node, state, values):
+    (feed,) = node.predict([as_task_classif({"color": values, "y": ["a", "b"]}, target="y")], state)
+    return feed.sources["torch_ingress_categ"].tensor().ravel().tolist()
+
+
+def test_what_training_did_not_see_has_the_code_after_all_others():
+    task = TASK.select(["color"])
+    node = po("torch_ingress_categ")
+    descriptor, state = first(node, task)
+    n = len(task.levels("color"))
+    assert descriptor.symbol.levels == (n,)
+    assert codes_of(node, state, ["pink", task.levels("color")[0]]) == [n, 0]
+
+
+@pytest.mark.parametrize("values", [["u", None, "v"], ["u", "v", "v"]], ids=["seen", "not seen"])
+def test_missing_values_have_a_code_of_their_own_if_asked(values):
+    node = po("torch_ingress_categ", missing=True)
+    descriptor, state = first(node, as_task_classif({"color": values, "y": ["a", "b", "a"]}, target="y"))
+    seen = None in values
+    assert descriptor.symbol.levels == (2 + seen,)
+    assert codes_of(node, state, [None, "w"]) == [2, 2 + seen]
+
+
+@pytest.mark.parametrize(
+    "layer", [nn("embedding", embedding_dim=3), nn("tokenizer_categ", d_token=3)], ids=["embedding", "tokens"]
+)
+def test_unknown_levels_are_the_mean_of_their_column(layer):
+    task = as_task_classif({"a": ["u", "v", "w"], "b": ["k", "l", "k"], "y": ["a", "b", "a"]}, target="y")
+    graph = po("torch_ingress_categ") >> layer >> nn("flatten") >> nn("head")
+    graph = graph >> po("torch_loss", loss="cross_entropy") >> po("torch_optimizer", lr=0.1)
+    learner = as_learner(graph >> po("torch_model_classif", epochs=2, batch_size=3, seed=1, predict_type="prob")).train(task)
+    module = learner.network.get_submodule(layer.id)
+    table = (module if layer.id == "embedding" else module.embeddings).weight
+    right = torch.stack([table[:3].mean(0), table[4]]) + (0 if layer.id == "embedding" else module.bias)
+    with torch.no_grad():
+        prob = torch.sigmoid(learner.network.head(right.reshape(1, -1)))
+    unknown = learner.predict_newdata({"a": ["x"], "b": ["l"]})
+    assert unknown.prob[0, 0] == pytest.approx(prob.item(), abs=1e-6)
+
+
+def test_an_ingress_may_have_nothing_to_do():
+    numbers = po("torch_ingress_num") >> nn("linear", out_features=2)
+    places = po("select", selector=[]) >> po("torch_ingress_categ", optional=True) >> nn("embedding", embedding_dim=2)
+    graph = [numbers, places >> nn("flatten")] >> nn("merge_cat")
+    task = TASK.select(["x", "n"])
+    assert graph.train(task).symbol.shape == (None, 2)
+    assert list(graph.predict(task).sources) == ["torch_ingress_num"]
 
 
 def test_codes_in_a_linear_layer_are_refused_with_help():

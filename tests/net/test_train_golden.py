@@ -104,7 +104,7 @@ CASES = {
         fork("merge_cat", nn("linear_1", out_features=3) >> nn("relu"), nn("linear_2", out_features=2) >> nn("tanh")), CE, SGD
     ),
     "block_repeat": lambda: graph(
-        chain([num(), *([nn("linear", out_features=3) >> nn("relu")] * 2), nn("head")]), CE, SGD
+        num() >> nn("block", block=nn("linear", out_features=3) >> nn("relu"), n_blocks=2) >> nn("head"), CE, SGD
     ),
     'sched/t_clbk("lr_step", step_size = 2, gamma = 0.1)': lambda: graph(
         linear(), CE, SGD, callbacks=[torch_callback("step", on_epoch_end=step_down)]

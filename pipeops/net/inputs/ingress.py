@@ -18,10 +18,12 @@ import torch
 
 from pipeops.data import Task
 from pipeops.errors import DataError, listing, suggest
+from pipeops.graph.kinds import INACTIVE
 from pipeops.graph.pipeop import Channel, PipeOp, operator
 from pipeops.net.inputs.precision import sample, warn_of_equal
 from pipeops.net.network.descriptor import Feed, ModelDescriptor, Source, Symbol
 from pipeops.net.network.node import check_id
+from pipeops.params import flag
 from pipeops.shorthand import po
 
 NO_NUMBERS = (
@@ -92,21 +94,22 @@ class NumericSource:
 
 @attrs.define(eq=False)
 class CategoricalSource:
-    """Categorical and boolean columns as int64 codes `(n, columns)`, from 0 in the order of the levels seen in training."""
+    """Categorical and boolean columns as int64 codes `(n, columns)`, from 0 in the order of the levels seen in training.
+
+    missing: the columns whose missing values have a code of their own, the one after the levels; None where missing values are
+    refused. Whatever training did not see has the code after all others.
+    """
 
     task: Task
     levels: Mapping[str, Sequence[Any]]
     who: str
+    missing: Sequence[str] | None = None
     _tensor: torch.Tensor | None = None
 
     def tensor(self) -> torch.Tensor:
         """All rows; the same tensor each time."""
         if self._tensor is None:
-            codes = np.stack([self.task.codes(c, known) for c, known in self.levels.items()], axis=1)
-            if (codes < 0).any():
-                refuse_missing(self.task, self.levels, self.who)
-                self._refuse_unseen()
-            self._tensor = torch.from_numpy(codes)
+            self._tensor = torch.from_numpy(np.stack([self._codes(c, known) for c, known in self.levels.items()], axis=1))
         return self._tensor
 
     def blocks(self, size: int) -> Iterator[tuple[int, int, torch.Tensor]]:
@@ -116,15 +119,15 @@ class CategoricalSource:
             stop = min(start + size, len(codes))
             yield start, stop, codes[start:stop]
 
-    def _refuse_unseen(self) -> None:
-        for column, known in self.levels.items():
-            unseen = [level for level in self.task.levels(column) if level not in known]
-            if unseen:
-                raise DataError(
-                    f"{self.who}: '{column}' has levels that were not there in training: {listing(unseen)}; "
-                    f'po("fixfactors", affect_columns=["{column}"]) >> po("imputeoor", affect_columns=["{column}"], '
-                    "create_empty_level=True) before the network gives them a level of their own."
-                )
+    def _codes(self, column: str, known: Sequence[Any]) -> np.ndarray:
+        codes = self.task.codes(column, known)
+        if (codes >= 0).all():
+            return codes
+        if self.missing is None:
+            refuse_missing(self.task, self.levels, self.who)
+        own = column in (self.missing or ())
+        nothing = np.asarray(self.task.frame([column])[column].is_null().to_numpy(), dtype=bool)
+        return np.where(codes >= 0, codes, np.where(nothing & own, len(known), len(known) + own))
 
 
 def refuse_missing(task: Task, columns: Sequence[str] | Mapping[str, Any], who: str) -> None:
@@ -155,6 +158,8 @@ class Ingress(PipeOp):
     kinds: ClassVar[tuple[str, ...]]
     advice: ClassVar[str]
 
+    optional: bool = flag(False)
+
     def __attrs_post_init__(self) -> None:
         check_id(self)
 
@@ -175,6 +180,8 @@ class Ingress(PipeOp):
 
     def train(self, inputs: Sequence[Any]) -> tuple[Sequence[Any], Any]:
         task: Task = inputs[0]
+        if self.optional and not task.feature_names:
+            return [INACTIVE], {"layout": {}}
         self._check_kinds(task)
         state = {"layout": dict(task.feature_types), **self.learn(task)}
         source = self.source(task, state)
@@ -185,6 +192,8 @@ class Ingress(PipeOp):
     def predict(self, inputs: Sequence[Any], state: Any) -> Sequence[Any]:
         task: Task = inputs[0]
         self._check_layout(task.feature_types, state["layout"])
+        if not state["layout"]:
+            return [INACTIVE]
         return [Feed({str(self.id): self.source(task, state)}, task)]
 
     def _check_kinds(self, task: Task) -> None:
@@ -215,7 +224,8 @@ class Ingress(PipeOp):
 class TorchIngressNumeric(Ingress):
     """Numeric columns as the input of a network: float32 `(batch, columns)`; booleans are 0 and 1.
 
-    Refuses other kinds of columns, missing and infinite values and a task without features.
+    Refuses other kinds of columns, missing and infinite values and a task without features (with `optional`, nothing comes out
+    of one, and a merge goes on without it).
 
     >>> from pipeops import po, tsk
     >>> po("torch_ingress_num").train([tsk("iris")])[0][0].symbol.shape
@@ -242,7 +252,9 @@ class TorchIngressNumeric(Ingress):
 class TorchIngressCategorical(Ingress):
     """Categorical and boolean columns as the input of a network: int64 codes `(batch, columns)` from 0, in level order.
 
-    Refuses other kinds of columns, missing values, a task without features, and at predict levels unseen in training.
+    A level that training did not see has the code after those of its column; embeddings and tokenizers take it for the mean of
+    the column. missing: missing values are a level too, with a code of their own where training has some; else they are refused.
+    Refuses other kinds of columns and a task without features (with `optional`, nothing comes out of one).
 
     >>> from pipeops import as_task_classif, po
     >>> task = as_task_classif({"color": ["red", "blue", "red"], "y": ["a", "b", "b"]}, target="y")
@@ -255,14 +267,18 @@ class TorchIngressCategorical(Ingress):
         'send numeric columns through po("torch_ingress_num"), side by side, each behind a po("select") of its columns.'
     )
 
+    missing: bool = flag(False)
+
     def learn(self, task: Task) -> dict[str, Any]:
-        refuse_missing(task, task.feature_names, str(self.id))
-        types = task.feature_types
-        return {"levels": {c: [False, True] if types[c] == "boolean" else task.levels(c) for c in types}}
+        if not self.missing:
+            refuse_missing(task, task.feature_names, str(self.id))
+        types, counts = task.feature_types, task.missings()
+        levels = {c: [False, True] if types[c] == "boolean" else task.levels(c) for c in types}
+        return {"levels": levels, "missing": [c for c in types if counts[c]] if self.missing else None}
 
     def start(self, state: Mapping[str, Any]) -> Symbol:
-        levels = tuple(len(known) for known in state["levels"].values())
+        levels = tuple(len(known) + (c in (state["missing"] or ())) for c, known in state["levels"].items())
         return Symbol(str(self.id), None, (), (None, len(levels)), torch.int64, levels)
 
     def source(self, task: Task, state: Mapping[str, Any]) -> Source:
-        return CategoricalSource(task, state["levels"], str(self.id))
+        return CategoricalSource(task, state["levels"], str(self.id), state.get("missing"))

@@ -1,4 +1,4 @@
-"""`nn("fn")`: any function of a tensor as a node. Neighbours: `node` and `shape` below."""
+"""`nn("fn")`: any function of a tensor, or module, as a node. Neighbours: `node` and `shape` below."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -8,7 +8,7 @@ import torch
 from pipeops.data import Task
 from pipeops.errors import ConfigError
 from pipeops.graph.pipeop import operator
-from pipeops.net.layers.modules.shapes import Call
+from pipeops.net.layers.modules.shapes import called
 from pipeops.net.network.descriptor import Symbol
 from pipeops.net.network.node import NetworkNode
 from pipeops.net.network.shape import traced
@@ -19,18 +19,21 @@ from pipeops.shorthand import nn
 @nn.add("fn")
 @operator
 class Fn(NetworkNode):
-    """A function of a tensor, `fn(x, **arguments)`: `(batch, ...)` to what it makes of it.
+    """A function of a tensor, `fn(x, **arguments)`: `(batch, ...)` to what it makes of it; or a module of torch.
 
-    The shape is found by calling it on the meta device, so it must not look at values. A function that a graph is to be
+    fn: a function, whose shape is found by calling it on the meta device, so that it must not look at values; a class of modules,
+    made with `arguments` when the network is; or a module, which is copied with its weights. A function that a graph is to be
     pickled or saved with has a name in a module: no lambda.
 
     >>> import torch
     >>> from pipeops import nn
     >>> nn("fn", fn=torch.sin)
     nn("fn", fn=torch.sin)
+    >>> nn("fn", fn=torch.nn.Linear(3, 2)).shape_out((None, 3))
+    (None, 2)
     """
 
-    torch_module = Call
+    torch_module = called
     example: ClassVar[Mapping[str, Any]] = {"fn": torch.sin}
 
     fn: Any = anything()
@@ -38,16 +41,13 @@ class Fn(NetworkNode):
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
-        if isinstance(self.fn, torch.nn.Module) or (isinstance(self.fn, type) and issubclass(self.fn, torch.nn.Module)):
-            raise ConfigError(
-                f"{self.id}: 'fn' must be a function of a tensor, got the module {self.fn!r:.80}, whose weights would "
-                "be made before any seed; register its class by layer(key, cls), which makes it a node."
-            )
         if self.fn is not UNSET and not callable(self.fn):
-            raise ConfigError(f"{self.id}: 'fn' must be a function of a tensor, got {self.fn!r}.")
+            raise ConfigError(f"{self.id}: 'fn' must be a function of a tensor, or a module, got {self.fn!r}.")
+        if isinstance(self.fn, torch.nn.Module) and self.arguments:
+            raise ConfigError(f"{self.id}: 'fn' is a module that is made already, it takes no 'arguments'; give its class.")
 
     def extend(self, inputs: Sequence[Symbol], task: Task | None) -> Symbol:
         (symbol,) = inputs
         arguments = {"fn": self.fn, "arguments": self.arguments}
-        shape, dtype = traced(lambda: Call(**arguments), [(symbol.shape, symbol.dtype)], self.id)
+        shape, dtype = traced(lambda: called(**arguments), [(symbol.shape, symbol.dtype)], self.id)
         return self.symbol(inputs, arguments, shape, dtype)

@@ -139,6 +139,9 @@ class Layer(NetworkNode):
         inferred = {name: size.take(symbols[size.port], given, self.id) for name, size in self.row.sizes.items()}
         return inferred | {name: given[name] for name in self.passed}
 
+    def takes(self) -> torch.dtype:
+        return self.row.takes or torch.float32
+
     def extend(self, inputs: Sequence[Symbol], task: Task | None) -> Symbol:
         return self.values(inputs, task)[0]
 

@@ -1,10 +1,11 @@
 """Merges: nodes that make one value of any number of incoming ones. Neighbours: `node` and `shape` below."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pipeops.data import Task
 from pipeops.errors import DataError
+from pipeops.graph.kinds import INACTIVE
 from pipeops.graph.pipeop import Channel, operator
 from pipeops.net.layers.modules.merges import Concatenation, Product, Sum
 from pipeops.net.network.descriptor import Shape, Symbol
@@ -17,13 +18,22 @@ from pipeops.shorthand import nn
 
 @operator
 class Merge(NetworkNode):
-    """A node with any number of inputs, whose rows must be the same."""
+    """A node with any number of inputs, whose rows must be the same; those of ways that were not taken are left out."""
 
+    takes_inactive: ClassVar[bool] = True
     inputs: ClassVar[tuple[Channel, ...]] = (Channel("...", "ModelDescriptor", "Feed", many=True),)
 
     def merged(self, shapes: Sequence[Shape]) -> Shape:
         """The shape of the result."""
         return broadcast(shapes, self.id)
+
+    def train(self, inputs: Sequence[Any]) -> tuple[Sequence[Any], Any]:
+        taken = [value for value in inputs if value is not INACTIVE]
+        return super().train(taken) if taken else ([INACTIVE], {})
+
+    def predict(self, inputs: Sequence[Any], state: Any) -> Sequence[Any]:
+        taken = [value for value in inputs if value is not INACTIVE]
+        return super().predict(taken, state) if taken else [INACTIVE]
 
     def extend(self, inputs: Sequence[Symbol], task: Task | None) -> Symbol:
         shape = self.merged([s.shape for s in inputs])

@@ -1,4 +1,4 @@
-"""The table of layers: one row for each torch module. Add a layer by adding a row.
+"""The table of layers: one row for each torch module. Add a layer by adding a row (over sequences: in `sequences`).
 
 `layer.py` says how rows work and `shape.py` what the words for shapes mean; a row without one runs on the meta device.
 Hyperparameters come from the module's own signature; a row with several inputs or outputs names them.
@@ -12,21 +12,17 @@ import torch
 from torch import nn as torch_nn
 
 from pipeops.errors import DataError
-from pipeops.net.layers.layer import Inferred, channels, fixed, last, layer, levels, trailing
+from pipeops.net.layers.layer import Inferred, channels, last, layer, levels, trailing
 from pipeops.net.layers.modules.embedding import CategoricalEmbedding
 from pipeops.net.layers.modules.gated import GEGLU, ReGLU
 from pipeops.net.layers.modules.shapes import Reshape, Squeeze, Unsqueeze
 from pipeops.net.network.descriptor import Shape, Symbol
-from pipeops.net.network.shape import position, text
+from pipeops.net.network.shape import RULES, position, text, traced
 from pipeops.net.rules import dense, elementwise, norms, reshaping
 from pipeops.params import anything, integer
 
 BOUNDS: Mapping[str, tuple[float | None, float | None]] = {
     "p": (0, 1),
-    "dropout": (0, 1),
-    "nhead": (1, None),
-    "dim_feedforward": (1, None),
-    "layer_norm_eps": (0, None),
     "eps": (0, None),
     "momentum": (0, None),
     "out_features": (1, None),
@@ -51,6 +47,13 @@ def _parametric(shape: Shape, arguments: Mapping[str, Any], who: str) -> Shape:
     if number not in (1, shape[1] if len(shape) > 1 else 1):
         raise DataError(f"{who}: 'num_parameters' is 1 or the size of dimension 1, got {number} for {text(shape)}.")
     return shape
+
+
+def _reshaped(shape: Shape, arguments: Mapping[str, Any], who: str) -> Shape:
+    """The sizes in `shape`, where -1 stands for what is left of the elements, or what it answers for the shape."""
+    if callable(arguments["shape"]):
+        return traced(lambda: Reshape(arguments["shape"]), [(shape, torch.float32)], who)[0]
+    return RULES["reshaped"](shape, arguments, who)
 
 
 def _ones(symbol: Symbol, given: Mapping[str, Any], who: str) -> tuple[int, ...]:
@@ -95,16 +98,6 @@ row(
     torch_nn.CosineSimilarity,
     inputs=("input1", "input2"),
     label="Cosine of the angle between two inputs along a dimension",
-)
-same(
-    "transformer_encoder_layer",
-    torch_nn.TransformerEncoderLayer,
-    d_model=last,
-    batch_first=fixed(True),
-    activation=anything("relu"),
-    rank=3,
-    label="Transformer encoder layer",
-    example={"nhead": 2},
 )
 layer("identity", torch_nn.Identity, rule=reshaping.reshaped, shape="same", label="Identity")
 
@@ -268,7 +261,7 @@ layer(
     "reshape",
     Reshape,
     rule=reshaping.reshaped,
-    shape="reshaped",
+    shape=_reshaped,
     label="Another shape for the same values",
     example={"shape": (-1, 2, 2)},
 )

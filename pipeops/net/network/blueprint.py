@@ -41,12 +41,12 @@ ROOM = 1 << 24
 def topology(symbol: Symbol) -> list[dict[str, Any]]:
     """Plain records of a network, one for each value in graph order, which name what they read by its id.
 
-    Where a module answers several values, records name by their places, and say which call of a module (the place of its
-    first record) and which of its values they are.
+    Where a module answers several values or is called several times, records name by their places, and say which call of a
+    module (the place of its first record) and which of its values they are.
     """
     symbols = symbol.ancestors()
     places, calls = {s: k for k, s in enumerate(symbols)}, dict[int, int]()
-    ports = any(s.port for s in symbols)
+    ports = any(s.port for s in symbols) or len({s.id for s in symbols}) < len(symbols)
     return [
         {
             "id": s.id,
@@ -77,9 +77,11 @@ def from_topology(records: Sequence[Mapping[str, Any]], room: int) -> Symbol:
             continue
         inputs = tuple(ids[i] if isinstance(i, str) else symbols[range(len(symbols))[i]] for i in r["inputs"])
         check_name(r["id"])
-        if r["id"] in ids or call != len(symbols) or (r["key"] is None and inputs):
+        again = ids[r["id"]].spec if r["id"] in ids and inputs else None
+        twice = r["id"] in ids and (again is None or (again.key, dict(again.arguments)) != (r["key"], r["arguments"]))
+        if twice or call != len(symbols) or (r["key"] is None and inputs):
             raise FormatError(f"load: the record '{r['id'][:80]}' of a network stands there twice, or reads what it cannot.")
-        spec = None if r["key"] is None else _spec(r["key"], r["arguments"], room)
+        spec = again or (None if r["key"] is None else _spec(r["key"], r["arguments"], room))
         symbol = Symbol(r["id"], spec, inputs, tuple(r["shape"]), dtype, levels, port=tuple(r.get("port", ())))
         ids[symbol.id] = symbol
         symbols.append(symbol)

@@ -32,7 +32,7 @@ def compile_network(network: Symbol | ModelDescriptor) -> fx.GraphModule:
     ['linear.weight', 'linear.bias']
     """
     symbol = network.symbol if isinstance(network, ModelDescriptor) else network
-    graph, modules, values = fx.Graph(), dict[str, torch.nn.Module](), dict[Symbol, fx.Node]()
+    graph, modules, values = fx.Graph(), torch.nn.Module(), dict[Symbol, fx.Node]()
     calls = dict[int, fx.Node]()
     symbols = symbol.ancestors()
     for ingress in symbols:
@@ -42,7 +42,7 @@ def compile_network(network: Symbol | ModelDescriptor) -> fx.GraphModule:
         if node.spec is None:
             continue
         if node.serial not in calls:
-            modules[node.id] = _made(node.id, node.spec)
+            _place(modules, node)
             calls[node.serial] = graph.call_module(node.id, tuple(values[i] for i in node.inputs))
         values[node] = functools.reduce(lambda v, k: graph.call_function(operator.getitem, (v, k)), node.port, calls[node.serial])
     graph.output(values[symbol])
@@ -66,6 +66,18 @@ def batch_norms(symbol: Symbol) -> list[str]:
     kind = torch.nn.modules.batchnorm._BatchNorm
     modules = [(s, s.spec.module) for s in symbol.ancestors() if s.spec is not None and len(s.shape) == 2]
     return [s.id for s, module in modules if isinstance(module, type) and issubclass(module, kind)]
+
+
+def _place(root: torch.nn.Module, call: Symbol) -> None:
+    """Make the module of a call where its id says, unless an earlier call of the same one has made it."""
+    *path, name = call.id.split(".")
+    for part in path:
+        if part not in root._modules:
+            root.add_module(part, torch.nn.Module())
+        root = root.get_submodule(part)
+    if name not in root._modules:
+        assert call.spec is not None
+        root.add_module(name, _made(call.id, call.spec))
 
 
 def _made(id: str, spec: Spec) -> torch.nn.Module:

@@ -50,8 +50,9 @@ def described(node: PipeOp, inputs: Sequence[Any]) -> ModelDescriptor:
 
 def check_name(id: str) -> None:
     """Refuse what cannot name a module of a network, or a value."""
-    parts = id.split(".")
-    if not all(part.isidentifier() and not keyword.iskeyword(part) for part in parts) or parts[0] in reserved_ids():
+    first, *rest = id.split(".")
+    named = [first, *(part for part in rest if not (part.isascii() and part.isdigit()))]
+    if not all(part.isidentifier() and not keyword.iskeyword(part) for part in named) or first in reserved_ids():
         raise ConfigError(f"'{id[:80]}' cannot name a part of a network.")
 
 
@@ -70,6 +71,8 @@ class NetworkNode(PipeOp):
     outputs: ClassVar[tuple[Channel, ...]] = (Channel("output", "ModelDescriptor", "Feed"),)
     torch_module: ClassVar[Callable[..., torch.nn.Module]]
     """What makes the module, from keyword arguments."""
+    rank: ClassVar[tuple[int, ...]] = ()
+    """How many dimensions must come in, with the batch; empty where the node takes what a table gives."""
     rule: ClassVar[Rule | None] = None
     """The module written out, for training without autograd."""
 
@@ -99,7 +102,11 @@ class NetworkNode(PipeOp):
         (None, 7)
         """
         require_set(self)
-        return self.extend([Symbol(f"input{i}", None, (), shape) for i, shape in enumerate(shapes)], task).shape
+        return self.extend([Symbol(f"input{i}", None, (), shape, self.takes()) for i, shape in enumerate(shapes)], task).shape
+
+    def takes(self) -> torch.dtype:
+        """The type of the numbers that come in, where nothing else says it."""
+        return torch.float32
 
     def train(self, inputs: Sequence[Any]) -> tuple[Sequence[Any], Any]:
         require_set(self)

@@ -52,13 +52,16 @@ def _shape(shape: Shape) -> str:
 
 def summarize(network: torch.nn.Module, symbol: Symbol, **notes: Any) -> Summary:
     """The summary of a compiled network; notes are printed at the end."""
-    return Summary([_row(network, each) for each in symbol.ancestors()], notes)
+    counted = set[str]()
+    return Summary([_row(network, each, counted) for each in symbol.ancestors()], notes)
 
 
-def _row(network: torch.nn.Module, symbol: Symbol) -> Row:
+def _row(network: torch.nn.Module, symbol: Symbol, counted: set[str]) -> Row:
+    """The row of a value; a module that is called several times is counted once."""
     if symbol.spec is None:
         return Row(symbol.id, "input", symbol.shape, 0, 0)
     module = network.get_submodule(symbol.id)
-    sizes = [(p.numel(), p.requires_grad) for p in module.parameters()]
+    sizes = [] if symbol.id in counted else [(p.numel(), p.requires_grad) for p in module.parameters()]
+    counted.add(symbol.id)
     trainable = sum(size for size, learns in sizes if learns)
     return Row(symbol.id, type(module).__name__, symbol.shape, sum(size for size, _ in sizes), trainable)

@@ -17,7 +17,7 @@ from pipeops.net.optimizers.joint import alike
 from pipeops.net.optimizers.kernels import FusedSGD
 from pipeops.net.training.course import Course
 from pipeops.net.training.engine import is_known
-from pipeops.net.vectorized.wiring import is_plain, is_tied, rule_of
+from pipeops.net.vectorized.wiring import called_once, is_plain, is_tied, rule_of
 
 LIMIT = 1 << 28
 """Bytes of data and weights that are worth joining; the steps of larger runs are not dominated by overhead."""
@@ -70,7 +70,7 @@ def vectorizes(course: Course) -> bool:
         return False
     if isinstance(loss, torch.nn.Module) and any(True for _ in loss.parameters()):
         return False
-    if any(s.port or "." in s.id for s in course.symbol.ancestors()):
+    if not called_once(course.symbol.ancestors()):
         return False
     if not reads_only(loss) or (_shift_invariant(loss) and not isinstance(stepper, FusedSGD)):
         return False

@@ -69,13 +69,18 @@ def has_rules(course: Course) -> bool:
     if course.general or weighted or not is_plain(course) or course.trainer.ctx.device.type != "cpu":
         return False
     symbols = [s for s in course.symbol.ancestors() if s.spec is not None]
-    if any(s.port or "." in s.id for s in symbols):
+    if not called_once(symbols):
         return False
     found = dict(course.network.named_modules())
     known = all(s.id in found and rule_of(s, found[s.id]) is not None for s in symbols)
     trainer = course.trainer
     loss = loss_rule([trainer.ctx.loss], trainer.link.width, course.tensors[-1])
     return known and loss is not None and not is_tied(course.network)
+
+
+def called_once(symbols: Sequence[Symbol]) -> bool:
+    """Whether each module is called once and answers one value."""
+    return not any(s.port for s in symbols) and len({s.id for s in symbols}) == len(symbols)
 
 
 def is_tied(network: torch_nn.Module) -> bool:

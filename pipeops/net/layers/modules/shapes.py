@@ -1,5 +1,6 @@
 """Modules that change nothing but the shape, and `Call`, which calls a function."""
 
+import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -7,21 +8,23 @@ import torch
 
 
 class Reshape(torch.nn.Module):
-    """`(…)` -> `shape`, where one -1 stands for what is left of the elements.
+    """`(…)` -> `shape`, where one -1 stands for what is left of the elements, or what a function answers for the shape.
 
     >>> Reshape((-1, 2, 2))(torch.zeros(3, 4)).shape
     torch.Size([3, 2, 2])
+    >>> Reshape(lambda shape: (shape[0], shape[1] // 2, 2))(torch.zeros(3, 4)).shape
+    torch.Size([3, 2, 2])
     """
 
-    def __init__(self, shape: Sequence[int]):
+    def __init__(self, shape: Sequence[int] | Callable[[tuple[int, ...]], Sequence[int]]):
         super().__init__()
-        self.shape = tuple(shape)
+        self.shape = shape if callable(shape) else tuple(shape)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x.reshape(self.shape)
+        return x.reshape(tuple(self.shape(tuple(x.shape))) if callable(self.shape) else self.shape)
 
     def extra_repr(self) -> str:
-        return str(self.shape)
+        return getattr(self.shape, "__name__", str(self.shape))
 
 
 class Squeeze(torch.nn.Module):
@@ -76,3 +79,18 @@ class Call(torch.nn.Module):
 
     def extra_repr(self) -> str:
         return getattr(self.fn, "__name__", repr(self.fn))
+
+
+def called(
+    fn: Callable[..., torch.Tensor] | torch.nn.Module | type[torch.nn.Module], arguments: dict[str, Any] | None = None
+) -> torch.nn.Module:
+    """What `nn("fn")` makes: a module that calls a function, a copy of a module with its weights, or a new one of a class.
+
+    >>> called(torch.nn.Linear, {"in_features": 3, "out_features": 2})
+    Linear(in_features=3, out_features=2, bias=True)
+    """
+    if isinstance(fn, torch.nn.Module):
+        return copy.deepcopy(fn).to(torch.get_default_device())
+    if isinstance(fn, type) and issubclass(fn, torch.nn.Module):
+        return fn(**(arguments or {}))
+    return Call(fn, arguments)
