@@ -335,6 +335,10 @@ KEYS: dict[str, dict[str, str]] = {
         "sgd": "pipeops.net.optimizers.shelf",
     },
     "t_clbk": {
+        "accumulate": "pipeops.net.callbacks.gradients",
+        "clip_grad_norm": "pipeops.net.callbacks.gradients",
+        "clip_grad_value": "pipeops.net.callbacks.gradients",
+        "ema": "pipeops.net.callbacks.averaging",
         "history": "pipeops.net.callbacks.shelf",
         "lr_cosine_annealing": "pipeops.net.callbacks.schedules",
         "lr_lambda": "pipeops.net.callbacks.schedules",
@@ -345,6 +349,8 @@ KEYS: dict[str, dict[str, str]] = {
         "lr_step": "pipeops.net.callbacks.schedules",
         "lr_warmup": "pipeops.net.callbacks.schedules",
         "progress": "pipeops.net.callbacks.shelf",
+        "swa": "pipeops.net.callbacks.averaging",
+        "unfreeze": "pipeops.net.callbacks.freezing",
     },
     "t_sampler": {
         "balanced": "pipeops.net.inputs.samplers",

@@ -17,6 +17,12 @@ from pipeops.learn.resampling.shelf import LOO
 from pipeops.learn.resampling.shelf import RepeatedCV
 from pipeops.learn.resampling.shelf import Subsampling
 from pipeops.net.callbacks.attach import SetCallbacks
+from pipeops.net.callbacks.averaging import EMA
+from pipeops.net.callbacks.averaging import SWA
+from pipeops.net.callbacks.freezing import Unfreeze
+from pipeops.net.callbacks.gradients import Accumulate
+from pipeops.net.callbacks.gradients import ClipGradNorm
+from pipeops.net.callbacks.gradients import ClipGradValue
 from pipeops.net.callbacks.schedules import AnySchedule
 from pipeops.net.callbacks.schedules import CosineAnnealing
 from pipeops.net.callbacks.schedules import Lambda
@@ -829,6 +835,14 @@ t_opt: _T_Opt
 
 class _T_Clbk(Registry):
     @overload
+    def __call__(self, key: Literal["accumulate"], /, *, batches: int = ...) -> Accumulate: ...
+    @overload
+    def __call__(self, key: Literal["clip_grad_norm"], /, *, max_norm: float = ..., norm_type: float = ...) -> ClipGradNorm: ...
+    @overload
+    def __call__(self, key: Literal["clip_grad_value"], /, *, clip_value: float = ...) -> ClipGradValue: ...
+    @overload
+    def __call__(self, key: Literal["ema"], /, *, decay: float = ..., by: Literal['batch', 'epoch'] = ...) -> EMA: ...
+    @overload
     def __call__(self, key: Literal["history"], /, *, batches_without_positives: bool = ...) -> History: ...
     @overload
     def __call__(self, key: Literal["lr_cosine_annealing"], /, *, T_max: int | None = ..., eta_min: float = ..., last_epoch: int = ...) -> CosineAnnealing: ...
@@ -848,6 +862,10 @@ class _T_Clbk(Registry):
     def __call__(self, key: Literal["lr_warmup"], /, *, start_factor: float = ..., end_factor: float = ..., total_iters: int = ..., by: Literal['epoch', 'batch'] = ...) -> Warmup: ...
     @overload
     def __call__(self, key: Literal["progress"], /, *, leave: bool = ..., digits: int = ...) -> Progress: ...
+    @overload
+    def __call__(self, key: Literal["swa"], /, *, start: int | None = ..., freq: int = ...) -> SWA: ...
+    @overload
+    def __call__(self, key: Literal["unfreeze"], /, *, starting_weights: Any = ..., unfreeze: Any = ...) -> Unfreeze: ...
     @overload
     def __call__(self, key: str, /, *args: Any, **kwargs: Any) -> Any: ...
 

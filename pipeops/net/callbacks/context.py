@@ -1,6 +1,6 @@
 """What a training run shows to its callbacks. Neighbours: `base` has the stages that are called with it; the trainer fills it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -83,6 +83,10 @@ class Context:
             }
             raise TrainingError(f'ctx.prediction: none of "{wanted}" in epoch {self.epoch} here; it takes {how[wanted]}.')
         return found
+
+    def training_batches(self) -> Iterable[tuple[Any, ...]]:
+        """The inputs, targets (and weights) of all training rows in order, in batches."""
+        return vars(self)["batches"].ordered()
 
     @property
     def last_loss(self) -> float:

@@ -77,7 +77,8 @@ class Trainer:
         self.modes: list[tuple[torch.nn.Module, bool]] = []
         self.scored: list[tuple[int, int]] | None = None
         self.predictions: dict[str, Any] = {}
-        vars(ctx).update(predictions=self.predictions, steps=len(epochs.sizes) if epochs.draw is None else 0)
+        steps = 0 if epochs.draw is not None else len(epochs.sizes)
+        vars(ctx).update(predictions=self.predictions, batches=epochs.batches, steps=steps)
         ctx.stepper.watch(ctx)
 
     def run(self, generator: torch.Generator) -> Run:
