@@ -60,15 +60,20 @@ from pipeops.net.layers.table import Reshape
 from pipeops.net.layers.table import Squeeze
 from pipeops.net.layers.table import Unsqueeze
 from pipeops.net.losses.base import SetLoss
-from pipeops.net.losses.shelf import AbsoluteError
 from pipeops.net.losses.shelf import AreaUnderMin
 from pipeops.net.losses.shelf import CrossEntropy
 from pipeops.net.losses.shelf import Focal
 from pipeops.net.losses.shelf import HingePairs
-from pipeops.net.losses.shelf import Huber
 from pipeops.net.losses.shelf import Logistic
-from pipeops.net.losses.shelf import MeanSquaredError
+from pipeops.net.losses.shelf import MultiMargin
 from pipeops.net.losses.shelf import SquarePairs
+from pipeops.net.losses.shelf_regr import AbsoluteError
+from pipeops.net.losses.shelf_regr import GaussianLikelihood
+from pipeops.net.losses.shelf_regr import Huber
+from pipeops.net.losses.shelf_regr import MeanSquaredError
+from pipeops.net.losses.shelf_regr import Pinball
+from pipeops.net.losses.shelf_regr import PoissonLikelihood
+from pipeops.net.losses.shelf_regr import SmoothAbsoluteError
 from pipeops.net.optimizers.aum_optimizer import AumLineSearch
 from pipeops.net.optimizers.base import SetOptimizer
 from pipeops.net.optimizers.shelf import Adagrad
@@ -293,7 +298,7 @@ class _Po(Registry):
     @overload
     def __call__(self, key: Literal["torch_model_classif"], /, *, id: str = ..., epochs: int = ..., batch_size: int = ..., batch_size_predict: int | None = ..., shuffle: bool = ..., drop_last: bool = ..., sampler: Any = ..., batch_sampler: Any = ..., device: Any = ..., num_threads: int = ..., seed: int | None = ..., measures_train: Any = ..., measures_valid: Any = ..., eval_freq: int = ..., patience: int = ..., min_delta: float = ..., restore_best_weights: bool = ..., engine: Literal['auto', 'autograd'] = ..., predict_type: Literal['response', 'prob'] = ...) -> TorchModelClassif: ...
     @overload
-    def __call__(self, key: Literal["torch_model_regr"], /, *, id: str = ..., epochs: int = ..., batch_size: int = ..., batch_size_predict: int | None = ..., shuffle: bool = ..., drop_last: bool = ..., sampler: Any = ..., batch_sampler: Any = ..., device: Any = ..., num_threads: int = ..., seed: int | None = ..., measures_train: Any = ..., measures_valid: Any = ..., eval_freq: int = ..., patience: int = ..., min_delta: float = ..., restore_best_weights: bool = ..., engine: Literal['auto', 'autograd'] = ...) -> TorchModelRegr: ...
+    def __call__(self, key: Literal["torch_model_regr"], /, *, id: str = ..., epochs: int = ..., batch_size: int = ..., batch_size_predict: int | None = ..., shuffle: bool = ..., drop_last: bool = ..., sampler: Any = ..., batch_sampler: Any = ..., device: Any = ..., num_threads: int = ..., seed: int | None = ..., measures_train: Any = ..., measures_valid: Any = ..., eval_freq: int = ..., patience: int = ..., min_delta: float = ..., restore_best_weights: bool = ..., engine: Literal['auto', 'autograd'] = ..., predict_type: Literal['response', 'se', 'quantiles'] = ..., quantiles: Any = ...) -> TorchModelRegr: ...
     @overload
     def __call__(self, key: Literal["torch_optimizer"], /, optimizer: Any = ..., *, id: Any = ..., **arguments: Any) -> SetOptimizer: ...
     @overload
@@ -799,6 +804,8 @@ class _T_Loss(Registry):
     @overload
     def __call__(self, key: Literal["focal"], /, *, gamma: float = ..., alpha: float | None = ..., reduction: Literal['mean', 'sum'] = ...) -> Focal: ...
     @overload
+    def __call__(self, key: Literal["gaussian_nll"], /, *, reduction: Literal['mean', 'sum'] = ...) -> GaussianLikelihood: ...
+    @overload
     def __call__(self, key: Literal["hinge_pairs"], /, *, margin: float = ..., reduction: Literal['mean', 'sum'] = ...) -> HingePairs: ...
     @overload
     def __call__(self, key: Literal["huber"], /, *, reduction: Literal['mean', 'sum'] = ..., delta: float = ...) -> Huber: ...
@@ -808,6 +815,14 @@ class _T_Loss(Registry):
     def __call__(self, key: Literal["logistic"], /, *, class_weight: Any = ..., reduction: Literal['mean', 'sum'] = ...) -> Logistic: ...
     @overload
     def __call__(self, key: Literal["mse"], /, *, reduction: Literal['mean', 'sum'] = ...) -> MeanSquaredError: ...
+    @overload
+    def __call__(self, key: Literal["multi_margin"], /, *, p: int = ..., margin: float = ..., class_weight: Any = ..., reduction: Literal['mean', 'sum'] = ...) -> MultiMargin: ...
+    @overload
+    def __call__(self, key: Literal["pinball"], /, *, quantiles: Any = ..., reduction: Literal['mean', 'sum'] = ...) -> Pinball: ...
+    @overload
+    def __call__(self, key: Literal["poisson_nll"], /, *, reduction: Literal['mean', 'sum'] = ..., full: bool = ...) -> PoissonLikelihood: ...
+    @overload
+    def __call__(self, key: Literal["smooth_l1"], /, *, reduction: Literal['mean', 'sum'] = ..., beta: float = ...) -> SmoothAbsoluteError: ...
     @overload
     def __call__(self, key: Literal["square_pairs"], /, *, margin: float = ..., reduction: Literal['mean', 'sum'] = ...) -> SquarePairs: ...
     @overload

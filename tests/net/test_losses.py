@@ -175,7 +175,7 @@ BAD = {
     "twice": (lambda: (po("torch_ingress_num") >> po("torch_loss", "mse") >> po("torch_loss", "mse")).train(two()),
               ValueError, "already"),
     "for numbers": (lambda: trained("mse"), ValueError, "regr"),
-    "aum on three": (lambda: trained("aum", three()), ValueError, "two classes"),
+    "focal with alpha on three": (lambda: trained("focal", three(), alpha=0.2), ValueError, "alpha"),
     "weights of another length": (lambda: trained("cross_entropy", three(), class_weight=[1, 2]), ValueError, "class_weight"),
     "weight of a stranger": (lambda: trained("cross_entropy", class_weight={"x": 2}), KeyError, "'x'"),
     "weight of zero": (lambda: trained("cross_entropy", class_weight=0), ValueError, "greater than 0"),

@@ -36,6 +36,12 @@ class TorchLoss(Item, ABC):
     """A loss to be built. A subclass is made with `@loss`, has hyperparameters as fields and answers `build`."""
 
     task_types: ClassVar[tuple[str, ...]] = ("classif", "regr")
+    output: ClassVar[str | None] = None
+    """What a regression's outputs mean to it: "number", "exponential", "gaussian", "quantiles"; None for what is asked for."""
+
+    def for_outputs(self, link: Any) -> "TorchLoss":
+        """The loss for a network with this link; itself, where it needs not know."""
+        return self
 
     @abstractmethod
     def build(self, task: Task) -> LossFunction:
@@ -69,6 +75,15 @@ class CustomLoss(Wrapped, TorchLoss):
     """A class or function of one's own; an argument called `task` is given the task."""
 
     hidden = frozenset({"size_average", "reduce", "task", "input", "target", "weights"})
+
+    @property
+    def output(self) -> str | None:  # type: ignore[override]
+        """Of a loss of torch for regressions: a number, for that of counts its exponential. Others take what is asked for."""
+        cls = computes_as(self.make)
+        if cls not in FIT["number"]:
+            return None
+        log = getattr(self.make, "log_input", self.arguments.get("log_input", True))
+        return "exponential" if cls is nn.PoissonNLLLoss and log else "number"
 
     def _skipped(self) -> int:
         return 0 if isinstance(self.make, type) else 2

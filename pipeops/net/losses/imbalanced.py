@@ -1,8 +1,11 @@
-"""Losses that weigh rows: the focal loss and the logistic loss with a weight for each class.
+"""Losses that weigh rows: the focal loss and the logistic loss with a weight for each class; and one class against the rest.
 
 Both are means of terms, one for each row, so they stay what they are when folds are trained side by side.
 Neighbours: `scores` below, `losses` registers them and resolves class weights by label.
 """
+
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,6 +13,9 @@ from torch.nn import functional
 
 from pipeops.errors import ConfigError
 from pipeops.net.losses.scores import Reduction, check_reduction, flat_scores
+
+SMALLEST = 1e-12
+"""Below this the probability of all other classes counts as this, so that any power of it has a gradient."""
 
 
 def focal(input: Tensor, target: Tensor, gamma: float = 2.0, alpha: float | None = None, reduction: Reduction = "mean") -> Tensor:
@@ -46,6 +52,47 @@ def logistic(input: Tensor, target: Tensor, weight: tuple[float, float] = (1.0, 
     score, positive = flat_scores("logistic", input, target)
     own = torch.where(positive, score, -score)
     return _reduced(-functional.logsigmoid(own) * _by_class(score, positive, *weight), reduction)
+
+
+def focal_classes(input: Tensor, target: Tensor, gamma: float = 2.0, reduction: Reduction = "mean") -> Tensor:
+    """The focal loss of more than two classes: the cross entropy of each row times `(1 - p)^gamma`, p that of its own class.
+
+    `input` logits (n, k), `target` positions of classes (n,).
+
+    >>> focal_classes(torch.zeros(1, 4), torch.tensor([2]), gamma=1)  # log(4) * 3/4
+    tensor(1.0397)
+    """
+    log = functional.log_softmax(input, dim=1).gather(1, target.unsqueeze(1)).squeeze(1)
+    return _reduced(-log * (-torch.expm1(log)).clamp(min=SMALLEST) ** gamma, reduction)
+
+
+def logistic_classes(input: Tensor, target: Tensor, weight: Sequence[float], reduction: Reduction = "mean") -> Tensor:
+    """Cross entropy of more than two classes with a weight for each; the mean is over rows, not over weights.
+
+    `input` logits (n, k), `target` positions of classes (n,), `weight` (k).
+
+    >>> logistic_classes(torch.zeros(2, 4), torch.tensor([0, 3]), (2.0, 1.0, 1.0, 1.0))  # 1.5 log(4)
+    tensor(2.0794)
+    """
+    given = torch.tensor(weight, dtype=input.dtype, device=input.device)
+    return _reduced(functional.cross_entropy(input, target, given, reduction="none"), reduction)
+
+
+def one_against_rest(input: Tensor, target: Tensor, function: Callable[..., Tensor], **arguments: Any) -> Tensor:
+    """A loss of two classes for more: the mean over all classes of the loss of each against the rest.
+
+    `input` scores (n, k), `target` positions of classes (n,). function: `(scores (n,), labels (n,), **arguments)`. A class that
+    is absent gives what the function gives for it (the losses of ranks: 0).
+
+    >>> from pipeops.net.losses.aum import aum
+    >>> one_against_rest(torch.eye(3), torch.tensor([0, 1, 2]), aum)
+    tensor(0.)
+    """
+    parts = [function(scores, target == k, **arguments) for k, scores in enumerate(input.unbind(1))]
+    return torch.stack(parts).mean()
+
+
+one_against_rest.shift_invariant = True  # type: ignore[attr-defined] - as the losses of ranks that it is for
 
 
 def _by_class(score: Tensor, positive: Tensor, yes: float, no: float) -> Tensor:

@@ -1,11 +1,11 @@
-"""The shelf of losses: `t_loss("cross_entropy")` and its like, one class for each.
+"""The shelf of losses for classes: `t_loss("cross_entropy")` and its like, one class for each; those for numbers have their own.
 
 Add one by a class made with `@loss` that answers `build(task)`. Neighbours: loss has the machinery.
 """
 
 import functools
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -14,14 +14,13 @@ from pipeops.data import Task
 from pipeops.errors import ConfigError, UnknownKeyError, suggest
 from pipeops.net.losses.aum import Denominator, Ties, aum
 from pipeops.net.losses.base import LossFunction, SmoothedTarget, TorchLoss, loss
-from pipeops.net.losses.imbalanced import focal, logistic
+from pipeops.net.losses.imbalanced import focal, focal_classes, logistic, logistic_classes, one_against_rest
 from pipeops.net.losses.ranking import hinge_pairs, square_pairs
 from pipeops.net.losses.scores import Reduction
 from pipeops.params import anything, choice, integer, real
 from pipeops.shorthand import t_loss
 
 NO_INDEX = -100
-F = TypeVar("F")
 
 
 @t_loss.add("cross_entropy")
@@ -109,65 +108,12 @@ def _positive(values: list[float], given: Any) -> list[float]:
     return values
 
 
-@t_loss.add("mse")
-@loss
-class MeanSquaredError(TorchLoss):
-    """Mean squared error.
-
-    >>> from pipeops import t_loss
-    >>> t_loss("mse")
-    t_loss("mse")
-    """
-
-    task_types: ClassVar[tuple[str, ...]] = ("regr",)
-    reduction: str = choice("mean", "sum", default="mean")
-
-    def build(self, task: Task) -> LossFunction:
-        """`torch.nn.MSELoss`."""
-        return torch.nn.MSELoss(reduction=self.reduction)
-
-
-@t_loss.add("l1")
-@loss
-class AbsoluteError(TorchLoss):
-    """Mean absolute error.
-
-    >>> from pipeops import t_loss
-    >>> t_loss("l1", reduction="sum")
-    t_loss("l1", reduction="sum")
-    """
-
-    task_types: ClassVar[tuple[str, ...]] = ("regr",)
-    reduction: str = choice("mean", "sum", default="mean")
-
-    def build(self, task: Task) -> LossFunction:
-        """`torch.nn.L1Loss`."""
-        return torch.nn.L1Loss(reduction=self.reduction)
-
-
-@t_loss.add("huber")
-@loss
-class Huber(TorchLoss):
-    """Huber's loss: squared up to `delta`, linear beyond (Huber 1964).
-
-    >>> from pipeops import t_loss
-    >>> t_loss("huber", delta=2.0)
-    t_loss("huber", delta=2.0)
-    """
-
-    task_types: ClassVar[tuple[str, ...]] = ("regr",)
-    reduction: str = choice("mean", "sum", default="mean")
-    delta: float = real(0, default=1.0)
-
-    def build(self, task: Task) -> LossFunction:
-        """`torch.nn.HuberLoss`."""
-        return torch.nn.HuberLoss(reduction=self.reduction, delta=self.delta)
-
-
 @t_loss.add("aum")
 @loss
 class AreaUnderMin(TorchLoss):
-    """The area under min(FP, FN), a surrogate of the ROC curve's for two unbalanced classes (Hillman & Hocking 2023).
+    """The area under min(FP, FN), a surrogate of the ROC curve's for unbalanced classes (Hillman & Hocking 2023).
+
+    Of more than two classes it is the mean over each against the rest.
 
     denominator: "rate" divides false positives and negatives by the numbers of labels, "count" does not. ties: the gradient
     of tied scores, "shared" among them as if they moved together, or the "mean" of the one-sided derivatives, which also
@@ -184,13 +130,15 @@ class AreaUnderMin(TorchLoss):
 
     def build(self, task: Task) -> LossFunction:
         """`pipeops.net.losses.aum`."""
-        return functools.partial(_for_two(task, self, aum), denominator=self.denominator, ties=self.ties)
+        return _of_ranks(task, aum, denominator=self.denominator, ties=self.ties)
 
 
 @t_loss.add("hinge_pairs")
 @loss
 class HingePairs(TorchLoss):
     """Squared hinge over all pairs of a positive and a negative row, in O(n log n) (Rust & Hocking 2023).
+
+    Of more than two classes it is the mean over each against the rest.
 
     margin: how far above each negative each positive should be.
 
@@ -205,13 +153,15 @@ class HingePairs(TorchLoss):
 
     def build(self, task: Task) -> LossFunction:
         """`pipeops.net.losses.ranking.hinge_pairs`."""
-        return functools.partial(_for_two(task, self, hinge_pairs), margin=self.margin, reduction=self.reduction)
+        return _of_ranks(task, hinge_pairs, margin=self.margin, reduction=self.reduction)
 
 
 @t_loss.add("square_pairs")
 @loss
 class SquarePairs(TorchLoss):
     """Square loss over all pairs of a positive and a negative row, in O(n) (Rust & Hocking 2023).
+
+    Of more than two classes it is the mean over each against the rest.
 
     margin: how far above each negative each positive should be.
 
@@ -226,7 +176,7 @@ class SquarePairs(TorchLoss):
 
     def build(self, task: Task) -> LossFunction:
         """`pipeops.net.losses.ranking.square_pairs`."""
-        return functools.partial(_for_two(task, self, square_pairs), margin=self.margin, reduction=self.reduction)
+        return _of_ranks(task, square_pairs, margin=self.margin, reduction=self.reduction)
 
 
 @t_loss.add("focal")
@@ -234,7 +184,8 @@ class SquarePairs(TorchLoss):
 class Focal(TorchLoss):
     """Focal loss: the logistic loss with rows that are already right weighed down (Lin et al. 2017).
 
-    gamma: how strongly. alpha: the weight of positives, `1 - alpha` that of negatives; None weighs neither.
+    gamma: how strongly. alpha: the weight of positives, `1 - alpha` that of negatives; None weighs neither, and
+    is all that more than two classes take.
 
     >>> from pipeops import t_loss
     >>> t_loss("focal", gamma=1.0)
@@ -248,8 +199,11 @@ class Focal(TorchLoss):
 
     def build(self, task: Task) -> LossFunction:
         """`pipeops.net.losses.imbalanced.focal`."""
-        function = _for_two(task, self, focal)
-        return functools.partial(function, gamma=self.gamma, alpha=self.alpha, reduction=self.reduction)
+        if _for_two(task):
+            return functools.partial(focal, gamma=self.gamma, alpha=self.alpha, reduction=self.reduction)
+        if self.alpha is not None:
+            raise ConfigError("focal: 'alpha' weighs the positive one of two classes; leave it out for more.")
+        return functools.partial(focal_classes, gamma=self.gamma, reduction=self.reduction)
 
 
 @t_loss.add("logistic")
@@ -271,13 +225,44 @@ class Logistic(TorchLoss):
 
     def build(self, task: Task) -> LossFunction:
         """`pipeops.net.losses.imbalanced.logistic`."""
-        function = _for_two(task, self, logistic)
-        positive, negative = _class_weights(self.class_weight, task) or (1.0, 1.0)
-        return functools.partial(function, weight=(positive, negative), reduction=self.reduction)
+        weights = _class_weights(self.class_weight, task) or [1.0] * len(task.class_names)  # type: ignore[attr-defined]
+        function = logistic if _for_two(task) else logistic_classes
+        return functools.partial(function, weight=tuple(weights), reduction=self.reduction)
 
 
-def _for_two(task: Task, item: TorchLoss, function: F) -> F:
-    """The function, where the task has two classes; another task is refused."""
-    if len(task.class_names) != 2:  # type: ignore[attr-defined]
-        raise ConfigError(f"{type(item).key}: takes two classes, the task '{task.id}' has {len(task.class_names)}.")  # type: ignore[attr-defined]
-    return function
+def _for_two(task: Task) -> bool:
+    return len(task.class_names) == 2  # type: ignore[attr-defined]
+
+
+def _of_ranks(task: Task, function: Callable[..., Any], **arguments: Any) -> LossFunction:
+    """A loss of ranks of two classes, and of more as the mean over each against the rest."""
+    if _for_two(task):
+        return functools.partial(function, **arguments)
+    return functools.partial(one_against_rest, function=function, **arguments)
+
+
+@t_loss.add("multi_margin")
+@loss
+class MultiMargin(TorchLoss):
+    """Hinge between the logit of the right class and all others, for more than two classes (Crammer & Singer 2001).
+
+    p: 1, or 2 for the squared hinge. class_weight: as of "cross_entropy".
+
+    >>> from pipeops import t_loss
+    >>> t_loss("multi_margin", margin=0.5)
+    t_loss("multi_margin", margin=0.5)
+    """
+
+    task_types: ClassVar[tuple[str, ...]] = ("classif",)
+    p: int = integer(1, 2, default=1)
+    margin: float = real(default=1.0)
+    class_weight: Any = anything(None)
+    reduction: str = choice("mean", "sum", default="mean")
+
+    def build(self, task: Task) -> LossFunction:
+        """`torch.nn.MultiMarginLoss`."""
+        if _for_two(task):
+            raise ConfigError(f"multi_margin: takes more than two classes, the task '{task.id}' has two; use \"hinge_pairs\".")
+        weights = _class_weights(self.class_weight, task)
+        weight = None if weights is None else torch.tensor(weights)
+        return torch.nn.MultiMarginLoss(self.p, self.margin, weight, reduction=self.reduction)

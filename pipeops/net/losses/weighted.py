@@ -17,11 +17,12 @@ from torch import Tensor, nn
 
 from pipeops.errors import ConfigError
 from pipeops.net.losses.base import LossFunction, SmoothedTarget, TorchLoss, computes_as
-from pipeops.net.losses.imbalanced import focal, logistic
+from pipeops.net.losses.imbalanced import focal, focal_classes, logistic, logistic_classes
+from pipeops.net.losses.numbers import gaussian_nll, pinball
 from pipeops.text import source
 
 Terms = Callable[[Tensor, Tensor], Tensor]
-OURS = (focal, logistic)
+OURS = (focal, logistic, focal_classes, logistic_classes, pinball, gaussian_nll)
 
 
 class ByRows(nn.Module):

@@ -12,13 +12,14 @@ import attrs
 import torch
 
 from pipeops.data import Task
-from pipeops.errors import DataError
+from pipeops.errors import ConfigError, DataError
 from pipeops.graph.pipeop import Channel, PipeOp, operator
 from pipeops.learn.fits import attempt
-from pipeops.net.inputs.link import link_for
+from pipeops.net.inputs.link import Link
 from pipeops.net.network.descriptor import Feed
 from pipeops.net.training.course import Course
 from pipeops.net.training.machine import device_for, predicting
+from pipeops.net.training.outputs import ASKED
 from pipeops.net.training.settings import device_field, measures_field, sampler_field
 from pipeops.net.training.setup import PREDICT_ROWS, job_for, state_of
 from pipeops.net.training.state import TorchState
@@ -101,10 +102,11 @@ class TorchModel(PipeOp):
         with predicting(self.num_threads):
             output = _outputs(network, state, feed, self.batch_size_predict or PREDICT_ROWS, device)
             _refuse_nan(str(self.id), output, feed.task)
-            return [link_for(state.class_names).predict(output, feed.task, self._with_prob())]
+            return [state.link.predict(output, feed.task, self._with_all(state.link))]
 
-    def _with_prob(self) -> bool:
-        return False
+    def _with_all(self, link: Link) -> bool:
+        """Whether more than the response is wanted."""
+        raise NotImplementedError
 
 
 @po.add("torch_model_classif")
@@ -140,14 +142,18 @@ class TorchModelClassif(TorchModel):
 
     predict_type: str = choice("response", "prob", default="response")
 
-    def _with_prob(self) -> bool:
+    def _with_all(self, link: Link) -> bool:
         return self.predict_type == "prob"
 
 
 @po.add("torch_model_regr")
 @operator
 class TorchModelRegr(TorchModel):
-    """Trains the network as a regression; predicts numbers. Its hyperparameters are those of `torch_model_classif`.
+    """Trains the network as a regression; predicts numbers. Its hyperparameters are those of `torch_model_classif`, and:
+
+    predict_type: "response"; "se", standard errors too, of a mean and a variance that are learnt by `loss="gaussian_nll"`; or
+    "quantiles", of the probabilities `quantiles`, by `loss="pinball"`, in a column each; the response is their median. A head
+    at the end of the network has as many outputs as this needs. quantiles: different numbers between 0 and 1, 0.5 among them.
 
     >>> from pipeops import po
     >>> po("torch_model_regr", epochs=10, batch_size=32, patience=3)
@@ -157,6 +163,16 @@ class TorchModelRegr(TorchModel):
     inputs: ClassVar[tuple[Channel, ...]] = (Channel("input", "ModelDescriptor", "Feed"),)
     outputs: ClassVar[tuple[Channel, ...]] = (Channel("output", "None", "PredictionRegr"),)
     task_type = "regr"
+
+    predict_type: str = choice("response", "se", "quantiles", default="response")
+    quantiles: Any = anything(None)
+
+    def _with_all(self, link: Link) -> bool:
+        if self.predict_type != "response" and link.kind != ASKED[self.predict_type]:
+            raise ConfigError(
+                f"{self.id}: a {link.kind} was learnt, which has no {self.predict_type}; set predict_type before training."
+            )
+        return self.predict_type != "response"
 
 
 def _evaluating(network: torch.nn.Module, device: torch.device) -> torch.nn.Module:
@@ -181,8 +197,7 @@ def _refuse_nan(who: str, output: torch.Tensor, task: Task) -> None:
 
 def _outputs(network: torch.nn.Module, state: TorchState, feed: Feed, size: int, device: torch.device) -> torch.Tensor:
     """The network's outputs for all rows, on the CPU."""
-    width = link_for(state.class_names).width
-    output = torch.empty((feed.task.nrow, width), dtype=torch.float32)
+    output = torch.empty((feed.task.nrow, state.link.width), dtype=torch.float32)
     for blocks in zip(*(feed.sources[name].blocks(size) for name in state.inputs), strict=True):
         start, stop, _ = blocks[0]
         output[start:stop] = network(*(tensor.to(device) for _, _, tensor in blocks))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pipeops.data import Task
 from pipeops.errors import ConfigError, DataError
 from pipeops.net.inputs.batches import draws_rows
-from pipeops.net.inputs.link import Link, link_of
+from pipeops.net.inputs.link import Link
 from pipeops.net.network.compile import batch_norms
 from pipeops.net.network.descriptor import Feed, ModelDescriptor, Symbol
 from pipeops.net.training.settings import several
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pipeops.net.training.model import TorchModel
 
 
-def check(node: "TorchModel", descriptor: ModelDescriptor, valid: Feed | None) -> None:
+def check(node: "TorchModel", descriptor: ModelDescriptor, valid: Feed | None, link: Link) -> None:
     """Refuse whatever can be seen to be wrong before any weight is made."""
     task = descriptor.feed.task
     if task.task_type != node.task_type:
@@ -28,7 +28,7 @@ def check(node: "TorchModel", descriptor: ModelDescriptor, valid: Feed | None) -
     _check_configured(node, descriptor, task)
     _check_rows(node, task)
     _check_one_row(node, descriptor.symbol, task.nrow)
-    _check_output(node, descriptor.symbol, link_of(task))
+    _check_output(node, descriptor.symbol, link)
 
 
 def _check_settings(node: "TorchModel", valid: Feed | None) -> None:

@@ -6,6 +6,7 @@ Neighbours: refusals and the loop below; the model node above.
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import attrs
 import numpy as np
 import torch
 
@@ -16,13 +17,14 @@ from pipeops.net.callbacks.base import Callback, copies
 from pipeops.net.callbacks.context import Context
 from pipeops.net.callbacks.shelf import RESERVED, EarlyStopping, History
 from pipeops.net.inputs.batches import Batches, CutOrder, Epochs
-from pipeops.net.inputs.link import Link, classes_of, link_of
+from pipeops.net.inputs.link import Link, classes_of
 from pipeops.net.losses.weighted import by_rows
 from pipeops.net.network.compile import compile_network
 from pipeops.net.network.descriptor import Feed, ModelDescriptor, ingresses
 from pipeops.net.optimizers.base import WithLoss
 from pipeops.net.training.course import Course
 from pipeops.net.training.machine import device_for, seeded, threads
+from pipeops.net.training.outputs import link_of_run, with_head
 from pipeops.net.training.refusals import check
 from pipeops.net.training.settings import scorable
 from pipeops.net.training.state import TorchState
@@ -37,22 +39,24 @@ PREDICT_ROWS = 8192
 
 def job_for(node: "TorchModel", descriptor: ModelDescriptor, valid: Feed | None) -> Course:
     """A checked and compiled training run."""
-    check(node, descriptor, valid)
+    link = link_of_run(node, descriptor)
+    descriptor = with_head(descriptor, link)
+    check(node, descriptor, valid, link)
     seed = int(np.random.SeedSequence().generate_state(1)[0]) if node.seed is None else node.seed
     device = device_for(node.device, str(node.id))
     with seeded(seed, device), threads(node.num_threads):
         return Course(
-            _trainer(node, descriptor, valid, device), descriptor.symbol, seed, node.num_threads, node.engine == "autograd"
+            _trainer(node, descriptor, valid, device, link), descriptor.symbol, seed, node.num_threads, node.engine == "autograd"
         )
 
 
-def _trainer(node: "TorchModel", descriptor: ModelDescriptor, valid: Feed | None, device: torch.device) -> Trainer:
+def _trainer(node: "TorchModel", descriptor: ModelDescriptor, valid: Feed | None, device: torch.device, link: Link) -> Trainer:
     task, symbol = descriptor.feed.task, descriptor.symbol
-    network, link, inputs = compile_network(symbol).to(device), link_of(task), ingresses(symbol)
+    network, inputs = compile_network(symbol).to(device), ingresses(symbol)
     rows = task.nrow if node.batch_size is UNSET else node.batch_size
     weighs = _weighs(node, task)
     batches = _batches(descriptor.feed, inputs, link, rows, device, weighs)
-    ctx = _context(node, descriptor, valid, network, device)
+    ctx = _context(node, attrs.evolve(descriptor, loss=descriptor.loss.for_outputs(link)), valid, network, device)
     ctx.callbacks = _callbacks(node, descriptor, ctx)
     validation = None
     if valid is not None:
@@ -73,7 +77,7 @@ def state_of(job: Course) -> TorchState:
         network=ctx.network.to("cpu"),
         symbol=job.symbol,
         inputs=ingresses(job.symbol),
-        class_names=classes_of(ctx.task),
+        link=job.trainer.link,
         seed=job.seed,
         epochs=ctx.epoch,
         history=kept["history"],

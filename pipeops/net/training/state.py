@@ -9,6 +9,7 @@ import attrs
 import torch
 
 from pipeops.errors import FormatError
+from pipeops.net.inputs.link import Link, link_for
 from pipeops.net.network.blueprint import from_topology, restored, room_for, topology
 from pipeops.net.network.descriptor import Symbol
 from pipeops.net.training.machine import seeded
@@ -22,7 +23,7 @@ from pipeops.saving.declared import declared
 class TorchState:
     """A trained network. `symbol` is its blueprint, `inputs` the ingresses in the order of its arguments.
 
-    class_names: None for a regression. epochs: how many were run. history: columns by name. best_epoch: from 1, by the
+    link: what its outputs mean. epochs: how many were run. history: columns by name. best_epoch: from 1, by the
     first validation measure. internal_valid_scores: of the weights that are here. callbacks: what they kept, by id.
     engine: what made its steps, "rules" or "autograd". stacked: how many networks were trained together, this one included.
     """
@@ -30,7 +31,7 @@ class TorchState:
     network: torch.nn.Module
     symbol: Symbol
     inputs: tuple[str, ...]
-    class_names: list[Any] | None
+    link: Link
     seed: int
     epochs: int
     history: dict[str, list[Any]]
@@ -39,6 +40,11 @@ class TorchState:
     callbacks: dict[str, dict[str, Any]]
     stacked: int = 1
     engine: str = "autograd"
+
+    @property
+    def class_names(self) -> list[Any] | None:
+        """The classes in level order; None for a regression."""
+        return self.link.class_names
 
     def summary(self) -> Summary:
         """A row for each module: what comes out, and how many parameters it has."""
@@ -55,6 +61,9 @@ def _from_plain(plain: dict[str, Any]) -> TorchState:
     names = tuple(s.id for s in symbol.ancestors() if s.spec is None)
     if plain["inputs"] != names:
         raise FormatError(f"load: the network reads {names}, not {plain['inputs']}.")
+    if "class_names" in plain:  # files of version 0.1.0
+        names_of_classes = plain.pop("class_names")
+        plain["link"] = link_for(names_of_classes)
     with seeded(plain["seed"], torch.device("cpu")):
         made: dict[str, Any] = {"network": restored(symbol, weights).eval(), "symbol": symbol}
     return TorchState(**(plain | made))
@@ -64,5 +73,10 @@ saved_as(
     TorchState,
     _from_plain,
     _to_plain,
-    plain=lambda: {**declared(TorchState), "network": dict[str, torch.Tensor], "symbol": list[dict]},
+    plain=lambda: {
+        **declared(TorchState),
+        "network": dict[str, torch.Tensor],
+        "symbol": list[dict],
+        "class_names": list[Any] | None,
+    },
 )

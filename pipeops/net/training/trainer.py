@@ -170,10 +170,10 @@ class Trainer:
         """The labelled table of the rows that the network was trained on."""
         task = self.ctx.task
         if rows is None:
-            return self.link.predict(output, task, with_prob=True)
+            return self.link.predict(output, task, with_all=True)
         whole = torch.zeros((task.nrow, *output.shape[1:]), dtype=output.dtype)
         whole[rows] = output
-        prediction = self.link.predict(whole, task, with_prob=True)
+        prediction = self.link.predict(whole, task, with_all=True)
         return prediction if len(rows) == task.nrow else prediction.take(torch.unique(rows).numpy())
 
     def _valid_scores(self, valid: Validation) -> dict[str, float]:
@@ -191,7 +191,7 @@ class Trainer:
             loss = _value(ctx.loss, output, valid.batches.tensors[-1], valid.batches.weights) if asked else None
         put_back(modes)
         self.scored = versions(ctx.network)
-        self.predictions["valid"] = prediction = self.link.predict(output.cpu(), valid.task, with_prob=True)
+        self.predictions["valid"] = prediction = self.link.predict(output.cpu(), valid.task, with_all=True)
         return {m.id: m.score(prediction, task=valid.task, loss=loss) for m in ctx.measures_valid}
 
 
