@@ -132,20 +132,27 @@ def test_thresholds_decide_outside_too(thresholds, tmp_path):
     assert_same(learner, tmp_path / "model.onnx", whole())
 
 
-def network(kind, *layers, **model):
+def network(kind, *layers, loss=None, **model):
     numbers = po("select", id="numbers", selector=["a", "b", "flag"]) >> po("imputemean") >> po("scale")
     places = po("select", id="places", selector=["city"]) >> po("imputemode") >> po("torch_ingress_categ")
     graph = [numbers >> po("torch_ingress_num"), places >> nn("embedding", embedding_dim=2) >> nn("flatten")] >> nn("merge_cat")
     for layer in layers:
         graph = graph >> layer
-    loss = "mse" if kind == "regr" else "cross_entropy"
+    loss = loss or ("mse" if kind == "regr" else "cross_entropy")
     ending = po("torch_loss", loss=loss) >> po("torch_optimizer", optimizer="adam", lr=0.01)
     return graph >> nn("head") >> ending >> po(f"torch_model_{kind}", epochs=3, batch_size=32, seed=1, **model)
 
 
 @pytest.mark.parametrize(
     ("target", "kind", "model"),
-    [("two", "classif", {"predict_type": "prob"}), ("three", "classif", {"predict_type": "prob"}), ("y", "regr", {})],
+    [
+        ("two", "classif", {"predict_type": "prob"}),
+        ("three", "classif", {"predict_type": "prob"}),
+        ("y", "regr", {}),
+        ("y", "regr", {"loss": "gaussian_nll", "predict_type": "se"}),
+        ("y", "regr", {"loss": "pinball", "quantiles": [0.2, 0.5, 0.6]}),
+        ("y", "regr", {"loss": torch.nn.PoissonNLLLoss}),
+    ],
 )
 def test_networks_look_the_same_outside(target, kind, model, tmp_path):
     layers = [nn("linear", out_features=8), nn("batch_norm1d"), nn("gelu"), nn("dropout")]

@@ -56,10 +56,11 @@ class Builder:
         self.initializers.append(self.onnx.numpy_helper.from_array(array, name))
         return name
 
-    def op(self, kind: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
-        """One node with one output."""
+    def op(self, kind: str, *inputs: str, domain: str = "", unused: int = 0, **attributes: Any) -> str:
+        """One node, and its first output; unused: how many more it has."""
         name = self.fresh(kind.lower())
-        self.nodes.append(self.onnx.helper.make_node(kind, list(inputs), [name], name=name, domain=domain, **attributes))
+        outputs = [name, *(self.fresh("unused") for _ in range(unused))]
+        self.nodes.append(self.onnx.helper.make_node(kind, list(inputs), outputs, name=name, domain=domain, **attributes))
         return name
 
     def cast(self, value: str, to: str) -> str:

@@ -17,6 +17,7 @@ from pipeops.export.operators import decided, form
 from pipeops.extras import extra
 from pipeops.graph.learner_node import LearnerOp
 from pipeops.learn.learners.sklearn_learner import SklearnModel
+from pipeops.net.inputs.link_regr import NumberLink, QuantileLink
 
 TREES = ("DecisionTree", "RandomForest", "ExtraTrees", "GradientBoosting", "HistGradientBoosting")
 LINEAR = (
@@ -125,11 +126,21 @@ def network(state: Any, feed: Mapping[str, str], b: Builder) -> Scores:
     (output,) = b.inline(to_onnx(state), {name: feed[name] for name in state.inputs})
     output = b.cast(output, "float64")
     if state.class_names is None:
-        return Scores(None, _flat(output, b), None)
+        return Scores(None, _flat(_response(state.link, output, b), b), None)
     if len(state.class_names) > 2:
         return by_probability(b.op("Softmax", output, axis=1), state.class_names, b)
     prob = b.op("Concat", b.op("Sigmoid", output), b.op("Sigmoid", b.op("Neg", output)), axis=1)
     return by_probability(prob, state.class_names, b)
+
+
+def _response(link: Any, output: str, b: Builder) -> str:
+    """The predicted number from the outputs `(n, width)`: itself, its exponential, the mean, or the median quantile."""
+    if isinstance(link, NumberLink):
+        return b.op("Exp", output) if link.exponential else output
+    if isinstance(link, QuantileLink):
+        output = b.op("Neg", b.op("TopK", b.op("Neg", output), b.constant([link.width], "int64"), axis=1, unused=1))
+    place = link.middle if isinstance(link, QuantileLink) else 0
+    return b.op("Gather", output, b.constant([place], "int64"), axis=1)
 
 
 def _examples(state: Any) -> tuple[Any, ...]:

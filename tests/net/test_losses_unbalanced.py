@@ -34,13 +34,6 @@ def test_a_linear_network_learns_to_rank(key, task):
     assert learner.predict(task).score("classif.auc") > 0.9  # aum shrinks the scores as well as it orders them
 
 
-@pytest.mark.parametrize("key", KEYS)
-def test_more_than_two_classes_are_refused_by_name(key):
-    three = as_task_classif({"x": range(6), "y": [*"abcabc"]}, target="y")
-    with pytest.raises(ConfigError, match=f"{key}: takes two classes, the task 'task' has 3"):
-        t_loss(key).build(three)
-
-
 def test_class_weights_by_label_balanced_and_as_a_number(task):
     score, label = torch.randn(20, 1), (torch.rand(20, 1) < 0.5).float()
     positives = int((task.truth() == "M").sum())

@@ -93,6 +93,11 @@ class QuantileLink(RegrLink):
         """An output for each probability."""
         return len(self.probs)
 
+    @property
+    def middle(self) -> int:
+        """Where the response is: the median, or the only one."""
+        return self.probs.index(0.5) if 0.5 in self.probs else 0
+
     def needs(self) -> str:
         """The output that the task needs, in words."""
         return f"{self.width} quantiles need (batch, {self.width}), a number for each"
@@ -100,9 +105,8 @@ class QuantileLink(RegrLink):
     def predict(self, output: torch.Tensor, task: Task, with_all: bool) -> PredictionRegr:
         """Quantiles where all is wanted, and their median (of one quantile: itself), from outputs `(n, q)`."""
         values = np.sort(output.numpy().astype(np.float64), axis=1)
-        middle = self.probs.index(0.5) if 0.5 in self.probs else 0
         shown = {"quantiles": values, "probs": self.probs} if with_all else {}
-        return self._table(task, response=values[:, middle], **shown)
+        return self._table(task, response=values[:, self.middle], **shown)
 
 
 def quantile_link(who: str, probs: Sequence[float]) -> QuantileLink:
