@@ -333,16 +333,47 @@ def test_optimizers(optimizer, settings):
     check(learner(optimizer=optimizer, **{f"o_{k}": v for k, v in settings.items()}), together=together)
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
-def test_numeric_hyperparameters_may_differ(optimizer):
+@pytest.mark.parametrize(
+    ("optimizer", "settings"),
+    [
+        ("adam", {"amsgrad": True}),
+        ("adamw", {}),
+        ("sgd", {"momentum": 0.9}),
+        ("rmsprop", {"momentum": 0.5, "centered": True}),
+        ("adagrad", {"lr_decay": 0.1}),
+        ("sgd", {"maximize": True}),
+        ("rmsprop", {"maximize": True}),
+    ],
+)
+def test_numeric_hyperparameters_may_differ(optimizer, settings):
     layers = nn("linear", out_features=8) >> nn("relu") >> nn("dropout", p=0.5) >> nn("head")
     made = []
-    for i, (lr, decay, p) in enumerate([(0.1, 0.0, 0.5), (0.01, 0.1, 0.0), (0.1, 0.3, 0.2)]):
-        one = learner(layers, optimizer=optimizer, seed=i, epochs=3 + i)
+    for i, (lr, decay, p) in enumerate([(0.05, 0.0, 0.5), (0.01, 0.1, 0.0), (0.02, 0.3, 0.2)]):
+        one = learner(layers, optimizer=optimizer, seed=i, epochs=3 + i, **{f"o_{n}": v for n, v in settings.items()})
         one.params["torch_optimizer.lr"], one.params["torch_optimizer.weight_decay"] = lr, decay
         one.params["dropout.p"] = p
         made.append(one)
     check(made)
+
+
+class Falling(Callback):
+    """Changes the rate between epochs, faster for some networks than for others."""
+
+    sets_rates = True
+
+    def on_epoch_end(self, ctx):
+        ctx.lr *= 0.5 if ctx.mean_loss < 0.68 else 0.9
+
+
+class Inherits(Falling):
+    """Does not say so itself."""
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_callbacks_that_say_that_they_set_rates_are_vectorized(optimizer):
+    made = check(learner(optimizer=optimizer, o_weight_decay=0.1, o_lr=0.1, callbacks=[Falling()]))
+    assert {state(one).engine for one in made} == {"rules"}
+    check(learner(optimizer=optimizer, callbacks=[Inherits()]), together=1)
 
 
 def test_other_shapes_go_apart():

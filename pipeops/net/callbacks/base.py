@@ -55,6 +55,8 @@ class Callback(Configurable):
     """At each stage callbacks are called from low weight to high; those of one weight in the order in which they were given."""
     only_reads: ClassVar[bool] = False
     """Whether it only reads, and says so in its own class: then it does not keep networks from being trained as one."""
+    sets_rates: ClassVar[bool] = False
+    """Whether it changes nothing but the settings of `ctx.stepper`, and those between epochs: then it does not either."""
 
     def __init_subclass__(cls, **options: Any):
         super().__init_subclass__(**options)
@@ -170,9 +172,10 @@ saved_as(
 )
 
 
-def only_reads(callback: Callback) -> bool:
-    """Whether the callback's own class says that it changes nothing; what a base class says does not count."""
-    return bool(vars(type(callback)).get("only_reads", False))
+def may_be_together(callback: Callback) -> bool:
+    """Whether a callback's own class says that it changes nothing but rates; what a base class says does not count."""
+    own = vars(type(callback))
+    return bool(own.get("only_reads", False) or own.get("sets_rates", False))
 
 
 def stages_of(callbacks: Iterable[Callback]) -> dict[str, list[Callable[[Context], None]]]:

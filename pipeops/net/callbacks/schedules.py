@@ -8,7 +8,7 @@ Neighbours: base has the stages, `optimizers.fused` the steppers.
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 import torch
@@ -85,6 +85,7 @@ class CosineAnnealing(Epochwise):
     t_clbk("lr_cosine_annealing", T_max=20)
     """
 
+    sets_rates: ClassVar[bool] = True
     T_max: int | None = integer(1, default=None)
     eta_min: float = real(0, default=0.0)
     last_epoch: int = integer(-1, default=-1)
@@ -103,6 +104,7 @@ class StepDecay(Epochwise):
     t_clbk("lr_step", step_size=10)
     """
 
+    sets_rates: ClassVar[bool] = True
     step_size: int = integer(1)
     gamma: float = real(0, default=0.1)
     last_epoch: int = integer(-1, default=-1)
@@ -161,6 +163,7 @@ class Warmup(Schedule):
     t_clbk("lr_warmup", total_iters=100, by="batch")
     """
 
+    sets_rates: ClassVar[bool] = True
     start_factor: float = real(0, 1, default=1 / 3)
     end_factor: float = real(0, 1, default=1.0)
     total_iters: int = integer(1, default=5)
@@ -235,6 +238,7 @@ class ReduceOnPlateau(Schedule):
     t_clbk("lr_reduce_on_plateau", patience=3)
     """
 
+    sets_rates: ClassVar[bool] = True
     mode: str | None = choice("min", "max", default=None)
     factor: float = real(0, default=0.1)
     patience: int = integer(0, default=10)

@@ -7,9 +7,10 @@ gradients in another layout are copied. Neighbours: kernels has one stepper for 
 several networks step together on flat buffers; optimizers chooses between these and `ObjectStepper`.
 """
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 
@@ -111,6 +112,8 @@ class FusedStepper(Stepper):
     remembers: ClassVar[tuple[str, ...]] = ()
     torch_class: ClassVar[str]
     settings: dict[str, Any]
+    decouples: bool = False
+    """Whether weights decay apart from the gradient."""
 
     def __init__(self, params: Tensors, settings: dict[str, Any]):
         self.params, self.settings, self.named = list(params), {**settings, "lr": float(settings["lr"])}, tuple(settings)
@@ -187,6 +190,13 @@ class FusedStepper(Stepper):
             self.kernel([self.values[i] for i in places], [grads[i].contiguous() for i in places], memory, made + 1)
         for i in which:
             self.steps[i] += 1
+
+    def unit(self) -> Self:
+        """The same with rate 1 and without weight decay, to which all else in a step is proportional."""
+        made = copy.copy(self)
+        made.settings = {**self.settings, "lr": 1.0, "weight_decay": 0.0}
+        made.prepare()
+        return made
 
     def follow(self) -> None:
         """Go on from where the parameters' data are now, which a callback may have replaced."""

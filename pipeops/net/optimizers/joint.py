@@ -3,14 +3,15 @@
 `take` moves the parameters that are trained, and what their steppers remember, into the buffers, and lets the networks'
 parameters be views of them; `give` moves all back. For each parameter the K networks lie behind one another, each padded to
 the width of a vector register, so that how an element is rounded depends on nothing but its own network. Networks step in
-one call while their steppers are set alike, have one rate and have made as many steps. Gradients are in `parameter.grad`.
+one call while their steppers are set alike and have made as many steps; rates and weight decays may differ (`Spread`), and
+may change between epochs. Gradients are in `parameter.grad`.
 Neighbours: fused and kernels below; the engine steps with these.
 """
 
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any
 
 import torch
 
@@ -38,6 +39,12 @@ class Flat:
         """The memory of networks `start` to `stop`, contiguous."""
         return [self.buffer] if stop - start == len(self.rows[0]) else [row[start:stop].view(-1) for row in self.rows]
 
+    def spread(self, start: int, numbers: Sequence[float]) -> list[torch.Tensor]:
+        """Numbers of as many networks, for each element, in the shape of their part."""
+        each = self.buffer.new_tensor(numbers).unsqueeze(1)
+        several = [each.expand(-1, row.shape[1]).reshape(-1) for row in self.rows]
+        return [torch.cat(several)] if len(numbers) == len(self.rows[0]) else several
+
 
 class Joint(ABC):
     """Parameters of K networks together. stacks and grads: of each parameter that is trained, `(K, *shape)`."""
@@ -49,6 +56,9 @@ class Joint(ABC):
     def take(self) -> None:
         """Take over from the networks."""
 
+    def renew(self) -> None:  # noqa: B027 what steps by the steppers themselves has nothing to renew
+        """Before an epoch: go on with the settings that the steppers have now."""
+
     @abstractmethod
     def step(self, start: int, stop: int) -> None:
         """Update networks `start` to `stop` from `grads`."""
@@ -58,15 +68,46 @@ class Joint(ABC):
         """Give back to the networks."""
 
 
-class Part(NamedTuple):
+class Part:
     """Neighbours that step in one call, by the stepper of the first."""
 
-    start: int
-    stop: int
-    stepper: FusedStepper
-    values: Tensors
-    grads: Tensors
-    memory: Sequence[Tensors]
+    def __init__(self, start: int, stepper: FusedStepper, values: Tensors, grads: Tensors, memory: Sequence[Tensors]):
+        self.start, self.stepper, self.values, self.grads, self.memory = start, stepper, values, grads, memory
+
+    def step(self, number: int) -> None:
+        """Their step of this number (from 1)."""
+        self.stepper.kernel(self.values, self.grads, self.memory, number)
+
+
+class Spread(Part):
+    """Neighbours whose rates or weight decays differ: the kernel makes the step of rate 1 from zero, which its rate scales.
+
+    rates, decays: the value of each element's network, like `values`.
+    """
+
+    def __init__(self, rates: Tensors, decays: Tensors, *part: Any):
+        super().__init__(*part)
+        self.rates, self.unit, self.moves = rates, self.stepper.unit(), [torch.zeros_like(v) for v in self.values]
+        self.decays = decays if any(bool(d.any()) for d in decays) else None
+        self.kept = [1 - r * d for r, d in zip(rates, decays, strict=True)] if self.stepper.decouples else None
+        self.sign = -1 if self.stepper.settings.get("maximize") else 1
+
+    def step(self, number: int) -> None:
+        if self.decays is not None:
+            self._decay(self.decays)
+        for move in self.moves:
+            move.zero_()
+        self.unit.kernel(self.moves, self.grads, self.memory, number)
+        for value, move, rate in zip(self.values, self.moves, self.rates, strict=True):
+            value.addcmul_(move, rate)
+
+    def _decay(self, decays: Tensors) -> None:
+        if self.kept is not None:
+            for value, kept in zip(self.values, self.kept, strict=True):
+                value.mul_(kept)
+            return
+        for value, grad, decay in zip(self.values, self.grads, decays, strict=True):
+            grad.addcmul_(value, decay, value=self.sign)
 
 
 class FlatJoint(Joint):
@@ -80,7 +121,8 @@ class FlatJoint(Joint):
         self.values, self.flat = Flat(shapes, k, like), Flat(shapes, k, like)
         self.memory = [Flat(shapes, k, like) for _ in first.memory]
         self.stacks, self.grads = self.values.stacks, self.flat.stacks
-        self.parts: dict[tuple[int, int], list[Part]] = {}
+        self.parts: dict[tuple[int, ...], list[Part]] = {}
+        self.set: list[dict[str, Any]] = []
         self.own: list[list[torch.Tensor]] = []
 
     def take(self) -> None:
@@ -94,26 +136,36 @@ class FlatJoint(Joint):
         self.made = [max(stepper.steps[i] for i in self.which) for stepper in self.steppers]
         self.parts.clear()
 
-    def step(self, start: int, stop: int) -> None:
-        parts = self.parts.get((start, stop))
-        if parts is None:
-            parts = self.parts[start, stop] = self._parts(start, stop)
-        made = self.made
-        for part in parts:
-            part.stepper.kernel(part.values, part.grads, part.memory, made[part.start] + 1)
-        for k in range(start, stop):
-            made[k] += 1
-        if stop - start < len(made):
+    def renew(self) -> None:
+        now = [dict(stepper.settings) for stepper in self.steppers]
+        if now != self.set:
+            self.set = now
             self.parts.clear()
 
+    def step(self, start: int, stop: int) -> None:
+        made = self.made
+        ahead = [n - made[start] for n in made[start:stop]] if stop - start > 1 else ()
+        parts = self.parts.get((start, stop, *ahead))
+        if parts is None:
+            parts = self.parts[start, stop, *ahead] = self._parts(start, stop)
+        for part in parts:
+            part.step(made[part.start] + 1)
+        for k in range(start, stop):
+            made[k] += 1
+
     def _parts(self, start: int, stop: int) -> list[Part]:
-        keys = [(alike(s), s.lr, self.made[k]) for k, s in enumerate(self.steppers)]
-        ends = [k for k in range(start, stop) if k == start or keys[k] != keys[k - 1]]
+        keys = [(alike(s), n) for s, n in zip(self.steppers[start:stop], self.made[start:stop], strict=True)]
+        ends = [k for k in range(start, stop) if k == start or keys[k - start] != keys[k - start - 1]]
         return [self._part(a, b) for a, b in zip(ends, [*ends[1:], stop], strict=True)]
 
     def _part(self, start: int, stop: int) -> Part:
         values, grads, *memory = (flat.part(start, stop) for flat in (self.values, self.flat, *self.memory))
-        return Part(start, stop, self.steppers[start], values, grads, memory)
+        steppers = self.steppers[start:stop]
+        rates, decays = [s.lr for s in steppers], [s.settings.get("weight_decay", 0.0) for s in steppers]
+        part = (start, steppers[0], values, grads, memory)
+        if len({*zip(rates, decays, strict=True)}) == 1:
+            return Part(*part)
+        return Spread(self.values.spread(start, rates), self.values.spread(start, decays), *part)
 
     def give(self) -> None:
         for k, (stepper, own) in enumerate(zip(self.steppers, self.own, strict=True)):
@@ -153,8 +205,9 @@ class Alone(Joint):
 
 
 def alike(stepper: FusedStepper) -> tuple[object, ...]:
-    """Equal for steppers that are set alike, but for the rate."""
-    return type(stepper), stepper.torch_class, repr([(n, stepper.settings[n]) for n in sorted(stepper.named) if n != "lr"])
+    """Equal for steppers that are set alike, but for rate and weight decay."""
+    own = [(n, stepper.settings[n]) for n in sorted(stepper.named) if n not in ("lr", "weight_decay")]
+    return type(stepper), stepper.torch_class, repr(own)
 
 
 def joint(steppers: Sequence[Stepper], networks: Sequence[torch.nn.Module]) -> Joint | None:

@@ -21,6 +21,7 @@ class FusedAdam(FusedStepper):
         super().__init__(params, settings)
         self.call = torch_._fused_adamw_ if decoupled else torch_._fused_adam_
         self.torch_class = "AdamW" if decoupled else "Adam"  # type: ignore[misc]
+        self.decouples = decoupled
         self.count = torch.zeros((), device=self.values[0].device)
 
     def prepare(self) -> None:

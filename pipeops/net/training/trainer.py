@@ -16,7 +16,7 @@ import torch
 
 from pipeops.data import Task
 from pipeops.errors import PipeOpsError, TrainingError
-from pipeops.net.callbacks.base import Callback, only_reads, stages_of
+from pipeops.net.callbacks.base import Callback, may_be_together, stages_of
 from pipeops.net.callbacks.context import Context
 from pipeops.net.callbacks.shelf import EarlyStopping, History
 from pipeops.net.inputs.batches import Batches, Epochs
@@ -67,13 +67,13 @@ class Trainer:
     ):
         """positives: which rows are positive, where batches without one are to be counted.
 
-        own: whether a callback may change what it sees. shows: whether one may look at the last batch of an epoch.
+        own: whether a callback may change what it sees, rates apart. shows: whether one may look at the last batch of an epoch.
         """
         self.ctx, self.epochs, self.link, self.valid, self.eval_freq = ctx, epochs, link, valid, eval_freq
         self.positives = positives
         self.stages = stages_of(callbacks)
         self.shows = any(type(c) not in (History, EarlyStopping) for c in callbacks)
-        self.own = not all(only_reads(c) for c in callbacks)
+        self.own = not all(may_be_together(c) for c in callbacks)
         self.modes: list[tuple[torch.nn.Module, bool]] = []
         self.scored: list[tuple[int, int]] | None = None
         self.predictions: dict[str, Any] = {}

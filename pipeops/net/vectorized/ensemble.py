@@ -50,6 +50,7 @@ class Ensemble(Engine):
         if self.cut[0] != sizes:
             self.cut = (sizes, segments(sizes))
         found = [Trained([], []) for _ in epochs]
+        self.joint.renew()
         with torch.no_grad():
             for segment in self.cut[1]:
                 self._train(segment, epochs, found)

@@ -45,9 +45,9 @@ def _rows(course: Course) -> int:
     return len(course.tensors[-1])
 
 
-def _settings(course: Course) -> str:
-    ctx = course.trainer.ctx
-    return repr((ctx.lr, alike(ctx.stepper))) if isinstance(ctx.stepper, FusedStepper) else ""
+def _settings(course: Course) -> tuple[str, int]:
+    stepper = course.trainer.ctx.stepper
+    return (repr(alike(stepper)) if isinstance(stepper, FusedStepper) else ""), -_rows(course)
 
 
 def _weights(course: Course) -> int:
