@@ -113,6 +113,9 @@ from pipeops.ops.impute import ImputeMedian
 from pipeops.ops.impute import ImputeMode
 from pipeops.ops.impute import ImputeOOR
 from pipeops.ops.learner_cv import LearnerCV
+from pipeops.ops.missing.draws import ImputeHist
+from pipeops.ops.missing.draws import ImputeSample
+from pipeops.ops.missing.impute_learner import ImputeLearner
 from pipeops.ops.multiplicity import MultiplicityExply
 from pipeops.ops.multiplicity import MultiplicityImply
 from pipeops.ops.multiplicity import OVRSplit
@@ -204,6 +207,10 @@ class _Po(Registry):
     @overload
     def __call__(self, key: Literal["imputeconstant"], /, *, id: str = ..., affect_columns: Any = ..., constant: Any = ..., check_levels: bool = ...) -> ImputeConstant: ...
     @overload
+    def __call__(self, key: Literal["imputehist"], /, *, id: str = ..., affect_columns: Any = ..., seed: int = ...) -> ImputeHist: ...
+    @overload
+    def __call__(self, key: Literal["imputelearner"], /, learner: Any, *, id: Any = ..., affect_columns: Any = ..., context_columns: Any = ...) -> ImputeLearner: ...
+    @overload
     def __call__(self, key: Literal["imputemean"], /, *, id: str = ..., affect_columns: Any = ...) -> ImputeMean: ...
     @overload
     def __call__(self, key: Literal["imputemedian"], /, *, id: str = ..., affect_columns: Any = ...) -> ImputeMedian: ...
@@ -211,6 +218,8 @@ class _Po(Registry):
     def __call__(self, key: Literal["imputemode"], /, *, id: str = ..., affect_columns: Any = ...) -> ImputeMode: ...
     @overload
     def __call__(self, key: Literal["imputeoor"], /, *, id: str = ..., affect_columns: Any = ..., min: bool = ..., offset: float = ..., multiplier: float = ..., create_empty_level: bool = ...) -> ImputeOOR: ...
+    @overload
+    def __call__(self, key: Literal["imputesample"], /, *, id: str = ..., affect_columns: Any = ..., seed: int = ...) -> ImputeSample: ...
     @overload
     def __call__(self, key: Literal["isomap"], /, *, id: str = ..., affect_columns: Any = ..., k: int = ..., ndim: int = ...) -> Isomap: ...
     @overload

@@ -61,12 +61,13 @@ def _plain(value: Any) -> Any:
 
 
 def from_codes(name: str, codes: Any, levels: Sequence[Any], like: Series | nw.DataFrame[Any]) -> Series:
-    """Categories from positions in `levels` (-1 is missing), in `like`'s library."""
+    """Categories from positions in `levels` (-1 is missing), in `like`'s library, ordered where `like` is."""
     library = like.implementation
     if library.is_pandas():
         import pandas as pd
 
-        return _wrap(pd.Series(pd.Categorical.from_codes(codes, list(levels)), name=name))
+        ordered = isinstance(like, nw.Series) and getattr(like.to_native().dtype, "ordered", False)
+        return _wrap(pd.Series(pd.Categorical.from_codes(codes, list(levels), ordered=bool(ordered)), name=name))
     if library.is_pyarrow():
         import pyarrow as pa
 

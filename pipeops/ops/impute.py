@@ -5,7 +5,7 @@ is 0, the empty text, the first level, False or 1970-01-01, as in the reference.
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from math import isfinite
 from numbers import Integral, Real
@@ -18,7 +18,7 @@ from pipeops.data.columns import declared_levels, kind, levels_of, missing_count
 from pipeops.data.levels import mode, with_levels
 from pipeops.errors import ConfigError, DataError, listing
 from pipeops.ops import statistics as of
-from pipeops.ops.base import Frame, Preprocess, Series, numeric, operator
+from pipeops.ops.base import Frame, Preprocess, Series, numeric, one_task, operator
 from pipeops.params import UNSET, anything, flag, real
 from pipeops.shorthand import po
 
@@ -27,7 +27,25 @@ DType = nw.dtypes.DType
 
 
 @operator
-class Impute(Preprocess):
+class Imputer(Preprocess):
+    """Base of all imputers: columns of kinds that they cannot treat pass as they are, but are refused where they were named."""
+
+    def train(self, inputs: Sequence[Any]) -> tuple[Sequence[Any], dict[str, Any]]:
+        """Learn from a task, as `Preprocess` does."""
+        types, given = one_task(self, inputs).feature_types, self.affect_columns
+        named = [given] if isinstance(given, str) else given if isinstance(given, list | tuple) else []
+        others = [name for name in named if name in types and types[name] not in self.kinds]
+        if others:
+            key = "imputemode" if "boolean" in (types[name] for name in others) else "imputeoor"
+            raise DataError(
+                f"{self.id}: cannot impute '{others[0]}', which is {types[others[0]]}; it treats {listing(self.kinds)} columns. "
+                f'po("{key}", affect_columns={others!r}) can.'
+            )
+        return super().train(inputs)
+
+
+@operator
+class Impute(Imputer):
     """Base of imputers: fill each column's missing values with the one value learnt for it."""
 
     kinds: ClassVar[tuple[str, ...]] = ("numeric", "boolean", "categorical", "datetime")
@@ -73,10 +91,10 @@ def _nothing(frame: Frame, name: str) -> Any:
     dtype = frame.schema[name]
     if kind(dtype) == "categorical":
         return next(iter(levels_of(frame.get_column(name))), "")
-    return _as(dtype, 0)
+    return as_type(dtype, 0)
 
 
-def _as(dtype: DType, number: float) -> Any:
+def as_type(dtype: DType, number: float) -> Any:
     """A number in a column's own terms: rounded for integers, microseconds since 1970 for dates."""
     if dtype == nw.Boolean:
         return bool(number)
@@ -99,7 +117,7 @@ def numbers(frame: Frame, statistic: of.Statistic) -> dict[str, float | None]:
 
 def _learnt(frame: Frame, statistic: of.Statistic) -> dict[str, Any]:
     schema, found = frame.schema, numbers(frame, statistic)
-    return {n: v if v is None or not isfinite(v) else _as(schema[n], v) for n, v in found.items()}
+    return {n: v if v is None or not isfinite(v) else as_type(schema[n], v) for n, v in found.items()}
 
 
 @po.add("imputemean")
@@ -242,7 +260,7 @@ class ImputeOOR(Impute):
             else:
                 distance = self.offset * unit + self.multiplier * (last - first)
                 beyond = first - distance if self.min else last + distance
-                value[name] = _as(schema[name], beyond) if isfinite(beyond) else beyond
+                value[name] = as_type(schema[name], beyond) if isfinite(beyond) else beyond
         return value
 
     def _levels(self, frame: Frame) -> dict[str, Any]:

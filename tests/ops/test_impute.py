@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sklearn.impute import SimpleImputer
 
 from pipeops import as_task_regr, po
+from pipeops.errors import DataError
 from tests.ops.test_scale import task, train, values
 
 NAN = float("nan")
@@ -114,3 +115,11 @@ def test_nothing_is_missing_afterwards(column: list[float | None], key: str) -> 
     ((made,), state) = po(key).train([data])
     assert not any(made.missings().values())
     assert made.frame().to_native().equals(po(key).predict([data], state)[0].frame().to_native())
+
+
+def test_a_named_column_of_a_kind_that_cannot_be_imputed_is_refused_with_what_can() -> None:
+    data = task(flag=[True, None, False], x=[1.0, None, 3.0])
+    assert values(train(po("imputemean"), data), "flag") == [True, None, False]
+    with pytest.raises(DataError, match=r"imputemean: cannot impute 'flag', which is boolean.*imputemode"):
+        train(po("imputemean", affect_columns=["flag", "x"]), data)
+    assert values(train(po("imputemode", affect_columns=["flag"]), data), "flag")[1] is not None

@@ -22,6 +22,7 @@ DIFFERENT: dict[str, tuple[str, set[str]]] = {
     r'po\("encodeimpact"\)/mixed': (TEXT, {"chr", "chr.a", "chr.b", "chr.c"}),
     r"collapsefactors/mixed": ("an Enum has no flag that it is ordered: rare levels go to the rarest that is kept", {"ord"}),
     r'po\("imputemode"\)/mixed': (TEXT + "; the most frequent values of num and ord are tied", {"chr", "num", "ord"}),
+    r'po\("imputesample"\)/mixed': (TEXT, {"chr"}),
     r"scalerange/const_tr": (ZERO_WIDTH, {"const", "iconst", "zero"}),
     r"scalerange/na_tr": (ZERO_WIDTH, {"halfna"}),
     r"scalemaxabs/na_tr": (NOTHING, {"int_all", "nan_all"}),
@@ -30,6 +31,7 @@ REFUSED_BY_ACCIDENT = {
     "imputeoor.*dates": "out of range works for dates too",
     "fixfactors.*na_tr": "no level, no column",
     "spatialsign/zero_row": "one column is a matrix too; a row of zeros stays one",
+    "imputelearner.*regr.featureless.* on mixed_te": "other levels of a feature are no other feature",
     "yeojohnson": "a package was not installed",
 }
 """Where R failed for reasons of its own."""
@@ -96,6 +98,8 @@ def test_outputs_are_those_of_the_reference(reference: Any, file: str, case: dic
     for part in case["predict"]:
         new = ref.task(tasks[part["task"]])
         if part.get("error"):
+            if any(re.search(pattern, f"{case['case']} on {part['task']}") for pattern in REFUSED_BY_ACCIDENT):
+                continue
             with pytest.raises(PipeOpsError):
                 graph.predict(new)
         else:

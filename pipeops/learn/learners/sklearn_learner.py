@@ -184,9 +184,10 @@ class SklearnLearner(FlatLearner):
                 x[:, j] = np.where(codes < 0, np.nan, codes)
         holes = [name for j, name in enumerate(features) if np.isnan(x[:, j]).any()]
         if holes and not _allows_missing(estimator):
+            imputer = "imputemedian" if all(features[name] == "numeric" for name in holes) else "imputemode"
             raise DataError(
                 f"{self.id}: {listing(holes)} {'has' if len(holes) == 1 else 'have'} missing values; impute them first, "
-                'as in po("imputemedian") >> ...'
+                f'as in po("{imputer}") >> ...'
             )
         return x
 
