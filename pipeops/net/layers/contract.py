@@ -13,7 +13,7 @@ from pipeops.net.layers.layer import Layer
 from pipeops.net.layers.signature import visible
 from pipeops.net.network.descriptor import Shape, Symbol
 from pipeops.net.network.shape import text, traced
-from pipeops.net.training.machine import float32
+from pipeops.net.training.machine import seeded
 from pipeops.params import UNSET, hyperparameters
 from pipeops.shorthand import nn
 
@@ -101,7 +101,6 @@ def check_layer(key: str) -> None:
 
     >>> check_layer("linear")
     """
-    with float32(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with seeded(0):
         for check in (check_signature, check_shape, check_rule, check_gradient, check_repr):
             check(key)

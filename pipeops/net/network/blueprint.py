@@ -17,6 +17,7 @@ from pipeops.net.network.compile import compile_network
 from pipeops.net.network.descriptor import Spec, Symbol
 from pipeops.net.network.node import NetworkNode, check_name
 from pipeops.net.torch_values import dtype_named
+from pipeops.net.training.machine import unplaced
 from pipeops.params import hyperparameters
 from pipeops.saving.declared import misfit
 from pipeops.shorthand import nn
@@ -113,7 +114,7 @@ def _bounded(value: Any, room: int) -> bool:
 
 def restored(symbol: Symbol, weights: Mapping[str, torch.Tensor]) -> fx.GraphModule:
     """The network of these symbols with these weights, which must be all of its weights, and finite."""
-    with torch.device("meta"):
+    with unplaced():
         network = compile_network(symbol)
     _check_weights(network.state_dict(), weights)
     network.load_state_dict(dict(weights), assign=True)

@@ -15,7 +15,7 @@ import torch
 
 from pipeops.errors import ConfigError, DataError
 from pipeops.net.network.descriptor import Shape
-from pipeops.net.training.machine import float32
+from pipeops.net.training.machine import float32, unplaced
 
 Rule = Callable[[Shape, Mapping[str, Any], str], Shape]
 """From the shape that comes in, the module's arguments and the node's id to the shape that goes out."""
@@ -244,7 +244,7 @@ def _size(number: int) -> str:
 
 def _on_meta(build: Callable[[], torch.nn.Module], who: str) -> torch.nn.Module:
     try:
-        with torch.device("meta"):
+        with unplaced():
             return build().train()
     except Exception as error:
         raise ConfigError(f"{who}: its module cannot be made: {reason(error)}") from error

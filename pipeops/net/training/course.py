@@ -3,20 +3,20 @@
 Neighbours: set-up makes one; the driver of `vectorized` carries one or several through their epochs.
 """
 
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import attrs
 import torch
 
 from pipeops.net.network.descriptor import Symbol
+from pipeops.net.training.machine import SHARED, Machine, drawing
 from pipeops.net.training.trainer import Epoch, Run, Trained, Trainer
 
 
 @attrs.define(eq=False, slots=False)
 class Course:
-    """The course of one network's training. state: torch's random state when it was set up.
+    """The course of one network's training. machine: what it runs on. state: torch's random state when it was set up.
 
     general: whether autograd is asked for. engines: the names of those that ran. together: with how many others it was
     trained, itself included. error: what stopped it. interrupted: whether it must be trained again from the start, alone.
@@ -24,10 +24,9 @@ class Course:
 
     trainer: Trainer
     symbol: Symbol
-    seed: int
-    threads: int
+    machine: Machine
     general: bool = False
-    state: torch.Tensor = attrs.field(factory=torch.default_generator.get_state)
+    state: torch.Tensor = attrs.field(factory=SHARED.get_state)
     generator: torch.Generator = attrs.field(factory=torch.Generator)
     engines: set[str] = attrs.field(factory=set)
     together: int = 1
@@ -49,22 +48,10 @@ class Course:
         """The training data: one tensor for each ingress, and the target."""
         return self.trainer.epochs.batches.tensors
 
-    @contextmanager
-    def drawing(self) -> Generator[None]:
-        """Torch's own generator is this run's, for a while."""
-        if self.generator is torch.default_generator:
-            yield
-            return
-        torch.default_generator.set_state(self.generator.get_state())
-        try:
-            yield
-        finally:
-            self.generator.set_state(torch.default_generator.get_state())
-
     def begin(self) -> Epoch | None:
         """Begin: the first epoch, or None when there is none."""
         self.generator.set_state(self.state)
-        self.run = self.trainer.run(torch.default_generator)
+        self.run = self.trainer.run(SHARED)
         return self._turn(lambda: next(self.run))
 
     def go_on(self, trained: Trained | Exception) -> Epoch | None:
@@ -77,7 +64,7 @@ class Course:
 
     def _turn(self, step: Callable[[], Epoch | None]) -> Epoch | None:
         try:
-            with self.drawing():
+            with drawing(self.generator):
                 return step()
         except StopIteration:
             return None

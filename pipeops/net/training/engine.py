@@ -16,6 +16,7 @@ from pipeops.errors import TrainingError
 from pipeops.net.callbacks.context import Context
 from pipeops.net.optimizers.fused import FusedStepper
 from pipeops.net.training.course import Course
+from pipeops.net.training.machine import drawing
 from pipeops.net.training.trainer import Epoch, Trained, refuse_failed, refuse_one_row
 
 
@@ -48,7 +49,7 @@ class OneByAutograd(Engine):
 
     def epoch(self, epochs: Sequence[Epoch]) -> list[Trained]:
         """Train on the batches of one epoch; layers draw from torch's own generator."""
-        with self.course.drawing():
+        with drawing(self.course.generator):
             return [self._train(*epochs)]
 
     def _train(self, epoch: Epoch) -> Trained:

@@ -1,6 +1,8 @@
-"""Where and how a network runs: device, threads, and seeded generators that leave the global ones as they were.
+"""The machine that networks run on: where tensors live, which generator is drawn from, and with how many threads.
 
-Neighbours: model uses them around training and predicting.
+A `Machine` answers all three for one training run or prediction; nothing else in `net` asks torch for a device, seeds it, or sets
+its threads (tests/net/test_machine.py). What is seeded or set comes back afterwards. Neighbours: set-up makes one for a run, the
+model node one for a prediction; the driver of runs works on it.
 """
 
 import os
@@ -9,9 +11,75 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
+import attrs
 import torch
 
 from pipeops.errors import ConfigError
+
+CPU = torch.device("cpu")
+SHARED = torch.default_generator
+"""Torch's own generator, from which layers such as dropout draw whoever calls them."""
+
+
+@attrs.frozen
+class Machine:
+    """device: where tensors live. threads: of torch's operations on the CPU. seed: of everything that is drawn.
+
+    >>> Machine().place(torch.ones(2)).device
+    device(type='cpu')
+    """
+
+    device: torch.device = CPU
+    threads: int = 1
+    seed: int = 0
+
+    @property
+    def is_cpu(self) -> bool:
+        """Whether tensors live in the processor's own memory."""
+        return self.device.type == "cpu"
+
+    def place(self, thing: Any) -> Any:
+        """A tensor or a module where this machine has them; what has no place (a plain function) as it is."""
+        return thing.to(self.device) if isinstance(thing, torch.Tensor | torch.nn.Module) else thing
+
+    @contextmanager
+    def training(self) -> Generator[None]:
+        """Seeded, with gradients, and with these threads, for a while."""
+        with seeded(self.seed, self.device), threads(self.threads):
+            yield
+
+    @contextmanager
+    def predicting(self) -> Generator[None]:
+        """Without gradients, with these threads, and float32 by default, for a while."""
+        with torch.inference_mode(), threads(self.threads):
+            if torch.get_default_dtype() is torch.float32 and _shared.inside == 1:
+                yield
+            else:
+                with _shared.turn, float32():
+                    yield
+
+
+def machine_for(device: Any, threads: int, who: str, seed: int = 0) -> Machine:
+    """The machine with the device of this name; one that is not there is refused."""
+    return Machine(device_for(device, who), threads, seed)
+
+
+def unplaced() -> Any:
+    """Tensors that are made have a shape and no memory, for a while (torch's device "meta")."""
+    return torch.device("meta")
+
+
+@contextmanager
+def drawing(generator: torch.Generator) -> Generator[None]:
+    """What draws from torch's own generator draws from this one, for a while."""
+    if generator is SHARED:
+        yield
+        return
+    SHARED.set_state(generator.get_state())
+    try:
+        yield
+    finally:
+        generator.set_state(SHARED.get_state())
 
 
 def device_for(name: Any, who: str) -> torch.device:
@@ -50,7 +118,7 @@ os.register_at_fork(after_in_child=_shared.__init__)
 
 
 @contextmanager
-def seeded(seed: int, device: torch.device) -> Generator[None]:
+def seeded(seed: int, device: torch.device = CPU) -> Generator[None]:
     """Torch's generators seeded for a while, with gradients and float32 as they are by default; what was before comes back.
 
     One thread at a time, since layers such as dropout draw from the generator that all share. Others (numpy, random) are
@@ -58,21 +126,10 @@ def seeded(seed: int, device: torch.device) -> Generator[None]:
     """
     devices = [device] if device.type == "cuda" else []
     with _shared.turn, float32(), torch.inference_mode(False), torch.enable_grad(), torch.random.fork_rng(devices=devices):
-        torch.default_generator.manual_seed(seed)
+        SHARED.manual_seed(seed)
         if devices:
             torch.cuda.manual_seed(seed)
         yield
-
-
-@contextmanager
-def predicting(number: int) -> Generator[None]:
-    """Without gradients, with so many threads, and float32 by default."""
-    with torch.inference_mode(), threads(number):
-        if torch.get_default_dtype() is torch.float32 and _shared.inside == 1:
-            yield
-        else:
-            with _shared.turn, float32():
-                yield
 
 
 @contextmanager

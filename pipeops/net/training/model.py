@@ -18,7 +18,7 @@ from pipeops.learn.fits import attempt
 from pipeops.net.inputs.link import Link
 from pipeops.net.network.descriptor import Feed
 from pipeops.net.training.course import Course
-from pipeops.net.training.machine import device_for, predicting
+from pipeops.net.training.machine import Machine, machine_for
 from pipeops.net.training.outputs import ASKED
 from pipeops.net.training.settings import device_field, measures_field, sampler_field
 from pipeops.net.training.setup import PREDICT_ROWS, job_for, state_of
@@ -92,15 +92,15 @@ class TorchModel(PipeOp):
 
     def _again(self, course: Course, inputs: Sequence[Any], valid: Sequence[Any] | None) -> tuple[Sequence[Any], Any]:
         """Train from the start, alone, what was interrupted in company."""
-        return attrs.evolve(self, seed=course.seed).train(inputs, valid)
+        return attrs.evolve(self, seed=course.machine.seed).train(inputs, valid)
 
     def predict(self, inputs: Sequence[Any], state: Any) -> Sequence[Any]:
         """The labelled table for the rows of a feed."""
         feed: Feed = inputs[0]
-        device = device_for(self.device, str(self.id))
-        network = _evaluating(state.network, device)
-        with predicting(self.num_threads):
-            output = _outputs(network, state, feed, self.batch_size_predict or PREDICT_ROWS, device)
+        machine = machine_for(self.device, self.num_threads, str(self.id))
+        network = _evaluating(state.network, machine)
+        with machine.predicting():
+            output = _outputs(network, state, feed, self.batch_size_predict or PREDICT_ROWS, machine)
             _refuse_nan(str(self.id), output, feed.task)
             return [state.link.predict(output, feed.task, self._with_all(state.link))]
 
@@ -175,11 +175,11 @@ class TorchModelRegr(TorchModel):
         return self.predict_type != "response"
 
 
-def _evaluating(network: torch.nn.Module, device: torch.device) -> torch.nn.Module:
+def _evaluating(network: torch.nn.Module, machine: Machine) -> torch.nn.Module:
     """The network in eval mode on a device: a copy where it is not, so that predicting changes nothing, in any thread."""
-    if device.type == "cpu" and not any(module.training for module in network.modules()):
+    if machine.is_cpu and not any(module.training for module in network.modules()):
         return network
-    return copy.deepcopy(network).to(device).eval()
+    return machine.place(copy.deepcopy(network)).eval()
 
 
 def _refuse_nan(who: str, output: torch.Tensor, task: Task) -> None:
@@ -195,10 +195,10 @@ def _refuse_nan(who: str, output: torch.Tensor, task: Task) -> None:
         )
 
 
-def _outputs(network: torch.nn.Module, state: TorchState, feed: Feed, size: int, device: torch.device) -> torch.Tensor:
+def _outputs(network: torch.nn.Module, state: TorchState, feed: Feed, size: int, machine: Machine) -> torch.Tensor:
     """The network's outputs for all rows, on the CPU."""
     output = torch.empty((feed.task.nrow, state.link.width), dtype=torch.float32)
     for blocks in zip(*(feed.sources[name].blocks(size) for name in state.inputs), strict=True):
         start, stop, _ = blocks[0]
-        output[start:stop] = network(*(tensor.to(device) for _, _, tensor in blocks))
+        output[start:stop] = network(*(machine.place(tensor) for _, _, tensor in blocks))
     return output

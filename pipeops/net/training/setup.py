@@ -23,7 +23,7 @@ from pipeops.net.network.compile import compile_network
 from pipeops.net.network.descriptor import Feed, ModelDescriptor, ingresses
 from pipeops.net.optimizers.base import WithLoss
 from pipeops.net.training.course import Course
-from pipeops.net.training.machine import device_for, seeded, threads
+from pipeops.net.training.machine import Machine, machine_for
 from pipeops.net.training.outputs import link_of_run, with_head
 from pipeops.net.training.refusals import check
 from pipeops.net.training.settings import scorable
@@ -43,25 +43,23 @@ def job_for(node: "TorchModel", descriptor: ModelDescriptor, valid: Feed | None)
     descriptor = with_head(descriptor, link)
     check(node, descriptor, valid, link)
     seed = int(np.random.SeedSequence().generate_state(1)[0]) if node.seed is None else node.seed
-    device = device_for(node.device, str(node.id))
-    with seeded(seed, device), threads(node.num_threads):
-        return Course(
-            _trainer(node, descriptor, valid, device, link), descriptor.symbol, seed, node.num_threads, node.engine == "autograd"
-        )
+    machine = machine_for(node.device, node.num_threads, str(node.id), seed)
+    with machine.training():
+        return Course(_trainer(node, descriptor, valid, machine, link), descriptor.symbol, machine, node.engine == "autograd")
 
 
-def _trainer(node: "TorchModel", descriptor: ModelDescriptor, valid: Feed | None, device: torch.device, link: Link) -> Trainer:
+def _trainer(node: "TorchModel", descriptor: ModelDescriptor, valid: Feed | None, machine: Machine, link: Link) -> Trainer:
     task, symbol = descriptor.feed.task, descriptor.symbol
-    network, inputs = compile_network(symbol).to(device), ingresses(symbol)
+    network, inputs = machine.place(compile_network(symbol)), ingresses(symbol)
     rows = task.nrow if node.batch_size is UNSET else node.batch_size
     weighs = _weighs(node, task)
-    batches = _batches(descriptor.feed, inputs, link, rows, device, weighs)
-    ctx = _context(node, attrs.evolve(descriptor, loss=descriptor.loss.for_outputs(link)), valid, network, device)
+    batches = _batches(descriptor.feed, inputs, link, rows, machine, weighs)
+    ctx = _context(node, attrs.evolve(descriptor, loss=descriptor.loss.for_outputs(link)), valid, network, machine)
     ctx.callbacks = _callbacks(node, descriptor, ctx)
     validation = None
     if valid is not None:
         rows = node.batch_size_predict or PREDICT_ROWS
-        validation = Validation(valid.task, _batches(valid, inputs, link, rows, device, weighs))
+        validation = Validation(valid.task, _batches(valid, inputs, link, rows, machine, weighs))
     rows = node.batch_sampler if node.sampler is None else CutOrder(node.sampler, node.batch_size, node.drop_last)
     epochs = Epochs(batches, task, shuffle=node.shuffle, drop_last=node.drop_last, sampler=rows)
     positives = batches.tensors[-1][:, 0].cpu() if _counts_batches(ctx, task) else None
@@ -78,7 +76,7 @@ def state_of(job: Course) -> TorchState:
         symbol=job.symbol,
         inputs=ingresses(job.symbol),
         link=job.trainer.link,
-        seed=job.seed,
+        seed=job.machine.seed,
         epochs=ctx.epoch,
         history=kept["history"],
         best_epoch=kept.get(RESERVED, {}).get("best_epoch"),
@@ -99,13 +97,13 @@ def _refuse_broken(ctx: Context) -> None:
 
 
 def _context(
-    node: "TorchModel", descriptor: ModelDescriptor, valid: Feed | None, network: torch.nn.Module, device: torch.device
+    node: "TorchModel", descriptor: ModelDescriptor, valid: Feed | None, network: torch.nn.Module, machine: Machine
 ) -> Context:
     task = descriptor.feed.task
     loss = descriptor.loss.build(task)
     if _weighs(node, task):
         loss = by_rows(descriptor.loss, loss, str(task.id))
-    loss = loss.to(device) if isinstance(loss, torch.nn.Module) else loss
+    loss = machine.place(loss)
     learns = WithLoss(network, loss) if isinstance(loss, torch.nn.Module) and any(True for _ in loss.parameters()) else network
     if not any(p.requires_grad for p in learns.parameters()):
         raise ConfigError(f'{node.id}: the network has no parameters to train; add a layer, such as nn("head").')
@@ -113,7 +111,7 @@ def _context(
         network=network,
         loss=loss,
         stepper=descriptor.optimizer.stepper(learns),
-        device=device,
+        device=machine.device,
         task=task,
         task_valid=valid and valid.task,
         measures_train=scorable(node, "measures_train", task),
@@ -150,8 +148,8 @@ def _weighs(node: "TorchModel", task: Task) -> bool:
     return bool(task.roles["weight"]) and not getattr(node.batch_sampler, "uses_weights", False)
 
 
-def _batches(feed: Feed, inputs: Sequence[str], link: Link, size: int, device: torch.device, weighs: bool) -> Batches:
-    tensors = [_plain(feed.sources[name].tensor()).to(device) for name in inputs]
+def _batches(feed: Feed, inputs: Sequence[str], link: Link, size: int, machine: Machine, weighs: bool) -> Batches:
+    tensors = [machine.place(_plain(feed.sources[name].tensor())) for name in inputs]
     weights = feed.task.weights() if weighs else None
-    held = None if weights is None else torch.tensor(weights, dtype=torch.float32, device=device)
-    return Batches(tensors, link.target(feed.task).to(device), size, held)
+    held = None if weights is None else torch.tensor(weights, dtype=torch.float32, device=machine.device)
+    return Batches(tensors, machine.place(link.target(feed.task)), size, held)

@@ -64,7 +64,7 @@ def _from_plain(plain: dict[str, Any]) -> TorchState:
     if "class_names" in plain:  # files of version 0.1.0
         names_of_classes = plain.pop("class_names")
         plain["link"] = link_for(names_of_classes)
-    with seeded(plain["seed"], torch.device("cpu")):
+    with seeded(plain["seed"]):
         made: dict[str, Any] = {"network": restored(symbol, weights).eval(), "symbol": symbol}
     return TorchState(**(plain | made))
 

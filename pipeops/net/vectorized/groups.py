@@ -97,7 +97,7 @@ def reads_only(thing: Any) -> bool:
 
 
 def _worth_it(course: Course) -> bool:
-    on_cpu = course.trainer.ctx.device.type == "cpu"
+    on_cpu = course.machine.is_cpu
     return 2 * _bytes(course) <= LIMIT and not (on_cpu and _weights(course) > CACHED)
 
 
@@ -114,7 +114,7 @@ def _may_join(course: Course, group: Sequence[Course]) -> bool:
 
 def _kind(course: Course) -> tuple[Any, ...]:
     params = [(name, p.shape, p.dtype, p.requires_grad) for name, p in course.network.named_parameters()]
-    return course.trainer.ctx.device, course.threads, params
+    return course.machine.device, course.machine.threads, params
 
 
 def _blueprint(symbol: Symbol) -> list[Any]:

@@ -8,12 +8,10 @@ network is its own. Neighbours: groups says what may go together; the engines ma
 
 from collections.abc import Sequence
 
-import torch
-
 from pipeops.net.optimizers.fused import Stepper
 from pipeops.net.training.course import Course
 from pipeops.net.training.engine import Engine, OneByAutograd
-from pipeops.net.training.machine import seeded, threads
+from pipeops.net.training.machine import SHARED
 from pipeops.net.training.trainer import Epoch, Trained
 from pipeops.net.vectorized.ensemble import Ensemble
 from pipeops.net.vectorized.groups import IN_LOOP, groups
@@ -24,8 +22,8 @@ from pipeops.net.vectorized.wiring import has_rules, held
 
 def train_alone(course: Course) -> None:
     """Train by itself; what stopped it is left with the course."""
-    with seeded(course.seed, course.trainer.ctx.device), threads(course.threads):
-        course.generator = torch.default_generator
+    with course.machine.training():
+        course.generator = SHARED
         drive([course])
 
 
@@ -35,7 +33,7 @@ def train_together(courses: Sequence[Course]) -> None:
         if len(group) == 1:
             train_alone(group[0])
             continue
-        with seeded(group[0].seed, group[0].trainer.ctx.device), threads(group[0].threads):
+        with group[0].machine.training():
             drive(group)
 
 

@@ -66,7 +66,7 @@ def rule_of(symbol: Symbol, module: Any) -> Rule | None:
 def has_rules(course: Course) -> bool:
     """Whether the network of a course, as it is now, can be trained by rules."""
     weighted = course.trainer.epochs.batches.weights is not None
-    if course.general or weighted or not is_plain(course) or course.trainer.ctx.device.type != "cpu":
+    if course.general or weighted or not is_plain(course) or not course.machine.is_cpu:
         return False
     symbols = [s for s in course.symbol.ancestors() if s.spec is not None]
     if not called_once(symbols):
