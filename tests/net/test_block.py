@@ -115,7 +115,7 @@ def test_blocks_are_vectorized():
     learner = as_learner(NUM >> nn("block", block=RESIDUAL, n_blocks=2) >> ending(), id="net")
     result = benchmark(benchmark_grid([TASK], [learner], [rsmp("cv", folds=3)]), seed=1, store_models=True, progress=False)
     models = [record.outcome.learner.model["torch_model_regr"] for record in result.records]
-    assert [(model.stacked, model.engine) for model in models] == [(3, "rules")] * 3
+    assert [(model.vectorized, model.engine) for model in models] == [(3, "rules")] * 3
 
 
 def side(*columns):

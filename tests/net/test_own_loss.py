@@ -119,7 +119,7 @@ def test_loss_in_the_history(loss, vectorized):
     learner = as_learner(graph(loss, **settings), validate="predefined")
     if vectorized:
         learner, _ = drive(learner.clone().training(TASK, TASK) for _ in range(2))
-        assert learner.model["torch_model_classif"].stacked == (2 if loss == "cross_entropy" else 1)
+        assert learner.model["torch_model_classif"].vectorized == (2 if loss == "cross_entropy" else 1)
     else:
         learner.train(TASK, valid=TASK)
     train, valid = by_hand(8)
@@ -198,7 +198,7 @@ def test_batches_without_positives(settings, vectorized):
     learner = as_learner(graph(callbacks=[history], **settings))
     if vectorized:
         learner, other = drive(learner.clone().training(TASK) for _ in range(2))
-        assert other.model["torch_model_classif"].stacked == 2
+        assert other.model["torch_model_classif"].vectorized == 2
     else:
         learner.train(TASK)
     for one in (alone, learner):

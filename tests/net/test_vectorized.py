@@ -108,8 +108,8 @@ def check(learners, kind="two", together=3, valid=False, tasks=None):
             assert str(one) == str(other)
         else:
             equal(one, other, whole)
-    assert all(state(one).stacked == 1 for one in alone if not isinstance(one, Exception))
-    assert {state(one).stacked for one in made if not isinstance(one, Exception)} == {together}
+    assert all(state(one).vectorized == 1 for one in alone if not isinstance(one, Exception))
+    assert {state(one).vectorized for one in made if not isinstance(one, Exception)} == {together}
     return made
 
 
@@ -380,7 +380,7 @@ def test_other_shapes_go_apart():
     narrow, wide = learner(seed=1), learner(nn("linear", out_features=9) >> nn("relu") >> nn("head"), seed=1)
     trains, _ = folds(task())
     made = train([narrow, wide, narrow.clone(), wide.clone()], [*trains, trains[0]])
-    assert [state(m).stacked for m in made] == [2, 2, 2, 2]
+    assert [state(m).vectorized for m in made] == [2, 2, 2, 2]
 
 
 def test_line_search_looks_at_the_batch_and_so_is_alone():
@@ -508,7 +508,7 @@ def test_bad_data_fails_alone():
     trains[1] = as_task_classif(holed, target="y", positive="yes")
     made = train([learner(seed=i) for i in range(3)], trains)
     assert "missing values" in str(made[1])
-    assert [state(made[i]).stacked for i in (0, 2)] == [2, 2]
+    assert [state(made[i]).vectorized for i in (0, 2)] == [2, 2]
 
 
 class Note(Callback):
@@ -530,7 +530,7 @@ def test_callbacks_that_only_read_see_their_own_run():
     expected = Note.seen.copy()
     Note.seen.clear()
     made = train([learner(callbacks=[Note()], seed=i) for i in range(3)], trains)
-    assert state(made[0]).stacked == 3
+    assert state(made[0]).vectorized == 3
     assert sorted(Note.seen) == sorted(expected)
     assert len(expected) == 12
 

@@ -29,10 +29,10 @@ def learner(id, lr=0.01, width=4, validate=None, **settings):
     return as_learner(graph, id=id, validate=validate)
 
 
-def stacked(result):
+def counted(result):
     """How many networks were trained together, by job."""
     return [
-        record.outcome.learner.model["torch_model_classif"].stacked
+        record.outcome.learner.model["torch_model_classif"].vectorized
         for record in result.records
         if isinstance(record.outcome.learner, GraphLearner)
     ]
@@ -54,8 +54,8 @@ def test_the_folds_of_a_row_train_together():
         return [learner("slow"), learner("fast", lr=0.1), lrn("classif.log_reg", predict_type="prob"), learner("wide", width=9)]
 
     alone, together = (run(learners(), way) for way in (False, True))
-    assert stacked(alone) == [1] * 9
-    assert stacked(together) == [3] * 9
+    assert counted(alone) == [1] * 9
+    assert counted(together) == [3] * 9
     same(alone, together)
 
 
@@ -64,7 +64,7 @@ def test_test_rows_validate_each_fold():
         return learner("watched", validate="test", measures_valid=["classif.logloss"], patience=1, epochs=30)
 
     alone, together = run([one()], False), run([one()], True)
-    assert stacked(together) == [3, 3, 3]
+    assert counted(together) == [3, 3, 3]
     same(alone, together)
     epochs = [[r.outcome.learner.best_epoch for r in result.records] for result in (alone, together)]
     assert epochs[0] == epochs[1]
@@ -117,9 +117,9 @@ def test_neither_other_rows_nor_workers_nor_what_was_done_before_change_a_number
 
 def test_large_tasks_are_prepared_in_parts(monkeypatch):
     monkeypatch.setattr(runs, "TOGETHER", 2)
-    assert stacked(run([learner("a")], True)) == [2, 2, 1]
+    assert counted(run([learner("a")], True)) == [2, 2, 1]
     monkeypatch.setattr(runs, "CELLS", 10)
-    assert stacked(run([learner("a")], True)) == [1, 1, 1]
+    assert counted(run([learner("a")], True)) == [1, 1, 1]
 
 
 def test_time_is_shared():
@@ -135,5 +135,5 @@ def test_a_learner_trained_in_company_saves_as_any_other(tmp_path):
     one.save(tmp_path / "one.safetensors")
     again = load_learner(tmp_path / "one.safetensors")
     assert np.array_equal(one.predict(TASK).prob, again.predict(TASK).prob)
-    assert again.model["torch_model_classif"].stacked == 3
+    assert again.model["torch_model_classif"].vectorized == 3
     assert (tmp_path / "one.safetensors").stat().st_size < 20_000

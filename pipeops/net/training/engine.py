@@ -5,7 +5,6 @@ stay detached tensors that are read once an epoch (which is where a NaN is found
 looked up before the loop. `vectorized` has the engine of K networks. Neighbours: the trainer yields epochs; jobs choose.
 """
 
-import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -17,6 +16,7 @@ from pipeops.net.callbacks.context import Context
 from pipeops.net.optimizers.fused import FusedStepper
 from pipeops.net.training.course import Course
 from pipeops.net.training.machine import drawing
+from pipeops.net.training.plain import hooked, idle_bias, is_known
 from pipeops.net.training.trainer import Epoch, Trained, refuse_failed, refuse_one_row
 
 
@@ -59,6 +59,7 @@ class OneByAutograd(Engine):
         batches = self.trainer.epochs.batches
         spoils = epoch.keeps and not is_known(getattr(ctx.loss, "loss", ctx.loss))
         self._follow()
+        idle = idle_bias(self.course)
         for now["step"], (now["x"], now["y"], weights) in enumerate(batches.cut(epoch.rows, epoch.sizes, self.watched), 1):
             now["global_step"] += 1
             now["hold"] = False
@@ -79,6 +80,8 @@ class OneByAutograd(Engine):
             if type(loss) is not torch.Tensor or loss.ndim or not loss.requires_grad:
                 _refuse_no_loss(loss, ctx)
             loss.backward()
+            if idle is not None and idle.grad is not None:
+                idle.grad.zero_()
             losses.append(loss.detach())
             now["loss_value"] = losses[-1]
             for call in self.after:
@@ -105,20 +108,6 @@ class OneByAutograd(Engine):
 def _callable(thing: Any) -> Callable[..., Any]:
     """What to call for a module: its forward where no hook listens, which saves two microseconds a call."""
     return thing if not isinstance(thing, torch.nn.Module) or hooked(thing) else thing.forward
-
-
-def hooked(module: torch.nn.Module) -> bool:
-    """Whether anything listens to the calls of a module."""
-    hooks = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks, module._backward_pre_hooks)
-    return any(hooks)
-
-
-def is_known(thing: Any) -> bool:
-    """Whether a function, a module or a class is torch's or this library's own."""
-    made = thing.func if isinstance(thing, functools.partial) else thing
-    named = made if isinstance(made, type) or hasattr(made, "__qualname__") else type(made)
-    home = getattr(named, "__module__", None) or ("torch" if getattr(torch, named.__name__, None) is named else "")
-    return home.split(".")[0] in ("torch", "pipeops")
 
 
 def _refuse_no_loss(loss: Any, ctx: Context) -> None:

@@ -82,7 +82,7 @@ def state_of(job: Course) -> TorchState:
         best_epoch=kept.get(RESERVED, {}).get("best_epoch"),
         internal_valid_scores=dict(ctx.last_scores_valid),
         callbacks=kept,
-        stacked=job.together,
+        vectorized=job.together,
         engine=" and ".join(sorted(job.engines)) or "autograd",
     )
 

@@ -25,7 +25,7 @@ class TorchState:
 
     link: what its outputs mean. epochs: how many were run. history: columns by name. best_epoch: from 1, by the
     first validation measure. internal_valid_scores: of the weights that are here. callbacks: what they kept, by id.
-    engine: what made its steps, "rules" or "autograd". stacked: how many networks were trained together, this one included.
+    engine: what made its steps, "rules" or "autograd". vectorized: how many networks were trained together, this one included.
     """
 
     network: torch.nn.Module
@@ -38,7 +38,7 @@ class TorchState:
     best_epoch: int | None
     internal_valid_scores: dict[str, float]
     callbacks: dict[str, dict[str, Any]]
-    stacked: int = 1
+    vectorized: int = 1
     engine: str = "autograd"
 
     @property
@@ -47,8 +47,8 @@ class TorchState:
         return self.link.class_names
 
     def summary(self) -> Summary:
-        """A row for each module: what comes out, and how many parameters it has."""
-        return summarize(self.network, self.symbol, epochs=self.epochs, seed=self.seed)
+        """A row for each module: what comes out, and how many parameters it has; which engine trained them."""
+        return summarize(self.network, self.symbol, epochs=self.epochs, seed=self.seed, engine=self.engine)
 
 
 def _to_plain(state: TorchState) -> dict[str, Any]:
@@ -64,6 +64,7 @@ def _from_plain(plain: dict[str, Any]) -> TorchState:
     if "class_names" in plain:  # files of version 0.1.0
         names_of_classes = plain.pop("class_names")
         plain["link"] = link_for(names_of_classes)
+        plain["vectorized"] = plain.pop("stacked", 1)
     with seeded(plain["seed"]):
         made: dict[str, Any] = {"network": restored(symbol, weights).eval(), "symbol": symbol}
     return TorchState(**(plain | made))
@@ -78,5 +79,6 @@ saved_as(
         "network": dict[str, torch.Tensor],
         "symbol": list[dict],
         "class_names": list[Any] | None,
+        "stacked": int,
     },
 )

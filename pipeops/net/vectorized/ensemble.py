@@ -12,6 +12,7 @@ import torch
 from pipeops.net.losses.rules import LossRule, loss_rule
 from pipeops.net.training.course import Course
 from pipeops.net.training.engine import Engine
+from pipeops.net.training.plain import idle_bias
 from pipeops.net.training.trainer import Epoch, Trained, refuse_one_row
 from pipeops.net.vectorized.cuts import Segment, Tables, segments
 from pipeops.net.vectorized.mapped import MappedPlan, OneByOne
@@ -27,6 +28,8 @@ class Ensemble(Engine):
     def __init__(self, courses: Sequence[Course], held: Held, kind: type[RulePlan | MappedPlan]):
         self.courses, self.held, self.joint, self.kind = courses, held, held.joint, kind
         self.name = "rules" if kind is RulePlan else "autograd"
+        last = held.wires[-1].grads.get("bias")
+        self.idle = last if all(idle_bias(course) is not None for course in courses) else None
         self.tables = Tables([course.tensors for course in courses])
         self.plans: dict[tuple[int, int, int], tuple[Plan, LossRule]] = {}
         self.cut: tuple[list[list[int]], list[Segment]] = ([], [])
@@ -85,7 +88,7 @@ class Ensemble(Engine):
         """Some steps: outputs `(steps, K, batch, width)` and losses `(steps, K)`."""
         outputs = slope = target
         losses: list[torch.Tensor] = []
-        start, stop, update = segment.start, segment.stop, self.joint.step
+        start, stop, update, idle = segment.start, segment.stop, self.joint.step, self.idle
         forward, backward, slope_of = plan.forward, plan.backward, loss.slope
         for step, (own, labels) in enumerate(zip(zip(*inputs, strict=True), target.unbind(0), strict=True)):
             output = forward(own)
@@ -96,6 +99,8 @@ class Ensemble(Engine):
             if value is not None:
                 losses.append(value)
             backward(slope)
+            if idle is not None:
+                idle.zero_()
             update(start, stop)
         return outputs, torch.stack(losses) if losses else loss.values(outputs, target)
 

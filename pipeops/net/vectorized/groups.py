@@ -4,7 +4,6 @@ What trains together follows from the runs that are asked for alone, never from 
 numbers do. Neighbours: the driver of `together` trains the groups; set-up makes the courses.
 """
 
-import functools
 import inspect
 from collections.abc import Sequence
 from typing import Any
@@ -16,8 +15,8 @@ from pipeops.net.optimizers.fused import FusedStepper
 from pipeops.net.optimizers.joint import alike
 from pipeops.net.optimizers.kernels import FusedSGD
 from pipeops.net.training.course import Course
-from pipeops.net.training.engine import is_known
-from pipeops.net.vectorized.wiring import called_once, is_plain, is_tied, rule_of
+from pipeops.net.training.plain import called_once, idle_bias, is_known, is_plain, is_tied, last_linear, shift_invariant
+from pipeops.net.vectorized.wiring import rule_of
 
 LIMIT = 1 << 28
 """Bytes of data and weights that are worth joining; the steps of larger runs are not dominated by overhead."""
@@ -72,21 +71,18 @@ def vectorizes(course: Course) -> bool:
         return False
     if not called_once(course.symbol.ancestors()):
         return False
-    if not reads_only(loss) or (_shift_invariant(loss) and not isinstance(stepper, FusedSGD)):
+    if not reads_only(loss) or _drifts(course):
         return False
     modules = dict(course.network.named_modules())
     pure = all(s.spec is None or rule_of(s, modules[s.id]) or reads_only(modules[s.id]) for s in course.symbol.ancestors())
     return pure and is_plain(course) and not is_tied(course.network) and _worth_it(course)
 
 
-def _shift_invariant(loss: Any) -> bool:
-    """Whether a loss says that it does not see a constant.
-
-    Then the last bias has rounding for a gradient, which an optimizer that divides by the size of gradients would amplify.
-    """
-    while isinstance(loss, functools.partial):
-        loss = loss.func
-    return bool(getattr(loss, "shift_invariant", False))
+def _drifts(course: Course) -> bool:
+    """Whether a bias has rounding for a gradient, of which an optimizer that divides by the size of gradients makes steps."""
+    end = last_linear(course)
+    settled = end is not None and (end.bias is None or not end.bias.requires_grad or idle_bias(course) is not None)
+    return shift_invariant(course.trainer.ctx.loss) and not settled and not isinstance(course.trainer.ctx.stepper, FusedSGD)
 
 
 def reads_only(thing: Any) -> bool:

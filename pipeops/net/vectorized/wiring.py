@@ -15,7 +15,7 @@ from pipeops.net.network.descriptor import Symbol
 from pipeops.net.optimizers.joint import Joint, joint
 from pipeops.net.rules.base import Rule
 from pipeops.net.training.course import Course
-from pipeops.net.training.engine import hooked
+from pipeops.net.training.plain import called_once, is_plain, is_tied
 from pipeops.net.vectorized.plans import Wire
 from pipeops.shorthand import nn
 
@@ -44,15 +44,6 @@ def stacked(several: Sequence[torch.Tensor]) -> Stacked:
     return Stacked(whole, several, own)
 
 
-def is_plain(course: Course) -> bool:
-    """Whether the network is the one that was compiled, and nothing listens to it or to its parameters."""
-    network, forward = course.compiled
-    if course.network is not network or type(network).forward is not forward or torch_nn.modules.module._has_any_global_hook():
-        return False
-    listened = any(p._backward_hooks or getattr(p, "_post_accumulate_grad_hooks", None) for p in network.parameters())
-    return not listened and not any(map(hooked, network.modules())) and not vars(network).keys() & {"forward"}
-
-
 def rule_of(symbol: Symbol, module: Any) -> Rule | None:
     """The rule of the call that makes this value, where it holds for the module."""
     spec = symbol.spec
@@ -76,16 +67,6 @@ def has_rules(course: Course) -> bool:
     trainer = course.trainer
     loss = loss_rule([trainer.ctx.loss], trainer.link.width, course.tensors[-1])
     return known and loss is not None and not is_tied(course.network)
-
-
-def called_once(symbols: Sequence[Symbol]) -> bool:
-    """Whether each module is called once and answers one value."""
-    return not any(s.port for s in symbols) and len({s.id for s in symbols}) == len(symbols)
-
-
-def is_tied(network: torch_nn.Module) -> bool:
-    """Whether a parameter stands at two places."""
-    return len(list(network.parameters())) < len(list(network.named_parameters(remove_duplicate=False)))
 
 
 class Held(NamedTuple):
