@@ -37,7 +37,7 @@ if TYPE_CHECKING:
         to_tune,
     )
     from pipeops.net import layer, torch_callback
-    from pipeops.shorthand import lrn, lrns, msr, msrs, nn, po, ppl, rsmp, t_clbk, t_loss, t_opt, t_sampler, tsk, tsks
+    from pipeops.shorthand import flt, lrn, lrns, msr, msrs, nn, po, ppl, rsmp, t_clbk, t_loss, t_opt, t_sampler, tsk, tsks
     from pipeops.sklearn import PipeOpsClassifier, PipeOpsRegressor, PipeOpsTransformer
 
 __version__ = "0.1.0"
@@ -75,6 +75,7 @@ _HOMES = {
     "pipeops.sklearn": ("PipeOpsClassifier", "PipeOpsRegressor", "PipeOpsTransformer"),
     "pipeops.net": ("layer", "torch_callback"),
     "pipeops.shorthand": (
+        "flt",
         "lrn",
         "lrns",
         "msr",
@@ -115,6 +116,7 @@ __all__ = [
     "benchmark",
     "benchmark_grid",
     "chain",
+    "flt",
     "gunion",
     "layer",
     "load_benchmark",

@@ -102,6 +102,16 @@ from pipeops.ops.features import MissInd
 from pipeops.ops.features import RemoveConstants
 from pipeops.ops.features import RenameColumns
 from pipeops.ops.features import Select
+from pipeops.ops.filters.keep import FilterFeatures
+from pipeops.ops.filters.together import FindCorrelation
+from pipeops.ops.filters.together import Importance
+from pipeops.ops.filters.together import Relief
+from pipeops.ops.filters.univariate import AUC
+from pipeops.ops.filters.univariate import Anova
+from pipeops.ops.filters.univariate import Correlation
+from pipeops.ops.filters.univariate import InformationGain
+from pipeops.ops.filters.univariate import KruskalTest
+from pipeops.ops.filters.univariate import Variance
 from pipeops.ops.flow import Chunk
 from pipeops.ops.flow import Copy
 from pipeops.ops.flow import FeatureUnion
@@ -198,6 +208,8 @@ class _Po(Registry):
     def __call__(self, key: Literal["encodetarget"], /, *, id: str = ..., affect_columns: Any = ..., smooth: float | None = ..., cv: int = ..., seed: int = ...) -> EncodeTarget: ...
     @overload
     def __call__(self, key: Literal["featureunion"], /, *, id: str = ..., innum: Any = ..., assert_targets_equal: bool = ...) -> FeatureUnion: ...
+    @overload
+    def __call__(self, key: Literal["filter"], /, filter: Any, *, id: Any = ..., **settings: Any) -> FilterFeatures: ...
     @overload
     def __call__(self, key: Literal["fixfactors"], /, *, id: str = ..., affect_columns: Any = ..., droplevels: bool = ...) -> FixFactors: ...
     @overload
@@ -804,6 +816,30 @@ class _Rsmp(Registry):
     def __call__(self, key: str, /, *args: Any, **kwargs: Any) -> Any: ...
 
 rsmp: _Rsmp
+
+class _Flt(Registry):
+    @overload
+    def __call__(self, key: Literal["anova"], /) -> Anova: ...
+    @overload
+    def __call__(self, key: Literal["auc"], /) -> AUC: ...
+    @overload
+    def __call__(self, key: Literal["correlation"], /, *, method: Literal['pearson', 'kendall', 'spearman'] = ..., use: Literal['everything', 'complete.obs', 'pairwise.complete.obs'] = ...) -> Correlation: ...
+    @overload
+    def __call__(self, key: Literal["find_correlation"], /, *, method: Literal['pearson', 'kendall', 'spearman'] = ...) -> FindCorrelation: ...
+    @overload
+    def __call__(self, key: Literal["importance"], /, learner: Any) -> Importance: ...
+    @overload
+    def __call__(self, key: Literal["information_gain"], /, *, n_neighbors: int = ..., seed: int = ...) -> InformationGain: ...
+    @overload
+    def __call__(self, key: Literal["kruskal_test"], /) -> KruskalTest: ...
+    @overload
+    def __call__(self, key: Literal["relief"], /, *, neighboursCount: int = ..., sampleSize: int = ..., seed: int = ...) -> Relief: ...
+    @overload
+    def __call__(self, key: Literal["variance"], /, *, na_rm: bool = ...) -> Variance: ...
+    @overload
+    def __call__(self, key: str, /, *args: Any, **kwargs: Any) -> Any: ...
+
+flt: _Flt
 
 class _T_Loss(Registry):
     @overload

@@ -1,0 +1,1 @@
+"""Filters: scores of features, and the operator that keeps the best; reached through `flt` and `po("filter")`."""
