@@ -356,6 +356,7 @@ KEYS: dict[str, dict[str, str]] = {
     },
     "t_clbk": {
         "accumulate": "pipeops.net.callbacks.gradients",
+        "checkpoint": "pipeops.net.callbacks.checkpoint",
         "clip_grad_norm": "pipeops.net.callbacks.gradients",
         "clip_grad_value": "pipeops.net.callbacks.gradients",
         "ema": "pipeops.net.callbacks.averaging",
@@ -413,6 +414,7 @@ SAVED: dict[str, str] = {
     "Selector": "pipeops.data.selectors",
     "SklearnLearner": "pipeops.learn.learners.sklearn_learner",
     "SklearnModel": "pipeops.learn.learners.sklearn_learner",
+    "Snapshot": "pipeops.net.callbacks.checkpoint",
     "StratifiedBatches": "pipeops.net.inputs.samplers",
     "TaskClassif": "pipeops.data.supervised",
     "TaskRegr": "pipeops.data.supervised",

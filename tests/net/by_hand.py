@@ -3,6 +3,7 @@
 import copy
 
 import numpy as np
+import polars as pl
 import torch
 
 from pipeops import as_learner, as_task_classif, nn, po, torch_callback
@@ -10,7 +11,15 @@ from pipeops import as_learner, as_task_classif, nn, po, torch_callback
 _rng = np.random.default_rng(3)
 X = _rng.normal(size=(50, 4)).astype("float32")
 Y = X[:, 0] + 0.5 * X[:, 1] * X[:, 2] > 0
-TASK = as_task_classif({**{f"x{i}": X[:, i] for i in range(4)}, "y": np.where(Y, "b", "a")}, target="y", positive="b")
+FRAME = pl.DataFrame({**{f"x{i}": X[:, i] for i in range(4)}, "y": np.where(Y, "b", "a")})
+
+
+def task_of(frame, id="task"):
+    """A task on the columns of the table."""
+    return as_task_classif(frame, target="y", positive="b", id=id)
+
+
+TASK = task_of(FRAME)
 BATCH = 16
 OPTIMIZERS = {
     "sgd": (torch.optim.SGD, {"lr": 0.1, "momentum": 0.9}),

@@ -1,6 +1,8 @@
 """What a training run shows to its callbacks. Neighbours: `base` has the stages that are called with it; the trainer fills it."""
 
-from collections.abc import Callable, Iterable, Sequence
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -18,7 +20,8 @@ class Context:
 
     Other names are refused: what a callback wants to remember goes on its own `self`.
 
-    learner_id: of the learner that is trained, None for a bare graph.
+    learner_id: of the learner that is trained, None for a bare graph. run_id: of the run, the same whenever task, split, graph
+    and settings are; `seed`, `identity`, `samplers`, `resumes`: what checkpoints need to know.
 
     network, loss, device, task, task_valid (or None), measures_train, measures_valid: as configured. epochs: how many
     there will be at most. epoch, step: which one it is, from 1; steps begin anew in each epoch, `global_step` does not. steps:
@@ -48,6 +51,10 @@ class Context:
     terminate: bool = False
     hold: bool = False
     learner_id: str | None = None
+    seed: int = 0
+    identity: Mapping[str, str]
+    samplers: Mapping[str, Any]
+    resumes: Path | None = None
     x: tuple[torch.Tensor, ...] = ()
     y: torch.Tensor
     y_hat: torch.Tensor
@@ -59,7 +66,8 @@ class Context:
     last_scores_valid: dict[str, float]
 
     def __init__(self, **given: Any):
-        vars(self).update({"last_scores_train": {}, "last_scores_valid": {}, "global_step": 0, **given})
+        empty: dict[str, Any] = {name: {} for name in ("last_scores_train", "last_scores_valid", "identity", "samplers")}
+        vars(self).update({**empty, "global_step": 0, **given})
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in Context.__annotations__ and name != "lr":
@@ -83,6 +91,11 @@ class Context:
             }
             raise TrainingError(f'ctx.prediction: none of "{wanted}" in epoch {self.epoch} here; it takes {how[wanted]}.')
         return found
+
+    @property
+    def run_id(self) -> str:
+        """A short name of the run, the same in every process: for folders and logs."""
+        return hashlib.sha256(repr(sorted(self.identity.items())).encode()).hexdigest()[:12]
 
     def training_batches(self) -> Iterable[tuple[Any, ...]]:
         """The inputs, targets (and weights) of all training rows in order, in batches."""

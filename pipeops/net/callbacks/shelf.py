@@ -60,6 +60,13 @@ class History(Callback):
         rows = [{**self._train.get(e, {}), **self._valid.get(e, {})} for e in epochs]
         return {"epoch": epochs, **{name: [row[name] for row in rows] for name in (rows[0] if rows else ())}}
 
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for k, epoch in enumerate(state["epoch"]):
+            row = {name: column[k] for name, column in state.items() if name != "epoch"}
+            self._train[epoch] = {name: v for name, v in row.items() if name.startswith("train.")}
+            valid = {name: v for name, v in row.items() if name.startswith("valid.")}
+            self._valid.update({epoch: valid} if valid else {})
+
 
 @t_clbk.add("progress")
 @attrs.define(eq=False, repr=False, slots=False)
@@ -87,7 +94,7 @@ class Progress(Callback):
         scores |= {f"valid.{k}": v for k, v in ctx.last_scores_valid.items()}
         shown = {name: f"{value:.{self.digits}g}" for name, value in {"loss": ctx.last_loss, **scores}.items()}
         self._bar.set_postfix(shown, refresh=False)
-        self._bar.update()
+        self._bar.update(ctx.epoch - self._bar.n)
 
     def on_exit(self, ctx: Context) -> None:
         bar = self.__dict__.pop("_bar", None)
@@ -135,8 +142,13 @@ class EarlyStopping(Callback):
     def on_exit(self, ctx: Context) -> None:
         if self._weights:
             ctx.network.load_state_dict(self._weights)
-            ctx.last_scores_valid = self.best_scores
+            ctx.last_scores_valid, self._weights = self.best_scores, {}
 
     def state_dict(self) -> dict[str, Any]:
-        """The best epoch and its scores."""
-        return {"best_epoch": self.best_epoch, "best_scores": self.best_scores}
+        """The best epoch and its scores; while training goes on also its weights, and how long it has been the best."""
+        kept = {"best_epoch": self.best_epoch, "best_scores": self.best_scores}
+        return kept | {"best": self._best, "stagnation": self._stagnation, "weights": self._weights}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.best_epoch, self.best_scores, self._weights = state["best_epoch"], state["best_scores"], state["weights"]
+        self._best, self._stagnation = state["best"], state["stagnation"]

@@ -82,6 +82,18 @@ def drawing(generator: torch.Generator) -> Generator[None]:
         generator.set_state(SHARED.get_state())
 
 
+def random_states(device: torch.device) -> list[torch.Tensor]:
+    """The state of torch's own generator, and of the device's where that is another."""
+    return [SHARED.get_state(), *([torch.cuda.get_rng_state(device)] if device.type == "cuda" else [])]
+
+
+def draw_on(states: list[torch.Tensor], device: torch.device) -> None:
+    """Go on drawing from states that `random_states` answered."""
+    SHARED.set_state(states[0])
+    if device.type == "cuda" and len(states) > 1:
+        torch.cuda.set_rng_state(states[1], device)
+
+
 def device_for(name: Any, who: str) -> torch.device:
     """The device of this name; "auto" is CUDA where there is one, else the CPU. One that is not there is refused."""
     if name == "auto":

@@ -54,6 +54,7 @@ class TorchModel(PipeOp):
     min_delta: float = real(0, default=0.0)
     restore_best_weights: bool = flag(False)
     engine: str = choice("auto", "autograd", default="auto")
+    resume: Any = anything(None)
 
     def parts(self) -> dict[str, Configurable]:
         """The samplers, where they have hyperparameters."""
@@ -128,8 +129,9 @@ class TorchModelClassif(TorchModel):
     as it has rows) and that of all validation rows at once. The first of measures_valid is watched. eval_freq: evaluate every
     so many epochs, and after the last. patience: stop after so many evaluations in a row that do not improve the watched
     measure by more than min_delta (in its units); 0 never stops. restore_best_weights: end with the weights of the best
-    evaluated epoch instead of the last one. engine: "autograd" forces the general way where rules would do. predict_type:
-    "response" or "prob". `docs/training.md` says more.
+    evaluated epoch instead of the last one. resume: the folder of `t_clbk("checkpoint", path=folder)` (or a function as there, or
+    True for the callback's own), from whose newest checkpoint training goes on; nothing there yet: it starts. engine:
+    "autograd" forces the general way where rules would do. predict_type: "response" or "prob". `docs/training.md` says more.
 
     >>> from pipeops import po
     >>> po("torch_model_classif", epochs=10, batch_size=32, predict_type="prob")

@@ -14,6 +14,7 @@ from pipeops.data import Task
 from pipeops.errors import ConfigError, TrainingError
 from pipeops.learn.measures.measure import as_measures
 from pipeops.net.callbacks.base import Callback, copies
+from pipeops.net.callbacks.checkpoint import Checkpoint
 from pipeops.net.callbacks.context import Context
 from pipeops.net.callbacks.shelf import RESERVED, EarlyStopping, History
 from pipeops.net.inputs.batches import Batches, CutOrder, Epochs
@@ -26,6 +27,7 @@ from pipeops.net.training.course import Course
 from pipeops.net.training.machine import Machine, machine_for
 from pipeops.net.training.outputs import link_of_run, with_head
 from pipeops.net.training.refusals import check
+from pipeops.net.training.resume import identity, resumed
 from pipeops.net.training.settings import scorable
 from pipeops.net.training.state import TorchState
 from pipeops.net.training.trainer import Trainer, Validation
@@ -45,7 +47,9 @@ def job_for(node: "TorchModel", descriptor: ModelDescriptor, valid: Feed | None)
     seed = int(np.random.SeedSequence().generate_state(1)[0]) if node.seed is None else node.seed
     machine = machine_for(node.device, node.num_threads, str(node.id), seed)
     with machine.training():
-        return Course(_trainer(node, descriptor, valid, machine, link), descriptor.symbol, machine, node.engine == "autograd")
+        trainer = _trainer(node, descriptor, valid, machine, link)
+        _resume(node, descriptor, valid, trainer, seed)
+        return Course(trainer, descriptor.symbol, machine, node.engine == "autograd")
 
 
 def _trainer(node: "TorchModel", descriptor: ModelDescriptor, valid: Feed | None, machine: Machine, link: Link) -> Trainer:
@@ -66,6 +70,18 @@ def _trainer(node: "TorchModel", descriptor: ModelDescriptor, valid: Feed | None
     return Trainer(ctx, epochs, link, list(ctx.callbacks.values()), validation, node.eval_freq, positives)
 
 
+def _resume(node: "TorchModel", descriptor: ModelDescriptor, valid: Feed | None, trainer: Trainer, seed: int) -> None:
+    """Let a run that is to be resumed know what it goes on from; runs that are written are told who they are."""
+    ctx = trainer.ctx
+    ctx.seed = seed
+    if node.resume is None and not any(isinstance(c, Checkpoint) for c in ctx.callbacks.values()):
+        return
+    ctx.identity = identity(node, descriptor, valid, ctx)
+    ctx.samplers = {name: s for name in ("sampler", "batch_sampler") if (s := getattr(node, name)) is not None}
+    trainer.kept = resumed(node, ctx)
+    ctx.seed = seed if trainer.kept is None else trainer.kept.seed
+
+
 def state_of(job: Course) -> TorchState:
     """What a finished run leaves behind; refused when weights are no numbers."""
     ctx = job.trainer.ctx
@@ -76,7 +92,7 @@ def state_of(job: Course) -> TorchState:
         symbol=job.symbol,
         inputs=ingresses(job.symbol),
         link=job.trainer.link,
-        seed=job.machine.seed,
+        seed=ctx.seed,
         epochs=ctx.epoch,
         history=kept["history"],
         best_epoch=kept.get(RESERVED, {}).get("best_epoch"),

@@ -17,6 +17,7 @@ import torch
 from pipeops.data import Task
 from pipeops.errors import PipeOpsError, TrainingError
 from pipeops.net.callbacks.base import Callback, may_be_together, stages_of
+from pipeops.net.callbacks.checkpoint import Snapshot, put_back
 from pipeops.net.callbacks.context import Context
 from pipeops.net.callbacks.shelf import EarlyStopping, History
 from pipeops.net.inputs.batches import Batches, Epochs
@@ -67,10 +68,12 @@ class Trainer:
     ):
         """positives: which rows are positive, where batches without one are to be counted.
 
-        own: whether a callback may change what it sees, rates apart. shows: whether one may look at the last batch of an epoch.
+        kept: what the run goes on from, where it is resumed. own: whether a callback may change what it sees, rates apart. shows:
+        whether one may look at the last batch of an epoch.
         """
         self.ctx, self.epochs, self.link, self.valid, self.eval_freq = ctx, epochs, link, valid, eval_freq
         self.positives = positives
+        self.kept: Snapshot | None = None
         self.stages = stages_of(callbacks)
         self.shows = any(type(c) not in (History, EarlyStopping) for c in callbacks)
         self.own = not all(may_be_together(c) for c in callbacks)
@@ -102,6 +105,8 @@ class Trainer:
             module.train()
         self._call("on_begin")
         self.modes = modes_of(self.ctx)
+        if self.kept is not None:
+            put_back(self.ctx, self.kept)
 
     @property
     def goes_on(self) -> bool:
@@ -123,7 +128,7 @@ class Trainer:
         self.ctx.epoch += 1
         self.scored = None
         self.predictions.clear()
-        put_back(self.modes)
+        put_modes_back(self.modes)
         self._call("on_epoch_begin")
 
     def end_epoch(self, losses: Sequence[float], outputs: Sequence[torch.Tensor] | None, rows: torch.Tensor | None) -> None:
@@ -189,7 +194,7 @@ class Trainer:
             output = torch.cat(several)
             asked = any("loss" in m.needs for m in ctx.measures_valid)
             loss = _value(ctx.loss, output, valid.batches.tensors[-1], valid.batches.weights) if asked else None
-        put_back(modes)
+        put_modes_back(modes)
         self.scored = versions(ctx.network)
         self.predictions["valid"] = prediction = self.link.predict(output.cpu(), valid.task, with_all=True)
         return {m.id: m.score(prediction, task=valid.task, loss=loss) for m in ctx.measures_valid}
@@ -205,7 +210,7 @@ def modes_of(ctx: Context) -> list[tuple[torch.nn.Module, bool]]:
     return [(module, module.training) for whole in trained_modules(ctx) for module in whole.modules()]
 
 
-def put_back(modes: Sequence[tuple[torch.nn.Module, bool]]) -> None:
+def put_modes_back(modes: Sequence[tuple[torch.nn.Module, bool]]) -> None:
     """Every module in the mode that it was in."""
     for module, training in modes:
         if module.training is not training:
