@@ -1,7 +1,7 @@
 """How the site is built: `sphinx-build -W docs site` (extra `docs`), without anything from elsewhere."""
 
-import sys
 import importlib.metadata
+import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))

@@ -1,13 +1,13 @@
-"""A page for every key of every shelf, and one for every public name, made from docstrings and hyperparameters when the site is built.
+"""A page for every key of every shelf, and one for the public names, made from docstrings when the site is built.
 
-Nothing is written by hand: what a page says of a hyperparameter is what the docstring says (or that of the class which is wrapped),
+Nothing is written by hand: what a page says of a hyperparameter is what the docstring says (or that of the class that it wraps),
 and its kind, range and default are those that are checked. The pages go to `reference/` beside the sources and are not kept.
 """
 
 import inspect
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ def write_reference(docs: Path) -> None:
     (folder / "names.md").write_text(names())
     lines = "\n".join(["names", *(shelf.name for shelf in shelves)])
     (folder / "index.md").write_text(
-        f"# Reference\n\nThe public names, and a page for each key of each shelf.\n\n```{{toctree}}\n:maxdepth: 1\n\n{lines}\n```\n"
+        f"# Reference\n\nPublic names, and a page for each key of each shelf.\n\n```{{toctree}}\n:maxdepth: 1\n\n{lines}\n```\n"
     )
 
 
@@ -248,7 +248,5 @@ def _members(cls: type) -> Iterator[str]:
 
 
 def _documented(member: Any) -> bool:
-    of_ours: Callable[[Any], bool] = lambda m: "pipeops" in str(getattr(m, "__module__", "") or "pipeops")  # noqa: E731
-    return bool(getattr(member, "__doc__", None)) and (
-        isinstance(member, property) or (inspect.isroutine(member) and of_ours(member))
-    )
+    ours = inspect.isroutine(member) and "pipeops" in str(getattr(member, "__module__", "") or "pipeops")
+    return bool(getattr(member, "__doc__", None)) and (ours or isinstance(member, property))
