@@ -27,6 +27,7 @@ from pipeops.graph.edits import inserted, pairs, renamed, replaced
 from pipeops.graph.ends import Edge, End, check_types, pick
 from pipeops.graph.pipeop import PipeOp
 from pipeops.learn.fits import Run, outcome
+from pipeops.learn.validation import Passes, Validates
 from pipeops.params import Parameterized, Params, same, settings_of
 from pipeops.saving import saved_as
 
@@ -40,7 +41,7 @@ class Trained(NamedTuple):
     results: dict[str, Sequence[Any]]
 
 
-class Graph(Closed, Composition, Parameterized, Shown):
+class Graph(Closed, Composition, Parameterized, Passes, Shown):
     """A directed acyclic graph of PipeOps.
 
     Composed by `a >> b`, `[a, b] >> c`, `chain([...])` and `gunion([...])`, or by hand with `add_pipeop` and `add_edge`.
@@ -222,6 +223,20 @@ class Graph(Closed, Composition, Parameterized, Shown):
         if not kept:
             self._changed()
         return kept
+
+    # ---------------------------------------------------------------- validating
+
+    def _validating(self) -> Mapping[str, Validates]:
+        return {id: node for id, node in self._nodes.items() if isinstance(node, Validates)}
+
+    def _exchanged(self, others: Mapping[str, Any]) -> Self:
+        graph = self.copy()
+        graph._nodes.update(others)
+        graph._changed()
+        return graph
+
+    def _state_of(self, state: Any, name: str) -> Any:
+        return state[name]
 
     # ---------------------------------------------------------------- running
 

@@ -4,7 +4,7 @@ Neighbours: graph.py runs the nodes; the learner's base is `learn/learner.py`.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -16,15 +16,17 @@ from pipeops.graph.pipeop import PipeOp
 from pipeops.learn.fits import Run
 from pipeops.learn.learner import SAVED_PARTS, Learner, saved_parts, with_saved_parts
 from pipeops.learn.learners.sklearn_learner import as_sklearn_learner
+from pipeops.learn.measures.measure import Measure
 from pipeops.learn.plots.overlays import plot_history
 from pipeops.learn.prediction.base import Prediction
 from pipeops.learn.resampling.splits import split
+from pipeops.learn.validation import Passes
 from pipeops.saving import saved_as
 
 Validate = float | str | Task | None
 
 
-class GraphLearner(Learner):
+class GraphLearner(Passes, Learner):
     """A learner that trains and predicts a graph with task inputs and one prediction as output.
 
     graph: copied, so that training the learner leaves it alone. id: the node ids joined by dots by default.
@@ -56,6 +58,28 @@ class GraphLearner(Learner):
     def validates_on(self) -> Validate:
         """What `validate` says."""
         return self.validate
+
+    @property
+    def watched(self) -> Measure | None:
+        """That of the graph, where there is something to validate on."""
+        return None if self.validate is None else super().watched
+
+    def unvalidated(self) -> Self:
+        """A copy without validation."""
+        new = super().unvalidated()
+        new.validate = None
+        return new
+
+    def _validating(self) -> Mapping[str, Graph]:
+        return {"": self.graph}
+
+    def _exchanged(self, others: Mapping[str, Any]) -> Self:
+        new = self.clone()
+        new.graph = others.get("", self.graph)
+        return new
+
+    def _state_of(self, state: Any, name: str) -> Any:
+        return state
 
     @property
     def predict_types(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -140,11 +164,6 @@ class GraphLearner(Learner):
     def best_epoch(self) -> int | None:
         """The epoch, from 1, with the best first validation measure."""
         return self._of_model("best_epoch")
-
-    @property
-    def internal_valid_scores(self) -> Mapping[str, float]:
-        """The validation measures of the weights that were kept, by key."""
-        return self._of_model("internal_valid_scores")
 
     @property
     def oob_error(self) -> float:

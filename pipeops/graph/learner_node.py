@@ -5,7 +5,7 @@ learners into nodes, graph_learner.py makes a learner of the whole graph.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import attrs
@@ -13,6 +13,7 @@ import attrs
 from pipeops.errors import CompositionError
 from pipeops.graph.pipeop import AutoId, Channel, PipeOp, operator
 from pipeops.learn.learner import Learner
+from pipeops.learn.validation import Passes
 from pipeops.params import Param, Setting
 from pipeops.shorthand import lrn, po
 from pipeops.text import call
@@ -22,7 +23,7 @@ NAMES = {"classif": "Classif", "regr": "Regr", None: ""}
 
 @po.add("learner")
 @operator
-class LearnerOp(PipeOp):
+class LearnerOp(Passes, PipeOp):
     """Train and predict with a learner; its hyperparameters are the node's.
 
     The learner is copied, so that the node never changes. id: the learner's with everything but letters, digits and
@@ -76,6 +77,15 @@ class LearnerOp(PipeOp):
     def with_part(self, name: str, part: Learner) -> Self:
         """A copy with another learner."""
         return attrs.evolve(self, learner=part)
+
+    def _validating(self) -> Mapping[str, Learner]:
+        return {"": self.learner}
+
+    def _exchanged(self, others: Mapping[str, Any]) -> Self:
+        return self.with_part("", others.get("", self.learner))
+
+    def _state_of(self, state: Any, name: str) -> Any:
+        return state.model
 
     def train(self, inputs: Sequence[Any], valid: Sequence[Any] | None = None) -> tuple[Sequence[Any], Any]:
         """Nothing comes out; the state is the learner's."""

@@ -9,7 +9,7 @@ import copy
 import re
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, Self, final
 
@@ -23,6 +23,7 @@ from pipeops.display import Block, Shown, params_block
 from pipeops.errors import ConfigError, DataError, NotTrainedError, refused
 from pipeops.learn.fits import Run, outcome
 from pipeops.learn.prediction.base import Prediction
+from pipeops.learn.validation import Validates
 from pipeops.params import Parameterized, Params
 from pipeops.saving import read, savable, write
 
@@ -53,7 +54,7 @@ def reseeded(node: Any, k: int) -> Any:
     return node
 
 
-class Learner(Closed, Parameterized, Shown, ABC):
+class Learner(Closed, Parameterized, Validates, Shown, ABC):
     """Something that trains on a task and predicts on one.
 
     id: a name for tables. task_type: "classif" or "regr". predict_type: "response", "prob" or "se".
@@ -128,6 +129,16 @@ class Learner(Closed, Parameterized, Shown, ABC):
     def model(self) -> Any:
         """What training made."""
         return self._trained().model
+
+    @property
+    def internal_valid_scores(self) -> Mapping[str, float]:
+        """The validation scores of what was kept, by the key of the measure; empty where training did not validate."""
+        return self.internal_scores(self.model)
+
+    @property
+    def internal_tuned_values(self) -> Mapping[str, int]:
+        """What training found the best of (`internal_params`), by address: the epoch with the best validation score."""
+        return self.internal_tuned(self.model)
 
     def train(self, task: Task, rows: Any = None, *, valid: Task | None = None) -> Self:
         """Train on a task, or on some of its rows (ids, or a mask); replaces what was learnt, and keeps it when refused.

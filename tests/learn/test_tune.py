@@ -377,7 +377,7 @@ def test_a_choice_has_its_own_options():
         (lambda: tuner(pruner="mean"), "'median'"),
         (lambda: tuner(ranges={"x": 0.3}), r"needs a range, to_tune\(...\), got 0.3"),
         (lambda: tuner(ranges={"k": to_tune(0, 50)}), r"must be in \[0, 9\]"),
-        (lambda: tuner(ranges={"k": to_tune(high=5, internal=True)}), "only the epochs"),
+        (lambda: tuner(ranges={"k": to_tune(high=5, internal=True)}), "this learner finds nothing"),
         (lambda: tuner(ranges={}), "nothing to tune"),
         (lambda: tuner(measure="classif.ce"), "is for classif"),
         (lambda: tuner(measure=lambda truth, response: 0.0), "direction"),
@@ -533,8 +533,12 @@ def test_epochs_are_tuned_internally_by_the_mean_of_the_best_ones(blobs, monkeyp
     from pipeops import GraphLearner
 
     found = []
-    best_epoch = GraphLearner.best_epoch.fget
-    monkeypatch.setattr(GraphLearner, "best_epoch", property(lambda self: found.append(best_epoch(self)) or found[-1]))
+    of_run = GraphLearner.internal_tuned_values.fget
+    monkeypatch.setattr(
+        GraphLearner,
+        "internal_tuned_values",
+        property(lambda self: found.append(of_run(self)["torch_model_classif.epochs"]) or of_run(self)),
+    )
     learner = network(
         epochs=to_tune(high=8, internal=True), validate="test", measures_valid=["classif.logloss"], patience=2,
         restore_best_weights=True,

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import attrs
 
 from pipeops.data import Task
-from pipeops.errors import NotTrainedError, TrainingError
+from pipeops.errors import TrainingError
 from pipeops.learn.fits import attempt, drive
 from pipeops.learn.learner import Learner
 from pipeops.learn.prediction.base import Prediction
@@ -152,7 +152,4 @@ def _fallback(learner: Learner, seed: int) -> Learner:
 
 
 def _validation(trained: Any) -> dict[str, float]:
-    try:
-        return dict(getattr(trained, "internal_valid_scores", None) or {})
-    except NotTrainedError:
-        return {}
+    return dict(trained.internal_valid_scores) if trained.is_trained else {}

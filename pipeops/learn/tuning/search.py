@@ -7,7 +7,7 @@ Neighbours: space and measures below; `tuner` sets a search up and hands it to O
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -18,11 +18,11 @@ from pipeops.errors import TrainingError
 from pipeops.extras import extra
 from pipeops.learn.fits import attempt, drive
 from pipeops.learn.learner import Learner
-from pipeops.learn.measures.measure import Measure, as_measures
+from pipeops.learn.measures.measure import Measure
 from pipeops.learn.prediction.base import Prediction
 from pipeops.learn.resampling.base import Resampling
 from pipeops.learn.tuning.space import Dimension, suggested
-from pipeops.params import Token
+from pipeops.learn.validation import OnRound
 from pipeops.saving import savable
 
 
@@ -118,8 +118,8 @@ class Search:
                 raise learner
             predictions.append(learner.predict(self.task, self.resampling.test_set(i)))
             found.append([m.score(predictions[-1], task=self.task, learner=learner) for m in self.measures])
-            epochs.append([_best_epoch(learner) for d in self.space if d.internal])
-            if not watched(self.learner):
+            epochs.append([_found(learner, d.address) for d in self.space if d.internal])
+            if self.learner.watched is None:
                 _report(trial, float(np.mean([scores[0] for scores in found])), i)
         internal = [d.address for d in self.space if d.internal]
         means = dict(zip(internal, (math.ceil(np.mean(each)) for each in zip(*epochs, strict=True)), strict=True))
@@ -140,9 +140,8 @@ class Search:
         """The learners of the folds, each trained when it is asked for; in the first one its epochs are watched."""
         for i in range(self.resampling.iters):
             learner = self._fold(i, self.configs[row["trial"]])
-            address = watched(learner)
-            if address and i == 0:
-                learner.params[address] = _telling(learner.params[address], self.measures[0], trial)
+            if learner.watched is not None and i == 0:
+                learner = learner.watching(_teller(learner.watched, self.measures[0], trial))
             yield attempt(learner.train, self.task, self.resampling.train_set(i), valid=self._validation(i))
 
     def _together(self, begun: Sequence[dict[str, Any]]) -> Iterator[list[Learner | Exception]]:
@@ -209,40 +208,18 @@ def configured(learner: Learner, config: Mapping[str, Any]) -> Learner:
     return copy
 
 
-def _best_epoch(learner: Any) -> int:
-    """The epoch with the best validation score."""
-    if learner.best_epoch is None:
-        raise TrainingError(f"{learner.id}: no validation score was ever defined, so there is no best epoch.")
-    return learner.best_epoch
+def _found(learner: Learner, address: str) -> int:
+    """The value that training found the best of."""
+    found = learner.internal_tuned_values
+    if address not in found:
+        raise TrainingError(f"{learner.id}: no validation score was ever defined, so there is no best value of '{address}'.")
+    return found[address]
 
 
-def watched(learner: Any) -> str | None:
-    """The address of the validation measures of a torch graph that has some, and data for them."""
-    found = [a for a, value in learner.params.items() if a.endswith(".measures_valid") and not isinstance(value, Token)]
-    scored = [a for a in found if as_measures(learner.params[a] or [])]
-    return scored[0] if scored and learner.validates_on is not None else None
-
-
-def _telling(measures: Any, tuned: Measure, trial: Any) -> list[Measure]:
-    """The same measures, the first of which reports its scores to the trial; signs are such that better is better."""
-    first, *others = as_measures(measures)
-    sign = 1 if first.minimize is None or bool(first.minimize) == bool(tuned.minimize) else -1
-    return [attrs.evolve(first, fn=_Telling(first.fn, sign, trial)), *others]
-
-
-@attrs.define(eq=False)
-class _Telling:
-    """A measure's function that reports what it finds, once for each evaluated epoch."""
-
-    fn: Callable[..., float]
-    sign: int
-    trial: Any
-    step: int = 0
-
-    def __call__(self, prediction: Any, **given: Any) -> float:
-        value, self.step = float(self.fn(prediction, **given)), self.step + 1
-        _report(self.trial, self.sign * value, self.step)
-        return value
+def _teller(watched: Measure, tuned: Measure, trial: Any) -> OnRound:
+    """What reports each round to a trial; signs are such that better is better in the direction of the search."""
+    sign = 1 if watched.minimize is None or bool(watched.minimize) == bool(tuned.minimize) else -1
+    return lambda number, score: _report(trial, sign * score, number)
 
 
 def _report(trial: Any, value: float, step: int) -> None:

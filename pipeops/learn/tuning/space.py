@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 import numpy as np
 
-from pipeops.errors import ConfigError
+from pipeops.errors import ConfigError, listing
 from pipeops.params import Param, Params, Token
 from pipeops.saving import savable
 from pipeops.text import call, source
@@ -188,8 +188,8 @@ class Dimension:
         return list(dict.fromkeys(round(v) for v in found)) if self.kind == "integer" else found
 
 
-def dimension(address: str, token: Any, param: Param) -> Dimension:
-    """What a token means for a hyperparameter; one that does not fit is refused."""
+def dimension(address: str, token: Any, param: Param, internal: Sequence[str] = ()) -> Dimension:
+    """What a token means for a hyperparameter; one that does not fit is refused. internal: what training itself finds."""
     if not isinstance(token, ToTune):
         raise ConfigError(f"auto_tuner: '{address}' needs a range, to_tune(...), got {token!r}.")
     problem = token.problem(param)
@@ -199,13 +199,17 @@ def dimension(address: str, token: Any, param: Param) -> Dimension:
     options = token.options or param.options or (True, False) if kind == "choice" else ()
     number = int if kind == "integer" else float
     bounds = (None, None) if kind == "choice" else (number(low), number(high))  # type: ignore[arg-type]
-    if token.internal and (kind != "integer" or address.rpartition(".")[2] != "epochs"):
-        raise ConfigError(f"auto_tuner: '{address}' cannot be tuned internally, only the epochs of a torch model can.")
+    if token.internal and (kind != "integer" or address not in internal):
+        able = f"only {listing(internal)} can" if internal else "this learner finds nothing while it trains"
+        raise ConfigError(f"auto_tuner: '{address}' cannot be tuned internally, {able}.")
     return Dimension(address, kind, *bounds, options, token)
 
 
-def search_space(params: Params, given: Mapping[str, Any]) -> list[Dimension]:
-    """The dimensions: every token among the hyperparameters, and those given by address; what others depend on comes first."""
+def search_space(params: Params, given: Mapping[str, Any], internal: Sequence[str] = ()) -> list[Dimension]:
+    """The dimensions: every token among the hyperparameters, and those given by address; what others depend on comes first.
+
+    internal: the hyperparameters that training itself finds.
+    """
     settings = params.settings()
     tokens = {a: s.value for a, s in settings.items() if isinstance(s.value, Token)}
     for address, token in given.items():
@@ -215,7 +219,7 @@ def search_space(params: Params, given: Mapping[str, Any]) -> list[Dimension]:
         raise ConfigError(
             "auto_tuner: nothing to tune; set a hyperparameter to to_tune(low, high), or give search_space={address: ...}."
         )
-    found = {address: dimension(address, tokens[address], settings[address].param) for address in settings if address in tokens}
+    found = {a: dimension(a, tokens[a], settings[a].param, internal) for a in settings if a in tokens}
     return _ordered(found, params)
 
 

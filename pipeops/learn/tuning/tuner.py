@@ -17,7 +17,7 @@ from pipeops.extras import extra
 from pipeops.learn.learner import SAVED_PARTS, Learner, saved_parts, with_saved_parts
 from pipeops.learn.measures.measure import Measure, as_measures
 from pipeops.learn.resampling.base import Resampling
-from pipeops.learn.tuning.search import Limits, Search, configured, watched
+from pipeops.learn.tuning.search import Limits, Search, configured
 from pipeops.learn.tuning.space import Dimension, grid, search_space
 from pipeops.params import Setting
 from pipeops.saving import savable, saved_as
@@ -105,7 +105,7 @@ class AutoTuner(Learner):
         self.reset()
 
     def _dimensions(self) -> list[Dimension]:
-        return search_space(self._learner.params, self.space)
+        return search_space(self._learner.params, self.space, self._learner.internal_params)
 
     def clone(self) -> Self:
         """An untrained copy with the same settings."""
@@ -143,22 +143,19 @@ class AutoTuner(Learner):
         return optuna.create_study(directions=directions, sampler=sampler, pruner=pruner)
 
     def _final(self, search: Search, seed: int) -> Tuned:
-        """The best configuration, trained on all rows; epochs that were tuned internally need no validation any more."""
+        """The best configuration, trained on all rows; what training found before needs no validation any more."""
         best = search.best()
         config = search.configs[best]
-        learner: Any = configured(self._learner, config)
-        for address in (d.address for d in search.space if d.internal):
-            node, learner.validate = address.rpartition(".")[0], None
-            for name, value in {"patience": 0, "restore_best_weights": False, "measures_valid": ()}.items():
-                learner.params[f"{node}.{name}"] = value
-        valid = None if any(d.internal for d in search.space) else search.valid
+        found_inside = any(d.internal for d in search.space)
+        learner = configured(self._learner, config)
+        learner, valid = (learner.unvalidated(), None) if found_inside else (learner, search.valid)
         learner.seeded(search.seed).train(search.task, valid=valid)
         return Tuned(learner, config, search.archive(), best, seed, search.front())
 
     def _check_validation(self, space: Sequence[Dimension], valid: Task | None) -> None:
         """Refuse before the search what could only fail after it."""
         internal, validate = any(d.internal for d in space), self._learner.validates_on
-        if internal and not watched(self._learner):
+        if internal and self._learner.watched is None:
             raise ConfigError(
                 f"{self.id}: internal tuning of epochs needs validation scores; set measures_valid in the model node, and "
                 'as_learner(graph, validate="test") or a ratio.'

@@ -4,6 +4,7 @@ Add one by a subclass of `Callback`. Neighbours: base has the machinery and the 
 """
 
 import math
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import attrs
@@ -110,7 +111,8 @@ class EarlyStopping(Callback):
     """Watches the first validation measure: notes the best epoch, stops after `patience` evaluations without a better one.
 
     An epoch is better when its score improves on the best one so far by more than `min_delta`; NaN never does.
-    With patience 0 it only watches. `restore` keeps the best epoch's weights and puts them back at the end.
+    With patience 0 it only watches. `restore` keeps the best epoch's weights and puts them back at the end. `on_round` is told
+    each score.
     """
 
     only_reads: ClassVar[bool] = True  # but for the weights of the best epoch, when training is over
@@ -119,12 +121,15 @@ class EarlyStopping(Callback):
         self.patience, self.min_delta, self.minimize, self.restore = patience, min_delta, minimize, restore
         self.best_epoch: int | None = None
         self.best_scores: dict[str, float] = {}
+        self.on_round: Callable[[int, float], object] | None = None
         self._best = math.nan
         self._stagnation = 0
         self._weights: dict[str, torch.Tensor] = {}
 
     def on_valid_end(self, ctx: Context) -> None:
         score = next(iter(ctx.last_scores_valid.values()), math.nan)
+        if self.on_round is not None:
+            self.on_round(ctx.epoch, score)
         gain = self._best - score if self.minimize else score - self._best
         if gain > self.min_delta or (math.isnan(self._best) and not math.isnan(score)):
             self._note(ctx, score)

@@ -15,12 +15,14 @@ from pipeops.data import Task
 from pipeops.errors import ConfigError, DataError
 from pipeops.graph.pipeop import Channel, PipeOp, operator
 from pipeops.learn.fits import attempt
+from pipeops.learn.measures.measure import Measure
+from pipeops.learn.validation import OnRound, Validates
 from pipeops.net.inputs.link import Link
 from pipeops.net.network.descriptor import Feed
 from pipeops.net.training.course import Course
 from pipeops.net.training.machine import Machine, machine_for
 from pipeops.net.training.outputs import ASKED
-from pipeops.net.training.settings import device_field, measures_field, sampler_field
+from pipeops.net.training.settings import device_field, measures_field, sampler_field, watched_of
 from pipeops.net.training.setup import PREDICT_ROWS, job_for, state_of
 from pipeops.net.training.state import TorchState
 from pipeops.net.vectorized.together import train_alone, train_together
@@ -29,7 +31,7 @@ from pipeops.shorthand import po
 
 
 @operator
-class TorchModel(PipeOp):
+class TorchModel(PipeOp, Validates):
     """What `torch_model_classif` and `torch_model_regr` share; the former says what each hyperparameter does."""
 
     task_type: ClassVar[str]
@@ -55,6 +57,7 @@ class TorchModel(PipeOp):
     restore_best_weights: bool = flag(False)
     engine: str = choice("auto", "autograd", default="auto")
     resume: Any = anything(None)
+    on_round: OnRound | None = attrs.field(init=False, default=None)
 
     def parts(self) -> dict[str, Configurable]:
         """The samplers, where they have hyperparameters."""
@@ -64,6 +67,34 @@ class TorchModel(PipeOp):
     def with_part(self, name: str, part: Any) -> Self:
         """A copy with a changed sampler."""
         return attrs.evolve(self, **{name: part})
+
+    @property
+    def watched(self) -> Measure | None:
+        """The first of `measures_valid`."""
+        return watched_of(self)
+
+    @property
+    def internal_params(self) -> tuple[str, ...]:
+        """The number of epochs."""
+        return ("epochs",)
+
+    def watching(self, on_round: OnRound) -> Self:
+        """A copy that tells the watched score of each evaluated epoch."""
+        new = attrs.evolve(self)
+        object.__setattr__(new, "on_round", on_round)
+        return new
+
+    def unvalidated(self) -> Self:
+        """A copy that trains all its epochs."""
+        return attrs.evolve(self, patience=0, restore_best_weights=False, measures_valid=())
+
+    def internal_tuned(self, state: TorchState) -> dict[str, int]:
+        """The best epoch."""
+        return {} if state.best_epoch is None else {"epochs": state.best_epoch}
+
+    def internal_scores(self, state: TorchState) -> dict[str, float]:
+        """Those of the weights that were kept."""
+        return state.internal_valid_scores
 
     def train(self, inputs: Sequence[Any], valid: Sequence[Any] | None = None) -> tuple[Sequence[Any], Any]:
         """Compile and train; the state holds the network. Nothing comes out."""

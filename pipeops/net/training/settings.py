@@ -61,6 +61,14 @@ def scorable(node: PipeOp, name: str, task: Task) -> list[Any]:
     return found
 
 
+def watched_of(node: Any) -> Any:
+    """The first of a node's validation measures; None where there is none, or it is still to be tuned."""
+    from pipeops.learn.measures.measure import as_measure
+
+    given = [] if isinstance(node.measures_valid, Token) else several(node.measures_valid)
+    return as_measure(given[0]) if given else None
+
+
 def device_field() -> Any:
     """The name of a device, "auto" by default; one that torch does not know is refused."""
     field = anything("auto")

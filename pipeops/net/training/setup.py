@@ -146,6 +146,7 @@ def _callbacks(node: "TorchModel", descriptor: ModelDescriptor, ctx: Context) ->
                 f"{node.id}: neither a high nor a low {watched.id} is better, it cannot be watched; put another first."
             )
         stopping = EarlyStopping(node.patience, node.min_delta, watched.minimize is not False, node.restore_best_weights)
+        stopping.on_round = node.on_round
         callbacks[stopping.id] = stopping
     return callbacks
 
