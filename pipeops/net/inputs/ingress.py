@@ -282,3 +282,45 @@ class TorchIngressCategorical(Ingress):
 
     def source(self, task: Task, state: Mapping[str, Any]) -> Source:
         return CategoricalSource(task, state["levels"], str(self.id), state.get("missing"))
+
+
+@attrs.define(eq=False)
+class RowSource:
+    """Rows without columns, float32 `(n, 0)`."""
+
+    task: Task
+
+    def tensor(self) -> torch.Tensor:
+        """All rows."""
+        return torch.empty((self.task.nrow, 0))
+
+    def blocks(self, size: int) -> Iterator[tuple[int, int, torch.Tensor]]:
+        """Rows in blocks of `size`."""
+        for start in range(0, self.task.nrow, size):
+            stop = min(start + size, self.task.nrow)
+            yield start, stop, torch.empty((stop - start, 0))
+
+
+@po.add("torch_ingress_rows")
+@operator
+class TorchIngressRows(Ingress):
+    """No column at all as the input of a network: float32 `(batch, 0)`, whatever the task has; for `nn("constant")`.
+
+    >>> from pipeops import po, tsk
+    >>> po("torch_ingress_rows").train([tsk("iris")])[0][0].symbol.shape
+    (None, 0)
+    """
+
+    kinds: ClassVar[tuple[str, ...]] = ()
+    advice: ClassVar[str] = ""
+
+    def train(self, inputs: Sequence[Any]) -> tuple[Sequence[Any], Any]:
+        task: Task = inputs[0]
+        symbol = Symbol(str(self.id), None, (), (None, 0))
+        return [ModelDescriptor(symbol, Feed({str(self.id): self.source(task, {})}, task))], {"layout": {}}
+
+    def predict(self, inputs: Sequence[Any], state: Any) -> Sequence[Any]:
+        return [Feed({str(self.id): self.source(inputs[0], {})}, inputs[0])]
+
+    def source(self, task: Task, state: Mapping[str, Any]) -> Source:
+        return RowSource(task)

@@ -77,12 +77,14 @@ def check_rule(key: str) -> None:
 
 
 def check_gradient(key: str) -> None:
-    """A gradient reaches the input, or the weights where the input is codes."""
+    """A gradient reaches the input, or the weights where the input is codes (none where there are no weights either)."""
     node, symbols = example(key)
     spec = node.extend(symbols, None).spec
     assert spec is not None
     module, given = spec.build(), [values(symbol, 5) for symbol in symbols]
     leaves = [g.requires_grad_() for g in given if g.is_floating_point()] or list(module.parameters())
+    if not leaves:
+        return
     result = module(*given)
     result = result if isinstance(result, torch.Tensor) else torch.cat([r.flatten() for r in result])
     (result * torch.randn_like(result)).sum().backward()

@@ -19,6 +19,7 @@ from pipeops.net.callbacks.context import Context
 from pipeops.net.callbacks.shelf import RESERVED, EarlyStopping, History
 from pipeops.net.inputs.batches import Batches, CutOrder, Epochs
 from pipeops.net.inputs.link import Link, classes_of
+from pipeops.net.layers.modules.members import MemberHead, PerMember
 from pipeops.net.losses.weighted import by_rows
 from pipeops.net.network.compile import compile_network
 from pipeops.net.network.descriptor import Feed, ModelDescriptor, ingresses
@@ -119,6 +120,8 @@ def _context(
     loss = descriptor.loss.build(task)
     if _weighs(node, task):
         loss = by_rows(descriptor.loss, loss, str(task.id))
+    if descriptor.symbol.spec is not None and descriptor.symbol.spec.module is MemberHead:
+        loss = PerMember(loss)
     loss = machine.place(loss)
     learns = WithLoss(network, loss) if isinstance(loss, torch.nn.Module) and any(True for _ in loss.parameters()) else network
     if not any(p.requires_grad for p in learns.parameters()):

@@ -22,6 +22,7 @@ from pipeops.net.callbacks.context import Context
 from pipeops.net.callbacks.shelf import EarlyStopping, History
 from pipeops.net.inputs.batches import Batches, Epochs
 from pipeops.net.inputs.link import Link
+from pipeops.net.layers.modules.members import MemberHead
 
 
 class Epoch(NamedTuple):
@@ -174,6 +175,7 @@ class Trainer:
     def _seen(self, output: torch.Tensor, rows: torch.Tensor | None) -> Any:
         """The labelled table of the rows that the network was trained on."""
         task = self.ctx.task
+        output = _united(self.ctx.network, output)
         if rows is None:
             return self.link.predict(output, task, with_all=True)
         whole = torch.zeros((task.nrow, *output.shape[1:]), dtype=output.dtype)
@@ -198,6 +200,12 @@ class Trainer:
         self.scored = versions(ctx.network)
         self.predictions["valid"] = prediction = self.link.predict(output.cpu(), valid.task, with_all=True)
         return {m.id: m.score(prediction, task=valid.task, loss=loss) for m in ctx.measures_valid}
+
+
+def _united(network: torch.nn.Module, output: torch.Tensor) -> torch.Tensor:
+    """What the members of an ensemble that ends the network predict together; another network's output as it is."""
+    heads = [module for module in network.modules() if isinstance(module, MemberHead)] if output.ndim == 3 else []
+    return heads[-1].united(output) if heads else output
 
 
 def trained_modules(ctx: Context) -> list[torch.nn.Module]:

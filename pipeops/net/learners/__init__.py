@@ -1,0 +1,1 @@
+"""Ready-made networks as learners: graphs with a name."""
