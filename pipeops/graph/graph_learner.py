@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from pipeops.data import Task
-from pipeops.errors import CompositionError, ConfigError, DataError, FormatError, NotTrainedError
+from pipeops.errors import CompositionError, ConfigError, DataError, FormatError, NotTrainedError, listing
 from pipeops.graph.graph import Graph
 from pipeops.graph.kinds import ANY, PREDICTION, TASK
 from pipeops.graph.pipeop import PipeOp
@@ -233,12 +233,19 @@ def _from_plain(plain: dict[str, Any]) -> GraphLearner:
 saved_as(GraphLearner, _from_plain, _to_plain, plain=SAVED_PARTS | {"graph": Graph, "validate": Validate})
 
 
-def as_learner(thing: Any, *, id: str | None = None, validate: Validate = None) -> Any:
+def as_learner(thing: Any, *, id: str | None = None, validate: Validate = None, **settings: Any) -> Any:
     """A learner from a graph or a node that ends in a model, from a scikit-learn estimator, or from a learner, changed.
 
     id: default the node ids joined by dots. validate: see `GraphLearner`. Raises `CompositionError` for a graph that
-    does not take a task or does not end in one prediction.
+    does not take a task or does not end in one prediction. A `torch.nn.Module` (or a class of them) takes `settings`, those of
+    `lrn("classif.module")`: epochs, batch_size, loss, optimizer, ingress, ...; task_type "regr" for a regression.
     """
+    if _is_module(thing):
+        from pipeops.net.learners.own_module import learner_of
+
+        return learner_of(thing, id=id, validate=validate, **settings)
+    if settings:
+        raise ConfigError(f"as_learner: {listing(settings)} {'is' if len(settings) == 1 else 'are'} for a torch.nn.Module.")
     if isinstance(thing, Learner):
         return _changed(thing, id, validate)
     if not isinstance(thing, Graph | PipeOp):
@@ -247,6 +254,12 @@ def as_learner(thing: Any, *, id: str | None = None, validate: Validate = None) 
             raise CompositionError(f"as_learner: cannot make a learner of {type(thing).__name__}; give a graph or a node.")
         return _changed(learner, None, validate)
     return GraphLearner(thing, id=id, validate=validate)
+
+
+def _is_module(thing: Any) -> bool:
+    """Whether it is a module of torch, or a class of them; torch is not imported for it."""
+    cls = thing if isinstance(thing, type) else type(thing)
+    return any(f"{base.__module__}.{base.__qualname__}" == "torch.nn.modules.module.Module" for base in cls.__mro__)
 
 
 def _changed(learner: Learner, id: str | None, validate: Validate) -> Learner:

@@ -59,6 +59,7 @@ def _tensor(plain: dict[str, Any]) -> torch.Tensor:
 def _classes() -> dict[str, type]:
     """The classes that may be named."""
     found: list[Any] = [*_losses(), *(getattr(torch.optim, n) for n in vars(torch.optim)), *vars(lr_scheduler).values()]
+    found += [*vars(nn).values(), nn.modules.linear.NonDynamicallyQuantizableLinear]
     holders = [layers._find(key) for key in KEYS["nn"]]
     found += [getattr(getattr(h, "row", h), "wraps", None) for h in holders]
     kinds = (nn.Module, torch.optim.Optimizer, lr_scheduler.LRScheduler)

@@ -93,10 +93,10 @@ class Shown:
 class Block(Holder):
     """A segment of a network, repeated: `n_blocks` copies behind one another, each with weights of its own.
 
-    block: a graph of layers with one output; what comes in goes to all of its open inputs, so that
-    `[layers, nn("identity")] >> nn("merge_sum")` is a residual block. n_blocks: 0 hands on what comes in. Hyperparameters inside
-    are addressed through the node (`block.linear.out_features`). trafo: `trafo(i, params)` answers what is different in copy i
-    (from 0), as a dictionary by the addresses of `params`. Weights are called `block.0.linear.weight`.
+    block: a graph of layers with one output; what comes in goes to all of its open inputs, so that `[layers, nn("identity")] >>
+    nn("merge_sum")` is a residual block. n_blocks: 0 hands on what comes in. Hyperparameters inside are addressed through the
+    node (`block.linear.out_features`). trafo: `trafo(i, params)` answers what is different in copy i (from 0), as a dictionary
+    by the addresses of `params`. Weights are called `block.0.linear.weight`.
 
     >>> from pipeops import nn
     >>> nn("block", block=nn("linear", out_features=3) >> nn("relu"), n_blocks=2).shape_out((None, 5))

@@ -154,7 +154,9 @@ class EnsembleHead(NetworkNode):
 @nn.add("constant")
 @operator
 class ConstantHead(NetworkNode):
-    """Learnt numbers that are the same for every row, as many as the task needs: `(batch, ...) -> (batch, 1)` or `(batch, classes)`.
+    """Learnt numbers that are the same for every row, as many as the task needs: `(batch, ...) -> (batch, 1)`.
+
+    For more than two classes one for each.
 
     >>> from pipeops import nn, tsk
     >>> nn("constant").shape_out((None, 4), task=tsk("iris"))

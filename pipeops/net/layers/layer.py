@@ -233,8 +233,9 @@ def _check_inferred(key: str, name: str, inferred: Mapping[str, Any], parameters
             raise UnknownParameterError(f"layer('{key}'): {name} has no argument '{argument}'.{suggest(argument, parameters)}")
 
 
-def _ports(module: Callable[..., Any]) -> tuple[str, ...]:
+def ports(module: Any) -> tuple[str, ...]:
     """The names of the inputs that a module must be given; one that torch has, or that a function makes, has one."""
+    module = type(module) if isinstance(module, torch.nn.Module) else module
     if not isinstance(module, type) or module.__module__.startswith("torch."):
         return ("input",)
     parameters = list(inspect.signature(module.forward).parameters.values())[1:]
@@ -283,7 +284,7 @@ def layer(
     caller = sys._getframe(1).f_globals.get("__name__", "__main__")
     if not caller.startswith("pipeops."):
         _check_module(key, module, inferred)
-    ins, outs = _ports(module) if inputs is None else tuple(inputs), tuple(outputs)
+    ins, outs = ports(module) if inputs is None else tuple(inputs), tuple(outputs)
     if shape is not None and len(ins) + len(outs) > 2:
         raise ConfigError(f"layer('{key}'): a rule for the shape is of one input and one output; leave 'shape' out, it is found.")
     row = LayerRow(

@@ -1,7 +1,7 @@
 """The table of layers, continued: what works on `(batch, time or tokens, features)`, and what makes tokens of a table.
 
-Rows as in `table`, whose bounds are those of torch's argument names. Neighbours: `modules` has the modules, `attention` the node
-with one to three inputs.
+Rows as in `table`, whose bounds are those of torch's argument names. Neighbours: `modules` has the modules, `attention` the
+node with one to three inputs.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,6 +1,7 @@
 """A ready-made network as a learner, `lrn("classif.mlp", neurons=[64], epochs=10, batch_size=32)`, and how one is registered.
 
-Its hyperparameters are those of its recipe; the graph follows from them. Neighbours: recipe below, the shelf registers architectures.
+Its hyperparameters are those of its recipe; the graph follows from them. Neighbours: recipe below, the shelf registers
+architectures.
 """
 
 import inspect
@@ -68,7 +69,7 @@ class NetworkLearner(GraphLearner):
 
 
 def made(kind: Callable[[dict[str, Any]], Architecture], task_type: str, arguments: dict[str, Any]) -> NetworkLearner:
-    """A learner from the arguments of a call: `id`, `validate`, `loss`, `optimizer`, `callbacks`, and hyperparameters by address."""
+    """A learner from the arguments of a call: those of CONSTRUCTION, and hyperparameters by address."""
     taken = {name: arguments.pop(name, default) for name, default in CONSTRUCTION.items()}
     key, callbacks = arguments.pop("key"), taken["callbacks"]
     recipe = Recipe(
@@ -115,7 +116,7 @@ def _signature(cls: type[Architecture], task_type: str) -> inspect.Signature:
     """The arguments by name; those with a dot (`opt.lr`), and those of a module, go with the rest."""
     keyword = inspect.Parameter.KEYWORD_ONLY
     own = [*hyperparameters(cls), *hyperparameters(MODELS[task_type])]
-    named = CONSTRUCTION | dict.fromkeys((n for n in own if n not in ("id", "key")), UNSET)
+    named = CONSTRUCTION | dict.fromkeys(own, UNSET)
     parameters = [inspect.Parameter(name, keyword, default=default) for name, default in named.items()]
     rest = inspect.Parameter("addresses", inspect.Parameter.VAR_KEYWORD)
     return inspect.Signature([*parameters, rest], return_annotation=NetworkLearner)

@@ -1,7 +1,8 @@
-"""What a ready-made learner is made of: an architecture, a loss, an optimizer, callbacks and the model node; `graph` puts it together.
+"""What a ready-made learner is made of: an architecture, a loss, an optimizer, callbacks and the model node.
 
-An architecture has the hyperparameters of a network and answers the graph from the task to what the loss sees. Neighbours: layers,
-losses, optimizers and the model node below; the shelf has the architectures, `network_learner` makes a learner of a recipe.
+An architecture has the hyperparameters of a network and answers the graph from the task to what the loss sees. Neighbours:
+layers, losses, optimizers and the model node below; the shelf has the architectures, `network_learner` makes a learner of a
+recipe.
 """
 
 from abc import abstractmethod

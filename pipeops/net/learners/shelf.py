@@ -1,7 +1,7 @@
 """The shelf of ready-made networks: an architecture for each, with the defaults of mlr3torch and of the papers.
 
-Preprocessing is left to the user (`po("scale") >> lrn("classif.mlp", ...)`). Categorical columns go where the architecture takes
-them. Neighbours: recipe and network_learner below; own_module makes learners of modules.
+Preprocessing is left to the user (`po("scale") >> lrn("classif.mlp", ...)`). Categorical columns go where the architecture
+takes them. Neighbours: recipe and network_learner below; own_module makes learners of modules.
 """
 
 import numbers
@@ -35,12 +35,12 @@ def activated(activation: Any, arguments: Any = None) -> Any:
     """The node of an activation: a key of `nn`, or a class of modules."""
     if isinstance(activation, str):
         return nn(activation, **(arguments or {}))
-    return nn("fn", id="activation", fn=activation, arguments=arguments)
+    return nn("fn", fn=activation, arguments=arguments)
 
 
 def _check_neurons(owner: Any, attribute: Any, value: Any) -> None:
     sizes = value if isinstance(value, tuple | list) else (value,)
-    whole = all(isinstance(n, numbers.Integral) and not isinstance(n, bool) and n >= 1 for n in sizes)
+    whole = all(isinstance(n, numbers.Integral) and not isinstance(n, bool) and int(n) >= 1 for n in sizes)
     if not whole and not isinstance(value, Token):
         raise ConfigError(f"mlp: 'neurons' is the size of each hidden layer, as in [64, 32], got {value!r}.")
 
@@ -55,8 +55,8 @@ def _neurons() -> Any:
 class MLP(Architecture):
     """Multilayer perceptron: linear layers, each with an activation and dropout behind it, and a head.
 
-    neurons: the size of each hidden layer, none by default; n_layers repeats a single one. p: the rate of dropout. activation: a key of
-    `nn` or a class of modules, made with activation_args. Numeric and boolean columns.
+    neurons: the size of each hidden layer, none by default; n_layers repeats a single one. p: the rate of dropout. activation:
+    a key of `nn` or a class of modules, made with activation_args. Numeric and boolean columns.
     """
 
     name = "mlp"
@@ -87,8 +87,8 @@ class MLP(Architecture):
 class TabResNet(Architecture):
     """Residual network for tables (Gorishniy et al. 2021): a linear layer, blocks with a skip, and a head behind a batch norm.
 
-    d_block: the width; d_hidden, or d_hidden_multiplier times d_block (2 by default): the width inside a block. dropout1: the rate of
-    dropout inside, dropout2: at the end of a block. Numeric and boolean columns.
+    d_block: the width; d_hidden, or d_hidden_multiplier times d_block (2 by default): the width inside a block. dropout1: the
+    rate of dropout inside, dropout2: at the end of a block. Numeric and boolean columns.
     """
 
     name = "tab_resnet"
@@ -139,10 +139,10 @@ class Ends:
 
 @architecture
 class FTTransformer(Architecture):
-    """Feature tokenizer and transformer (Gorishniy et al. 2021): a token for each column and one for the class, attention, a head.
+    """Feature tokenizer and transformer (Gorishniy et al. 2021): a token for each column and one for the class, attention.
 
-    Numeric, categorical and boolean columns. d_token: the size of a token; n_blocks; init_token: how tokens begin; the others are those
-    of `nn("ft_transformer_block")`.
+    Numeric, categorical and boolean columns. d_token: the size of a token; n_blocks; init_token: how tokens begin; the others
+    are those of `nn("ft_transformer_block")`.
     """
 
     name = "ft_transformer"
@@ -190,10 +190,10 @@ class FTTransformer(Architecture):
 class TabM(Architecture):
     """Ensemble of k perceptrons that share most weights, as one network (Gorishniy et al. 2025); predicts their mean.
 
-    Numeric columns, categorical and boolean ones as columns of 0 and 1. arch_type: "tabm", or "tabm-mini", whose members differ in factors
-    of the features alone. n_blocks: 3, or 2 with num_embeddings. start_scaling_init: "random-signs", or "normal" with num_embeddings.
-    num_embeddings: "none", "linear_relu" or "periodic", of size d_embedding (32 or 24); n_frequencies, frequency_init_scale, lite and
-    embedding_activation are those of `nn("periodic_embedding")`.
+    Numeric columns, categorical and boolean ones as columns of 0 and 1. arch_type: "tabm", or "tabm-mini", whose members differ
+    in factors of the features alone. n_blocks: 3, or 2 with num_embeddings. start_scaling_init: "random-signs", or "normal"
+    with num_embeddings. num_embeddings: "none", "linear_relu" or "periodic", of size d_embedding (32 or 24); n_frequencies,
+    frequency_init_scale, lite and embedding_activation are those of `nn("periodic_embedding")`.
     """
 
     name = "tabm"
@@ -217,7 +217,9 @@ class TabM(Architecture):
     def columns(self) -> Graph:
         """The numbers, as they are or embedded."""
         if self.num_embeddings == "linear_relu":
-            return numbers_in() >> nn("tokenizer_num", d_token=self.d_embedding or 32) >> nn("relu", id="relu_in") >> nn("flatten")
+            return (
+                numbers_in() >> nn("tokenizer_num", d_token=self.d_embedding or 32) >> nn("relu", id="relu_in") >> nn("flatten")
+            )
         if self.num_embeddings == "none":
             return numbers_in()
         embedding = nn(

@@ -94,7 +94,7 @@ class CustomLoss(Wrapped, TorchLoss):
         if isinstance(self.make, torch.nn.Module):
             return copy.deepcopy(self.make)
         make: Callable[..., Any] = self.make
-        given = {**self.arguments, "task": task} if _takes_task(make) else dict(self.arguments)
+        given = {**self.arguments, "task": task} if takes_task(make) else dict(self.arguments)
         if not isinstance(make, type):
             return functools.partial(make, **given) if given else make
         made = make(**given)
@@ -169,7 +169,8 @@ def _of_class(make: Any) -> type[nn.Module] | None:
     return next((one for one in OF_TORCH if issubclass(cls, one) and cls.forward is one.forward), None)
 
 
-def _takes_task(make: Callable[..., Any]) -> bool:
+def takes_task(make: Callable[..., Any]) -> bool:
+    """Whether a class or function has an argument `task`."""
     try:
         return "task" in inspect.signature(make).parameters
     except (TypeError, ValueError):

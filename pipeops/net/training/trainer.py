@@ -104,6 +104,9 @@ class Trainer:
         """Before the first epoch. Which modules are in training mode then is what every epoch begins with."""
         for module in trained_modules(self.ctx):
             module.train()
+            for part in module.modules():
+                if getattr(part, "is_frozen", False):
+                    part.eval()
         self._call("on_begin")
         self.modes = modes_of(self.ctx)
         if self.kept is not None:

@@ -81,8 +81,8 @@ class MemberScale(nn.Module):
 class BatchEnsemble(nn.Module):
     """k linear layers with one weight: `(batch, k, in) -> (batch, k, out)` as `((x * r) W^T) * s + bias`, with own r, s and bias.
 
-    initialization: of r, "ones", "random-signs" or "normal", one number for each of `chunks`; s begins as ones, and all biases as
-    one.
+    initialization: of r, "ones", "random-signs" or "normal", one number for each of `chunks`; s begins as ones, and all biases
+    as one.
 
     >>> BatchEnsemble(3, 4, 5)(torch.zeros(2, 3, 4)).shape
     torch.Size([2, 3, 5])
@@ -119,8 +119,8 @@ class BatchEnsemble(nn.Module):
 class MemberHead(nn.Module):
     """The last layer of k members, each with weights of its own: `(batch, k, in) -> (batch, k, out)` in training.
 
-    In eval mode the members are one: `(batch, out)`, the mean of what they predict. of: "number", "logit" (the logit of the mean
-    probability) or "logits" (the logarithms of the mean probabilities).
+    In eval mode the members are one: `(batch, out)`, the mean of what they predict. of: "number", "logit" (the logit of the
+    mean probability) or "logits" (the logarithms of the mean probabilities).
 
     >>> MemberHead(3, 4, 1, "number").eval()(torch.zeros(2, 3, 4)).shape
     torch.Size([2, 1])
@@ -162,8 +162,9 @@ class PerMember(nn.Module):
     def forward(self, input: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
         """A scalar; an input of one output a row is passed on."""
         if input.ndim == 3:
-            target, weights = (None if t is None else t.repeat_interleave(input.shape[1], 0) for t in (target, weights))
-            input = input.flatten(0, 1)
+            k, input = input.shape[1], input.flatten(0, 1)
+            target = target.repeat_interleave(k, 0)
+            weights = None if weights is None else weights.repeat_interleave(k, 0)
         return self.loss(input, target) if weights is None else self.loss(input, target, weights)
 
 

@@ -1,7 +1,7 @@
 """Recurrent layers over `(batch, time, features)` that answer one tensor: the last step, or all of them.
 
-The parameters and what they compute are those of `torch.nn.RNN`, `GRU` and `LSTM`, under the same names. Backwards, the last step
-is the first in time: `bidirectional` answers the two last steps beside one another.
+The parameters and what they compute are those of `torch.nn.RNN`, `GRU` and `LSTM`, under the same names. Backwards, the last
+step is the first in time: `bidirectional` answers the two last steps beside one another.
 """
 
 from typing import Any

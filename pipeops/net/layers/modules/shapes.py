@@ -1,6 +1,5 @@
 """Modules that change nothing but the shape, and `Call`, which calls a function."""
 
-import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -79,18 +78,3 @@ class Call(torch.nn.Module):
 
     def extra_repr(self) -> str:
         return getattr(self.fn, "__name__", repr(self.fn))
-
-
-def called(
-    fn: Callable[..., torch.Tensor] | torch.nn.Module | type[torch.nn.Module], arguments: dict[str, Any] | None = None
-) -> torch.nn.Module:
-    """What `nn("fn")` makes: a module that calls a function, a copy of a module with its weights, or a new one of a class.
-
-    >>> called(torch.nn.Linear, {"in_features": 3, "out_features": 2})
-    Linear(in_features=3, out_features=2, bias=True)
-    """
-    if isinstance(fn, torch.nn.Module):
-        return copy.deepcopy(fn).to(torch.get_default_device())
-    if isinstance(fn, type) and issubclass(fn, torch.nn.Module):
-        return fn(**(arguments or {}))
-    return Call(fn, arguments)
