@@ -97,7 +97,7 @@ def _kind(arguments: dict[str, Any]) -> ModuleNetwork:
     mine = {name: arguments.pop(name) for name in list(arguments) if name in made.own_params()}
     for name, value in mine.items():
         made = made.with_own(name, value)
-    return ModuleNetwork(module=made)
+    return ModuleNetwork(module=made)  # pyright: ignore[reportCallIssue]
 
 
 register(ModuleNetwork, _kind)
