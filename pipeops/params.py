@@ -155,9 +155,12 @@ def flag(default: Any = UNSET) -> Any:
     return _field(Param("flag", default=default))
 
 
-def choice(*options: Any, default: Any = UNSET) -> Any:
-    """One of the options."""
-    return _field(Param("choice", options=options, default=default))
+def choice(*options: Any, default: Any = UNSET, reads: Mapping[str, Any] | None = None) -> Any:
+    """One of the options; `reads` has other words for some of them, which are taken for these."""
+    param = Param("choice", options=options, default=default)
+    if reads is None:
+        return _field(param)
+    return _field(param, converter=lambda value: reads.get(value, value) if isinstance(value, str) else value)
 
 
 def anything(default: Any = UNSET) -> Any:

@@ -56,16 +56,6 @@ def schema_of(frame: nw.DataFrame[Any]) -> dict[str, nw.dtypes.DType]:
     return found
 
 
-def type_label(dtype: nw.dtypes.DType) -> str:
-    """The abbreviation that a task prints: dbl, int, lgl, fct, chr, dte, pxc or tsr."""
-    if dtype.is_float():
-        return "dbl"
-    named = {"boolean": "lgl", "tensor": "tsr", "datetime": "dte" if dtype == nw.Date else "pxc"}
-    if kind(dtype) == "numeric":
-        return "int" if dtype.is_integer() else "dbl"
-    return named.get(kind(dtype)) or ("chr" if dtype == nw.String else "fct")
-
-
 def missing_mask(column: nw.Series[Any]) -> npt.NDArray[np.bool_]:
     """True where the column is null or NaN."""
     mask = column.is_null()

@@ -1,6 +1,7 @@
 """Whether a table has the columns, and a target the values, that a task needs. Neighbours: `columns` below, `task` above."""
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import narwhals as nw
@@ -35,10 +36,24 @@ def refuse_other_layout(frame: nw.DataFrame[Any], schema: Schema, who: str) -> N
         raise DataError(f"{who}: {'; '.join(changed[:8])}. Give each column the type it had.")
 
 
-def without_empty(frame: nw.DataFrame[Any], names: Sequence[str]) -> nw.DataFrame[Any]:
-    """The frame without those of these columns in which every value is missing."""
-    empty = [name for name in names if name in frame.columns and len(frame) and missing_mask(frame.get_column(name)).all()]
-    return frame.drop(empty) if empty else frame
+def without_useless(
+    frame: nw.DataFrame[Any], names: Sequence[str], usable: Callable[[nw.Series[Any]], bool]
+) -> nw.DataFrame[Any]:
+    """The frame without those of these columns in which every value is missing or empty; warned of, where none is usable."""
+    there = [frame.get_column(name) for name in names if name in frame.columns and len(frame)]
+    empty = [column.name for column in there if _is_empty(column)]
+    useless = [column.name for column in there if column.name not in empty and not usable(column)]
+    if useless:
+        warnings.warn(
+            f"newdata: no value of the target {listing(useless)} is one of the task's; it counts as absent.", stacklevel=4
+        )
+    return frame.drop(*empty, *useless) if empty or useless else frame
+
+
+def _is_empty(column: nw.Series[Any]) -> bool:
+    if column.dtype == nw.String:
+        return bool((column.drop_nulls().str.strip_chars() == "").all())
+    return bool(missing_mask(column).all())
 
 
 def same_library(frame: nw.DataFrame[Any], other: nw.DataFrame[Any]) -> nw.DataFrame[Any]:

@@ -14,10 +14,10 @@ import attrs
 import narwhals as nw
 import numpy as np
 
-from pipeops.data.columns import kind, levels_of, missing_counts
+from pipeops.data.columns import kind, missing_counts
 from pipeops.data.positions import names_of
 from pipeops.data.task import Task
-from pipeops.errors import ConfigError, UnknownKeyError, suggest
+from pipeops.errors import ConfigError, UnknownKeyError, listing, suggest
 from pipeops.saving import savable
 
 P = ParamSpec("P")
@@ -51,6 +51,8 @@ class Selector:
     def __attrs_post_init__(self) -> None:
         if self.rule not in RULES:
             raise ConfigError(f"selector: there is no rule {self.rule!r}.")
+        if self.rule == "selector_type":
+            _check_types(self.arguments)
 
     def __call__(self, frame: Frame) -> list[str]:
         return RULES[self.rule](frame, *self.arguments, **dict(self.options))
@@ -117,10 +119,10 @@ def selector_none(frame: Frame) -> list[str]:
 
 @_rule
 def selector_type(frame: Frame, *types: str) -> list[str]:
-    """Features of any of these kinds: numeric, integer, float, boolean, categorical, text, datetime, tensor."""
-    for name in types:
-        if name not in TYPES:
-            raise UnknownKeyError(f"selector_type: no type '{name}'.{suggest(name, TYPES, 'types')}")
+    """Features of any of these kinds: numeric (and of these integer, float), boolean, categorical (text), datetime, tensor.
+
+    The kinds are those of `task.feature_types`; any other is refused.
+    """
     return [n for n, dtype in frame.schema.items() if any(TYPES[t](dtype) for t in types)]
 
 
@@ -146,9 +148,9 @@ def selector_missing(frame: Frame) -> list[str]:
 
 @_rule
 def selector_cardinality_greater_than(frame: Frame, min_cardinality: int) -> list[str]:
-    """Categorical features with more levels than this."""
+    """Categorical features of which more levels than this are in use; declared ones that no row has do not count."""
     columns = (c for c in frame.iter_columns() if kind(c.dtype) == "categorical")
-    return [c.name for c in columns if len(levels_of(c)) > min_cardinality]
+    return [c.name for c in columns if c.drop_nulls().n_unique() > min_cardinality]
 
 
 def resolve(selector: Any, features: Task | Frame) -> list[str]:
@@ -184,6 +186,14 @@ def resolve(selector: Any, features: Task | Frame) -> list[str]:
 
 def _frame(features: Task | Frame) -> Frame:
     return features.frame() if isinstance(features, Task) else features
+
+
+def _check_types(names: Iterable[Any]) -> None:
+    for name in names:
+        if name not in TYPES:
+            near = suggest(str(name), TYPES) if isinstance(name, str) else ""
+            listed = "" if "Known:" in near else f" Kinds: {listing(TYPES)}."
+            raise UnknownKeyError(f"selector_type: there is no kind {name!r} of columns.{near}{listed}")
 
 
 def _named(names: Iterable[Any], known: Iterable[str]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeops.data.columns import type_label
+from pipeops.data.columns import kind
 from pipeops.display import Block
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def show(task: Task) -> str:
     * Target classes: n (positive class, 50%), p (50%)
     * Properties: twoclass
     * Features (1):
-      - dbl (1): a
+      - numeric (1): a
     """
     lines = [f"<{type(task).__name__}:{task.id}> ({task.nrow} x {task.ncol})"]
     lines += _item("Target", task.target_names if task.has_target else [f"{task.target_name} (absent)"])
@@ -52,7 +52,7 @@ def blocks(task: Task) -> list[Block]:
     facts += [("properties", ", ".join(task.properties) or "-")]
     facts += [(title.lower(), ", ".join(task.roles[role])) for role, title in ROLE_TITLES.items() if task.roles[role]]
     missing = task.missings()
-    features = [(name, type_label(dtype), missing.get(name, 0)) for name, dtype in task.schema.items()]
+    features = [(name, kind(dtype), missing.get(name, 0)) for name, dtype in task.schema.items()]
     title = f"{type(task).__name__} {task.id} ({task.nrow} x {task.ncol})"
     return [Block(title, ("", ""), facts), Block("Features", ("name", "type", "missing"), features)]
 
@@ -78,7 +78,7 @@ def _classes(task: Any, classes: list[Any]) -> list[str]:
 def _features(task: Task) -> list[str]:
     groups: dict[str, list[str]] = {}
     for name, dtype in task.schema.items():
-        groups.setdefault(type_label(dtype), []).append(name)
+        groups.setdefault(kind(dtype), []).append(name)
     lines: list[str] = []
     for label, names in sorted(groups.items(), key=lambda g: -len(g[1])):
         texts = wrap(

@@ -138,6 +138,9 @@ class TaskClassif(Task):
             memo[key] = self._encode(self._rest.frame.get_column(self.target_name))
         return memo[key].copy() if self._rest.rows is None else memo[key][self._rest.rows]
 
+    def _usable(self, target: nw.Series[Any]) -> bool:
+        return bool((codes_of(target, self._classes) >= 0).any())
+
     def _encode(self, column: nw.Series[Any]) -> IntArray:
         codes = codes_of(column, self._classes)
         strange = (codes < 0) & ~column.is_null().to_numpy().astype(bool) if (codes < 0).any() else codes[:0]
@@ -181,6 +184,9 @@ class TaskRegr(Task):
                 f"The target '{column.name}' is {column.dtype}, not a number; make it numeric, or a classification task with "
                 "as_task_classif."
             )
+
+    def _usable(self, target: nw.Series[Any]) -> bool:
+        return kind(target.dtype) == "numeric"
 
     def truth(self, rows: Rows | None = None) -> npt.NDArray[Any]:
         """The target of each row as a number; NaN for new data without a target."""

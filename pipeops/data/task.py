@@ -25,7 +25,7 @@ from pipeops.data.columns import (
     weight_values,
 )
 from pipeops.data.frames import View, as_table, read_frame, refuse_patterns, refuse_unsupported
-from pipeops.data.layout import joined, like, refuse_missing, refuse_other_layout, same_library, without_empty
+from pipeops.data.layout import joined, like, refuse_missing, refuse_other_layout, same_library, without_useless
 from pipeops.data.positions import Names, Rows, names_of, positions_of
 from pipeops.data.roles import NOT_FEATURES, ROLE_PROPERTIES, ROLES, columns_for
 from pipeops.data.show import blocks, show
@@ -247,17 +247,22 @@ class Task(Shown):
     def newdata(self, frame: Any) -> Self:
         """A task to predict on: the same roles over another table, which may lack the target; other columns are ignored.
 
-        Rows may also come as one dictionary of values, or a list of them. A target column without a value counts as absent.
+        Rows may also come as one dictionary of values, or a list of them. A target column without a value counts as absent;
+        one in which no value is a class (or a number) too, with a warning.
 
         >>> from pipeops.data import as_task_classif
         >>> task = as_task_classif({"a": [1, 2], "y": ["n", "p"]}, target="y")
         >>> task.newdata({"a": [5]}).truth()
         array([None], dtype=object)
         """
-        new = without_empty(like(read_frame(as_table(frame)), self.schema), self._roles["target"])
+        new = without_useless(like(read_frame(as_table(frame)), self.schema), self._roles["target"], self._usable)
         refuse_other_layout(new, self.schema, f"newdata for the task '{self.id}'")
         roles = {role: names for role, names in self._roles.items() if role == "target" or set(names) <= set(new.columns)}
         return self._with(_x=View(new), _rest=View(new), _roles=roles, _ids=None, _nrow=len(new))
+
+    def _usable(self, target: nw.Series[Any]) -> bool:
+        """Whether a column of new data may be its target."""
+        return True
 
     def without_rows(self) -> Self:
         """The same task without rows, which holds on to no data."""

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from pipeops.errors import CompositionError, ConfigError, DataError, UnknownKeyError, listing, suggest
 from pipeops.graph.ends import Edge, End
-from pipeops.graph.kinds import INACTIVE, Kind, Multiplicity
-from pipeops.graph.pipeop import Channel, PipeOp
+from pipeops.graph.kinds import INACTIVE, Multiplicity
+from pipeops.graph.pipeop import Channel, PipeOp, check_value
 from pipeops.learn.fits import Fit, Run
 from pipeops.learn.learner import reseeded
 
@@ -40,7 +40,7 @@ class Step(NamedTuple):
         """The node's inputs."""
         values = [lane[slot][k] for slot, k in self.sources]
         for k, end in self.narrow:
-            _check_value(end, values[k], phase)
+            check_value(end.node, end.channel, values[k], phase)
         return values
 
     def idle(self, given: Sequence[Any]) -> bool:
@@ -218,7 +218,7 @@ def feed(given: Any, inputs: list[End], phase: str) -> Lane:
     else:
         values = [given] * len(inputs)
     for end, value in zip(inputs, values, strict=True):
-        _check_value(end, value, phase)
+        check_value(end.node, end.channel, value, phase)
     return {"": values}
 
 
@@ -227,13 +227,6 @@ def _named(given: Mapping[str, Any], end: End) -> Any:
         if name in given:
             return given[name]
     raise ConfigError(f"graph: input '{end.name}' is missing; got {listing(given) or 'nothing'}.")
-
-
-def _check_value(end: End, value: Any, phase: str) -> None:
-    wanted: Kind = getattr(end.channel, phase)
-    if not wanted.accepts(value):
-        how = next((f"; {kind.facts.how}" for kind in wanted.chain() if kind.facts.how), "")
-        raise DataError(f"{end.node}: input '{end.channel.name}' takes a {wanted} in {phase}, got {type(value).__name__}{how}.")
 
 
 def unwrap(lane: Lane, nodes: Mapping[str, PipeOp], outputs: list[End]) -> Any:

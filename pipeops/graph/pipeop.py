@@ -5,6 +5,7 @@ when training and one when predicting. `>>` and `[a, b] >> c` make graphs; `grap
 is the base of operators on tasks, `net/` has the nodes that build networks.
 """
 
+import functools
 import keyword
 import re
 from abc import ABC, abstractmethod
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
 import attrs
 
-from pipeops.errors import ConfigError
+from pipeops.errors import CompositionError, ConfigError, DataError, PipeOpsError
 from pipeops.graph.kinds import ANY, Kind
 from pipeops.params import Configurable, hyperparameters, refuse_foreign
 from pipeops.registry import own_key
@@ -51,6 +52,41 @@ class Channel(_Channel):
     def common(self, other: "Channel") -> "Channel":
         """This channel with the narrowest kinds that hold what flows through both."""
         return self._replace(train=self.train.common(other.train), predict=self.predict.common(other.predict))
+
+
+def _explained(method: Callable[..., Any], phase: str) -> Callable[..., Any]:
+    """The method, which says what was wrong with its inputs where it fails for them; looked at afterwards, at no cost."""
+
+    @functools.wraps(method)
+    def call(node: "PipeOp", inputs: Sequence[Any], *rest: Any, **named: Any) -> Any:
+        try:
+            return method(node, inputs, *rest, **named)
+        except PipeOpsError:
+            raise
+        except Exception:
+            check_inputs(node, inputs, phase)
+            raise
+
+    return call
+
+
+def check_inputs(node: "PipeOp", inputs: Any, phase: str) -> None:
+    """Refuse what is no list with one value for each input of the node, of the kind that it takes."""
+    channels, many = node.inputs, any(c.many for c in node.inputs)
+    number = f"at least {len(channels)}" if many else str(len(channels))
+    if not isinstance(inputs, list | tuple) or len(inputs) < len(channels) or (len(inputs) > len(channels) and not many):
+        got = f"{len(inputs)} of them" if isinstance(inputs, list | tuple) else type(inputs).__name__
+        raise CompositionError(f"{node.id}: {phase} takes a list of values for its inputs, {number} of them here, got {got}.")
+    for channel, value in zip([*channels, *[channels[-1]] * len(inputs)], inputs, strict=False):
+        check_value(node.id, channel, value, phase)
+
+
+def check_value(id: str, channel: Channel, value: Any, phase: str) -> None:
+    """Refuse a value that is not of the kind that an input takes."""
+    wanted: Kind = getattr(channel, phase)
+    if not wanted.accepts(value):
+        how = next((f"; {kind.facts.how}" for kind in wanted.chain() if kind.facts.how), "")
+        raise DataError(f"{id}: input '{channel.name}' takes a {wanted} in {phase}, got {type(value).__name__}{how}.")
 
 
 class AutoId(str):
@@ -109,6 +145,12 @@ class PipeOp(Configurable, ABC):
     """Hyperparameters that only matter when predicting: setting one keeps what was learnt."""
     example: ClassVar[Mapping[str, Any] | Callable[[], Mapping[str, Any]]] = {}
     """Arguments of an instance that can be trained, where it needs any; the contract suite (`pipeops.testing`) uses them."""
+
+    def __init_subclass__(cls, **options: Any):
+        super().__init_subclass__(**options)
+        for phase in ("train", "predict"):
+            if phase in vars(cls):
+                setattr(cls, phase, _explained(vars(cls)[phase], phase))
 
     id: str = attrs.field(default=attrs.Factory(default_id, takes_self=True), validator=_valid_id)
 

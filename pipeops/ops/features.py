@@ -9,11 +9,14 @@ import numpy.typing as npt
 
 from pipeops.data.columns import declared_levels, kind, missing_counts, missing_mask, new_frame
 from pipeops.data.levels import counts, from_codes, with_levels
+from pipeops.data.positions import names_of
 from pipeops.data.selectors import resolve, selector_type
 from pipeops.errors import ConfigError, DataError, UnknownKeyError, listing, suggest
 from pipeops.ops.base import Frame, Preprocess, Series, operator
 from pipeops.params import anything, choice, flag, real
 from pipeops.shorthand import po
+
+MLR3_KINDS = {"factor": "categorical", "logical": "boolean"}
 
 
 @po.add("select")
@@ -66,7 +69,7 @@ class RenameColumns(Preprocess):
             raise ConfigError(f"{self.id}: 'renaming' must be a dictionary from old to new names or a function, got {given!r}.")
 
     def fit(self, frame: Frame, target: Series | None) -> dict[str, str]:
-        given = {n: self.renaming(n) for n in frame.columns} if callable(self.renaming) else dict(self.renaming or {})
+        given = {n: self.renaming(n) for n in frame.columns} if callable(self.renaming) else _by_name(self.renaming or {})
         unknown = [old for old in given if old not in frame.columns]
         if unknown and not self.ignore_missing:
             raise UnknownKeyError(f"{self.id}: no feature {listing(unknown)}.{suggest(unknown[0], frame.columns, 'features')}")
@@ -79,6 +82,10 @@ class RenameColumns(Preprocess):
 
     def apply(self, frame: Frame, state: dict[str, str]) -> Frame:
         return frame.rename(state)
+
+
+def _by_name(renaming: Mapping[Any, str]) -> dict[str, str]:
+    return dict(zip(names_of(renaming), renaming.values(), strict=True))
 
 
 @po.add("removeconstants")
@@ -133,18 +140,19 @@ class RemoveConstants(Preprocess):
 class MissInd(Preprocess):
     """Replace features by indicators of their missing values, named `missing_<column>`.
 
-    which: for columns with missing values in training, or "all". type: categorical (levels missing and present), integer,
-    logical or numeric. Categorical features are left alone unless affect_columns names them.
+    which: for columns with missing values in training, or "all". type: "categorical" (levels missing and present), "integer",
+    "boolean" or "numeric"; mlr3's "factor" and "logical" are read as the first and the third. Categorical features are left
+    alone unless affect_columns names them.
 
     >>> from pipeops import as_task_regr, po
     >>> task = as_task_regr({"a": [1.0, None], "b": [1.0, 2.0], "y": [0, 1]}, target="y")
-    >>> po("missind", type="logical").train([task])[0][0].data(columns=["missing_a"]).to_series().to_list()
+    >>> po("missind", type="boolean").train([task])[0][0].data(columns=["missing_a"]).to_series().to_list()
     [False, True]
     """
 
     affect_columns: Any = anything(~selector_type("categorical"))
     which: str = choice("missing_train", "all", default="missing_train")
-    type: str = choice("factor", "integer", "logical", "numeric", default="factor")
+    type: str = choice("categorical", "integer", "boolean", "numeric", default="categorical", reads=MLR3_KINDS)
 
     def fit(self, frame: Frame, target: Series | None) -> list[str]:
         missing = missing_counts(frame)
@@ -156,9 +164,9 @@ class MissInd(Preprocess):
 
     def _indicator(self, frame: Frame, name: str) -> Any:
         mask = missing_mask(frame.get_column(name))
-        if self.type == "factor":
+        if self.type == "categorical":
             return from_codes(f"missing_{name}", 1 - mask.astype(np.int64), ["missing", "present"], frame)
-        return mask.astype({"integer": np.int64, "logical": np.bool_, "numeric": np.float64}[self.type])
+        return mask.astype({"integer": np.int64, "boolean": np.bool_, "numeric": np.float64}[self.type])
 
 
 @po.add("fixfactors")
@@ -198,7 +206,8 @@ class FixFactors(Preprocess):
 class ColApply(Preprocess):
     """Apply a function to each column, in training and in prediction alike.
 
-    applicator: takes a narwhals series and gives a series or an array of the same length.
+    applicator: takes a narwhals series and gives a series or an array of the same length; or several columns, as a dictionary, a
+    frame or an array with two dimensions, which are called `<column>.<name>` (the columns of an array count from 1).
 
     >>> from pipeops import as_task_regr, po
     >>> task = as_task_regr({"a": [1, 4], "y": [0, 1]}, target="y")
@@ -215,10 +224,28 @@ class ColApply(Preprocess):
     def apply(self, frame: Frame, state: Any) -> Frame:
         if self.applicator is None:
             return frame
-        return new_frame({column.name: self._applied(column) for column in frame.iter_columns()}, like=frame)
+        made = [pair for column in frame.iter_columns() for pair in self._applied(column)]
+        names = [name for name, _ in made]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise DataError(f"{self.id}: {listing(twice)} would stand twice among the new columns; choose other names.")
+        return new_frame(dict(made), like=frame)
 
-    def _applied(self, column: Series) -> Any:
-        made = self.applicator(column)
-        if np.ndim(made) != 1 or len(made) != len(column):
-            raise DataError(f"{self.id}: the applicator must give one value for each row of '{column.name}', got {made!r}.")
-        return made if isinstance(made, nw.Series) else np.asarray(made)
+    def _applied(self, column: Series) -> list[tuple[str, Any]]:
+        answer = self.applicator(column)
+        several = _several(answer)
+        made = {column.name: answer} if several is None else {f"{column.name}.{name}": v for name, v in several.items()}
+        for values in made.values():
+            if np.ndim(values) != 1 or len(values) != len(column):
+                raise DataError(f"{self.id}: the applicator must give one value for each row of '{column.name}', got {answer!r}.")
+        return [(name, v if isinstance(v, nw.Series) else np.asarray(v)) for name, v in made.items()]
+
+
+def _several(answer: Any) -> Mapping[str, Any] | None:
+    """The columns by name where the answer is more than one column."""
+    if isinstance(answer, Mapping):
+        return answer
+    if isinstance(answer, np.ndarray) and answer.ndim == 2:
+        return {str(i): values for i, values in enumerate(answer.T, 1)}
+    frame: Any = nw.from_native(answer, eager_only=True, pass_through=True)
+    return {column.name: column for column in frame.iter_columns()} if isinstance(frame, nw.DataFrame) else None

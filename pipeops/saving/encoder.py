@@ -34,6 +34,7 @@ class Encoder:
         self.named: list[Any] = []
         """The classes and functions that went in by name."""
         self._depth = 0
+        self._path: list[str] = []
 
     def encode(self, value: Any) -> Any:
         """The value as JSON; a value that cannot be loaded again is refused."""
@@ -44,6 +45,13 @@ class Encoder:
             return self._encoded(value)
         finally:
             self._depth -= 1
+
+    def under(self, name: str, value: Any) -> Any:
+        """The value of a key or an attribute, which a refusal names."""
+        self._path.append(name)
+        found = self.encode(value)
+        self._path.pop()
+        return found
 
     def _encoded(self, value: Any) -> Any:
         if value is None or type(value) is bool:
@@ -79,7 +87,8 @@ class Encoder:
             content = fields(value) if attrs.has(cls) else dict(vars(value))
             return {"$": "instance", "class": name_of(cls), "of": self.encode(content)}
         raise FormatError(
-            f"save: cannot save {value!r} ({cls.__module__}.{cls.__qualname__}); use plain data or a registered class."
+            f"save: cannot save {value!r:.200} ({cls.__module__}.{cls.__qualname__})"
+            f"{' at ' + '.'.join(self._path) if self._path else ''}; use plain data or a registered class."
         )
 
     def _name(self, value: Any) -> Any:
@@ -99,7 +108,7 @@ class Encoder:
 
 def _mapping(encoder: Encoder, value: Mapping[Any, Any]) -> Any:
     if all(type(k) is str and not k.startswith("$") for k in value):
-        return {_text(encoder, k): encoder.encode(v) for k, v in value.items()}
+        return {_text(encoder, k): encoder.under(k, v) for k, v in value.items()}
     return {"$": "dict", "of": [[encoder.encode(k), encoder.encode(v)] for k, v in value.items()]}
 
 

@@ -75,7 +75,6 @@ def test_what_is_selected(selector, names):
         ("v1", UnknownKeyError, "'V1'"),
         (["V1", "V11"], UnknownKeyError, "'V11'.*'V1'"),
         (selector_name("q", assert_present=True), UnknownKeyError, "'q'"),
-        (selector_type("factor"), UnknownKeyError, "'factor'"),
         (4.5, ConfigError, "4.5"),
         (42, UnknownKeyError, "42"),
         (lambda frame: ["no"], UnknownKeyError, "'no'"),
@@ -114,3 +113,20 @@ def test_the_algebra_is_that_of_sets(a, b):
     assert pick(~a) == set(NAMES) - pick(a)
     assert pickle.loads(pickle.dumps(a)) == a
     assert eval(repr(a), vars(selectors).copy()) == a
+
+
+def test_levels_that_no_row_has_do_not_count():
+    frame = nw.from_native(pl.DataFrame({"e": pl.Series(["a", "b", None], dtype=pl.Enum(["a", "b", "c", "d"]))}))
+    assert resolve(selector_cardinality_greater_than(1), frame) == ["e"]
+    assert resolve(selector_cardinality_greater_than(2), frame) == []
+
+
+def test_an_unknown_kind_is_refused_when_the_selector_is_made():
+    with pytest.raises(UnknownKeyError, match="no kind 'factor' of columns.*'numeric'.*'tensor'"):
+        selector_type("factor")
+
+
+def test_prints_feature_types_and_selectors_have_the_same_words():
+    for kind in set(TASK.feature_types.values()):
+        assert f"- {kind} (" in str(TASK)
+        assert resolve(selector_type(kind), TASK) == [name for name, k in TASK.feature_types.items() if k == kind]

@@ -7,6 +7,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -168,9 +169,21 @@ def test_new_data_needs_features_only(task):
     with pytest.raises(DataError, match=r"'a' is categorical.*not numeric"):
         task.newdata(FRAME.with_columns(a=pl.lit("x")))
     with pytest.raises(DataError, match="'z'"):
-        task.newdata(FRAME.with_columns(y=pl.lit("z"))).truth()
+        task.newdata(FRAME.with_columns(y=pl.Series(["z", *"qqqqqqqqq"]))).truth()
     regr = as_task_regr({"x": [1, 2], "y": [0.5, 1.0]}, target="y").newdata({"x": [3]})
     assert np.isnan(regr.truth()).all()
+
+
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, pa.table, dict])
+def test_a_useless_target_does_not_stop_predict(make):
+    classes = as_task_classif(make({"x": [1.0, 2.0], "y": ["a", "b"]}), target="y")
+    numbers = as_task_regr(make({"x": [1.0, 2.0], "y": [1.0, 2.0]}), target="y")
+    for task in (classes, numbers):
+        for empty in ([None, None], ["", " "]):
+            assert not task.newdata(make({"x": [1.0, 2.0], "y": empty})).has_target
+        with pytest.warns(UserWarning, match="no value of the target 'y'"):
+            assert not task.newdata(make({"x": [1.0, 2.0], "y": ["?", "?"]})).has_target
+        assert task.newdata(make({"x": [1.0, 2.0], "y": task.truth().tolist()})).has_target
 
 
 def test_more_columns_and_more_rows(task):
@@ -219,9 +232,8 @@ def test_printout():
         "* Target classes: p (positive class, 70%), q (30%)",
         "* Properties: twoclass, strata, weights",
         "* Features (3):",
-        "  - dbl (1): a",
-        "  - int (1): b",
-        "  - chr (1): g",
+        "  - numeric (2): a, b",
+        "  - categorical (1): g",
         "* Strata: y",
         "* Weights: w",
     ]

@@ -8,7 +8,7 @@ import pytest
 
 import pipeops.graph
 from pipeops import Graph, as_task_classif, as_task_regr, nn, po
-from pipeops.errors import CompositionError, DataError
+from pipeops.errors import CompositionError, DataError, PipeOpsError
 from pipeops.graph.kinds import INACTIVE, Kind, Multiplicity, declare
 from pipeops.graph.pipeop import Channel, PipeOp, operator
 
@@ -92,3 +92,29 @@ def test_rooms_above_bring_their_own_advice():
 def test_no_torch_node_is_named_in_the_graph_room():
     text = "".join(file.read_text() for file in Path(pipeops.graph.__file__).parent.glob("*.py"))
     assert "torch_" not in text
+
+
+HAND = {"torch_loss": {"loss": "mse"}}
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "scale",
+        "pca",
+        "featureunion",
+        "unbranch",
+        "torch_ingress_num",
+        "torch_loss",
+        "torch_optimizer",
+        "torch_callbacks",
+        "torch_model_regr",
+    ],
+)
+@pytest.mark.parametrize("inputs", [[], None, 5, ["a"], [None]], ids=repr)
+def test_nodes_trained_by_hand_say_what_they_take(key, inputs):
+    node = po(key, **HAND.get(key, {}))
+    if any(c.train == "*" for c in node.inputs) and isinstance(inputs, list):
+        return
+    with pytest.raises(PipeOpsError, match=key):
+        node.train(inputs)

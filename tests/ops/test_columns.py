@@ -160,3 +160,27 @@ def test_apply_must_keep_every_row(columns: list[str] | None) -> None:
 
     with pytest.raises(DataError, match="short: apply returned 1 rows for the 2 of the task"):
         train(Short(affect_columns=columns), task(a=[1.0, 2.0], b=[3.0, 4.0]))
+
+
+@pytest.mark.parametrize(
+    "both",
+    [
+        lambda x: {"low": x - 1, "high": x + 1},
+        lambda x: pl.DataFrame({"low": x.to_native() - 1, "high": x.to_native() + 1}),
+        lambda x: np.column_stack([x.to_numpy() - 1, x.to_numpy() + 1]),
+    ],
+)
+def test_colapply_may_answer_several_columns(both):
+    made = train(po("colapply", applicator=both), task(a=[1.0, 2.0], b=[5.0, 6.0]))
+    names = ["1", "2"] if "column_stack" in both.__code__.co_names else ["low", "high"]
+    assert made.feature_names == [f"{column}.{name}" for column in "ab" for name in names]
+    assert made.matrix().tolist() == [[0, 2, 4, 6], [1, 3, 5, 7]]
+
+
+def test_colapply_refuses_columns_of_another_length():
+    with pytest.raises(DataError, match="one value for each row of 'a'"):
+        train(po("colapply", applicator=lambda x: {"z": [1.0]}), task(a=[1.0, 2.0]))
+
+
+def test_renamecolumns_takes_the_numbers_of_columns():
+    assert train(po("renamecolumns", renaming={0: "z"}), task(**{"0": [1.0]})).feature_names == ["z"]

@@ -130,6 +130,8 @@ def round_borders(low: float, high: float, number: int) -> npt.NDArray[Any]:
     """Equally spaced round numbers (1, 2 or 5 times a power of ten apart) from below `low` to above `high`."""
     if low == high:
         return np.array([low - 1, high + 1])
+    if not isfinite(high - low):  # beyond float64: borders of halves, doubled
+        return 2 * round_borders(low / 2, high / 2, number)
     wanted = (high - low) / number
     base = 10.0 ** floor(log10(wanted))
     step = base

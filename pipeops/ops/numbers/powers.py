@@ -78,8 +78,11 @@ class Power(EachNumbers):
         self.check(name, values)
         power = self._best(values) if len(np.unique(values)) > 1 else 1.0
         made = self.raised(values, power)
+        mean = float(made.mean()) if len(made) else 0.0
         spread = float(np.std(made, ddof=1)) if len(made) > 1 else 0.0
-        return {"power": power, "mean": float(made.mean()) if len(made) else 0.0, "sd": spread or 1.0}
+        if not (np.isfinite(mean) and np.isfinite(spread)):
+            raise DataError(f"{self.id}: the numbers in '{name}' are too large for a power; use po(\"scale\") before.")
+        return {"power": power, "mean": mean, "sd": spread or 1.0}
 
     def _best(self, values: Values) -> float:
         from scipy.optimize import minimize_scalar
