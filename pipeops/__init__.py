@@ -36,7 +36,7 @@ if TYPE_CHECKING:
         roc_overlay,
         to_tune,
     )
-    from pipeops.net import layer, torch_callback
+    from pipeops.net import as_lazy_tensor, layer, torch_callback
     from pipeops.shorthand import flt, lrn, lrns, msr, msrs, nn, po, ppl, rsmp, t_clbk, t_loss, t_opt, t_sampler, tsk, tsks
     from pipeops.sklearn import PipeOpsClassifier, PipeOpsRegressor, PipeOpsTransformer
 
@@ -73,7 +73,7 @@ _HOMES = {
         "to_tune",
     ),
     "pipeops.sklearn": ("PipeOpsClassifier", "PipeOpsRegressor", "PipeOpsTransformer"),
-    "pipeops.net": ("layer", "torch_callback"),
+    "pipeops.net": ("as_lazy_tensor", "layer", "torch_callback"),
     "pipeops.shorthand": (
         "flt",
         "lrn",
@@ -109,6 +109,7 @@ __all__ = [
     "Task",
     "TaskClassif",
     "TaskRegr",
+    "as_lazy_tensor",
     "as_learner",
     "as_task_classif",
     "as_task_regr",

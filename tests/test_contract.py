@@ -6,16 +6,18 @@ import pytest
 from pipeops import flt, nn, po, t_clbk, t_loss, t_opt
 from pipeops.keys import KEYS
 from pipeops.registry import Registry
-from pipeops.testing import check_node, content, contract_checks, example, example_tasks
+from pipeops.testing import check_node, content, contract_checks, example, example_tasks, tensor_tasks
 from tests.broken_nodes import BROKEN, Sound, Spoiling, Unchecked
 
 TASKS = example_tasks()
+TENSORS = {"lazy": tensor_tasks()["lazy"]}
 FOR_LAYERS = {"numbers": TASKS["numbers"]}
 
 
 @pytest.mark.parametrize("key", KEYS["po"])
 def test_operators(key):
-    for check in contract_checks(example(po, key), TASKS):
+    node = example(po, key)
+    for check in contract_checks(node, TENSORS if getattr(node, "kinds", ()) == ("tensor",) else TASKS):
         check()
 
 

@@ -16,6 +16,13 @@ from pipeops.errors import DataError
 KINDS = ("numeric", "boolean", "categorical", "datetime", "tensor")
 IntArray = npt.NDArray[np.int64]
 
+SOURCE, ROW = "tensor_source", "tensor_row"
+LAZY = nw.Struct({SOURCE: nw.Int64, ROW: nw.Int64})
+"""The type of a column of tensors that are read when they are needed, see `tensors`."""
+TENSOR_ADVICE = (
+    '; tensors go into a network by po("torch_ingress_ltnsr"), or are left out by po("select", selector=~selector_type("tensor"))'
+)
+
 _INTEGERS = (nw.Int8, nw.Int16, nw.Int32, nw.Int64, nw.UInt8, nw.UInt16, nw.UInt32, nw.UInt64)
 _KINDS: dict[type[nw.dtypes.DType], str] = {
     **dict.fromkeys((*_INTEGERS, nw.Float32, nw.Float64, nw.Decimal), "numeric"),
@@ -27,12 +34,12 @@ _KINDS: dict[type[nw.dtypes.DType], str] = {
 
 
 def kind(dtype: nw.dtypes.DType) -> str:
-    """The kind of a column: one of `KINDS`, or "unsupported" (lists, structs, durations, arbitrary objects).
+    """The kind of a column: one of `KINDS`, or "unsupported" (lists, other structs, durations, arbitrary objects).
 
     >>> kind(nw.Int64()), kind(nw.Enum(["a", "b"]))
     ('numeric', 'categorical')
     """
-    return _KINDS.get(type(dtype), "unsupported")
+    return "tensor" if isinstance(dtype, nw.Struct) and dtype == LAZY else _KINDS.get(type(dtype), "unsupported")
 
 
 def schema_of(frame: nw.DataFrame[Any]) -> dict[str, nw.dtypes.DType]:

@@ -14,26 +14,30 @@ import numpy.typing as npt
 
 from pipeops.data.columns import IntArray, kind, schema_of
 from pipeops.data.incoming import as_array, column_of, describe, is_array, moved, typed
+from pipeops.data.tensors import TensorSource, sources
 from pipeops.errors import DataError, listing
 
 ACCEPTED = "a pandas, polars or pyarrow table or a dictionary of arrays"
 
 
 class View:
-    """A frame and, when filtered, the positions of the rows in use; `memo` keeps what was worked out from the whole frame."""
+    """A frame and, when filtered, the positions of the rows in use; `memo` keeps what was worked out from the whole frame.
+
+    The sources of lazy tensors that the frame mentions are kept alive by it.
+    """
 
     __slots__ = ("frame", "memo", "rows")
 
     def __init__(self, frame: nw.DataFrame[Any], rows: IntArray | None = None, memo: dict[Any, Any] | None = None):
         self.frame, self.rows = frame, rows
-        self.memo: dict[Any, Any] = {} if memo is None else memo
+        self.memo: dict[Any, Any] = {"sources": sources.claim(frame)} if memo is None else memo
 
-    def __getstate__(self) -> tuple[nw.DataFrame[Any], IntArray | None]:
-        return self.frame, self.rows
+    def __getstate__(self) -> tuple[nw.DataFrame[Any], IntArray | None, list[TensorSource]]:
+        return self.frame, self.rows, self.memo["sources"]
 
-    def __setstate__(self, state: tuple[nw.DataFrame[Any], IntArray | None]) -> None:
-        self.frame, self.rows = state
-        self.memo = {}
+    def __setstate__(self, state: tuple[nw.DataFrame[Any], IntArray | None, list[TensorSource]]) -> None:
+        self.frame, self.rows, held = state
+        self.memo = {"sources": sources.adopt(held)}
 
     def take(self, positions: IntArray) -> "View":
         """The rows at these positions of this view, in that order."""

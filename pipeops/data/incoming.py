@@ -15,8 +15,9 @@ import narwhals as nw
 import numpy as np
 import numpy.typing as npt
 
-from pipeops.data.columns import codes_of, declared_levels
+from pipeops.data.columns import LAZY, ROW, SOURCE, codes_of, declared_levels
 from pipeops.data.levels import from_codes
+from pipeops.data.tensors import LazyTensor, moved_lazy, structs
 from pipeops.errors import DataError
 
 Series = nw.Series[Any]
@@ -47,6 +48,8 @@ def column_of(name: str, values: Any) -> Series:
     >>> column_of("x", [4, 3.9, None]).to_list()
     [4.0, 3.9, None]
     """
+    if isinstance(values, LazyTensor):
+        return values.column(name)
     if isinstance(values, str | bytes | abc.Mapping | abc.Set) or not hasattr(values, "__len__"):
         raise DataError(f"The column '{name}' is {describe(values)}; pass an array or a list with one value for each row.")
     native = _native(values)
@@ -73,12 +76,33 @@ def _native(values: Any) -> Any:
 def _from_values(name: str, values: Any) -> Any:
     import polars as pl
 
+    values = _as_one(name, values)
     if is_array(values) and not isinstance(values, np.ma.MaskedArray) and as_array(values).dtype != object:
         return pl.Series(name, np.array(as_array(values)))  # polars may keep an array as it is
     try:
         return pl.Series(name, _alike(values.tolist() if isinstance(values, np.ndarray) else list(values)))
     except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError) as error:
         raise DataError(f"The column '{name}' holds values of different types: {error}".split("\n")[0]) from None
+
+
+def _as_one(name: str, values: Any) -> Any:
+    """Arrays or tensors one for each row as one array; anything else as it is."""
+    several = values if isinstance(values, list | tuple) else ()
+    if not several or not all(is_array(v) and v.ndim for v in several):
+        return values
+    shapes = sorted({tuple(v.shape) for v in several})
+    if len(shapes) > 1:
+        raise DataError(
+            f"The column '{name}' holds arrays of different shapes ({shapes[0]}, {shapes[1]}); as_lazy_tensor(values, "
+            "shape=...) with None for what differs makes a column of them."
+        )
+    return np.stack([_numbers(as_array(v)) for v in several])
+
+
+def _numbers(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """An array of arrays, as pandas makes of them, as one."""
+    nested = array.dtype == object and array.ndim == 1 and len(array) and all(isinstance(v, np.ndarray) for v in array)
+    return np.stack([_numbers(v) for v in array]) if nested else array
 
 
 def _alike(values: list[Any]) -> list[Any]:
@@ -161,6 +185,11 @@ def _typed_objects(native: Any) -> Any:
     """A pandas column of Python objects as the type that they have in common, if any."""
     import pandas as pd
 
+    if len(native) and all(isinstance(v, dict) and tuple(v) == (SOURCE, ROW) for v in native):
+        numbers, rows = ([cell[part] for cell in native] for part in (SOURCE, ROW))  # pandas makes dictionaries of structs
+        return structs(str(native.name), numbers, rows, nw.Implementation.PANDAS).to_native()
+    if len(native) and all(is_array(v) and v.ndim for v in native):
+        return _from_arrow(_from_values(str(native.name), list(native)).to_arrow(), nw.Implementation.PANDAS)
     if native.isna().all():
         return native.astype("float64")
     held = pd.api.types.infer_dtype(native, skipna=True)
@@ -171,6 +200,8 @@ def moved(column: Series, library: Any) -> Series:
     """The column in another library: the same values, missing where they were, categories in their order."""
     if column.implementation == library:
         return column
+    if column.dtype == LAZY:
+        return moved_lazy(column, library)
     levels = declared_levels(column)
     if levels is not None and all(isinstance(level, str) for level in levels):
         like = nw.new_series(column.name, [0], backend=library)
@@ -193,4 +224,5 @@ def _from_arrow(values: Any, library: Any) -> Any:
         return chunks
     import pandas as pd
 
-    return chunks.to_pandas(types_mapper=pd.ArrowDtype) if chunks.null_count else chunks.to_pandas()
+    keeps = chunks.null_count or pa.types.is_nested(chunks.type)
+    return chunks.to_pandas(types_mapper=pd.ArrowDtype) if keeps else chunks.to_pandas()

@@ -12,7 +12,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from pipeops.data.columns import IntArray, kind, number_arrays
+from pipeops.data.columns import TENSOR_ADVICE, IntArray, kind, number_arrays
 from pipeops.data.frames import View
 from pipeops.errors import DataError, listing
 
@@ -36,9 +36,10 @@ def source(view: View, names: Sequence[str], nrow: int) -> Source:
     schema = view.schema
     other = [f"'{n}' ({schema[n]})" for n in names if kind(schema[n]) not in ("numeric", "boolean")]
     if other:
+        hint = TENSOR_ADVICE if any(kind(schema[n]) == "tensor" for n in names) else ""
         raise DataError(
             f"matrix: {', '.join(other[:8])} {'is' if len(other) == 1 else 'are'} not numeric; encode text and categories with "
-            'po("encode") first, or select other columns.'
+            f'po("encode") first, or select other columns{hint}.'
         )
     return Source(tuple(number_arrays(view.frame, names)), tuple(names), view.rows, nrow)
 

@@ -10,8 +10,9 @@ from typing import Any, Literal
 import narwhals as nw
 import numpy as np
 
+from pipeops.data.columns import LAZY
 from pipeops.data.task import Task
-from pipeops.errors import FormatError
+from pipeops.errors import FormatError, listing
 from pipeops.saving.declared import fits
 
 
@@ -29,11 +30,19 @@ def to_plain(task: Task) -> dict[str, Any]:
 
 
 def _columns(frame: nw.DataFrame[Any]) -> list[list[Any]]:
+    lazy = [name for name, dtype in frame.schema.items() if dtype == LAZY and len(frame)]
+    if lazy:
+        raise FormatError(
+            f"save: {listing(lazy)} holds tensors that are read from elsewhere, which are not saved; leave them out, or save a "
+            "learner, which remembers no rows."
+        )
     return [[name, _type(dtype), frame.get_column(name).to_list()] for name, dtype in frame.schema.items()]
 
 
 def _type(dtype: nw.dtypes.DType) -> list[Any]:
     """A type as its name and arguments."""
+    if dtype == LAZY:
+        return ["LazyTensor"]
     if isinstance(dtype, nw.Enum):
         return ["Enum", list(dtype.categories)]
     if isinstance(dtype, nw.Datetime):
@@ -49,6 +58,7 @@ _SIMPLE = (
 )  # fmt: skip
 """The types of columns that have no arguments, by name."""
 _TYPE: dict[str, Callable[..., nw.dtypes.DType]] = {name: getattr(nw, name) for name in _SIMPLE if hasattr(nw, name)}
+_TYPE["LazyTensor"] = lambda: LAZY
 _OFFSET = re.compile(r"[+-]\d\d:\d\d")
 Unit = Literal["ns", "us", "ms", "s"]
 

@@ -7,6 +7,7 @@ Neighbours: `frames` (views), `columns` (codes, levels), `matrix` (arrays) below
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from importlib import import_module
 from typing import Any, ClassVar, Self
 
 import narwhals as nw
@@ -29,6 +30,7 @@ from pipeops.data.layout import joined, like, refuse_missing, refuse_other_layou
 from pipeops.data.positions import Names, Rows, names_of, positions_of
 from pipeops.data.roles import NOT_FEATURES, ROLE_PROPERTIES, ROLES, columns_for
 from pipeops.data.show import blocks, show
+from pipeops.data.tensors import sources
 from pipeops.display import Block, Shown
 from pipeops.errors import DataError, UnknownKeyError, listing, suggest
 
@@ -310,7 +312,9 @@ class Task(Shown):
         own = [c for c in self._roles["target"] if c in self._rest.schema]
         names = [*own, *self._features] if columns is None else names_of(columns)
         self._require(names, "column")
-        return task._collect(names).to_native()
+        frame = task._collect(names)
+        sources.keep(frame)
+        return frame.to_native()
 
     def truth(self, rows: Rows | None = None) -> npt.NDArray[Any]:
         """The target as a numpy array of what it was; missing for new data."""
@@ -333,6 +337,14 @@ class Task(Shown):
         """
         task = self if rows is None else self.filter(rows)
         return arrays.fill(task._source(columns), dtype)
+
+    def tensor(self, name: str, rows: Rows | None = None) -> Any:
+        """A column of tensors for all rows (or these), read now, as one torch tensor `(rows, ...)`."""
+        task = self if rows is None else self.filter(rows)
+        column = task._column(name)
+        if kind(column.dtype) != "tensor":
+            raise DataError(f"tensor: '{name}' of the task '{self.id}' is {kind(column.dtype)}; task.matrix has its numbers.")
+        return import_module("pipeops.net.tensors.reading").read(column)
 
     def blocks(
         self, columns: Names | None = None, size: int = 8192, dtype: npt.DTypeLike = "float32"

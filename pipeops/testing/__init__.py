@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 
 from pipeops.graph import PipeOp
 from pipeops.testing.checks import FOR_ALL, FOR_NODES
-from pipeops.testing.samples import Tasks, content, example, example_tasks
+from pipeops.testing.samples import Tasks, content, example, example_tasks, tensor_tasks
 from pipeops.testing.surroundings import check_fresh_process, pickled, settings_kept
 
-__all__ = ["Check", "check_node", "content", "contract_checks", "example", "example_tasks"]
+__all__ = ["Check", "check_node", "content", "contract_checks", "example", "example_tasks", "tensor_tasks"]
 
 
 class Check(NamedTuple):
@@ -44,7 +44,8 @@ class Check(NamedTuple):
 def contract_checks(thing: Any, tasks: Tasks | None = None) -> list[Check]:
     """The checks for a node, or the fewer ones for another thing with hyperparameters (a loss, an optimizer).
 
-    tasks: by name, `example_tasks()` by default. A hyperparameter `seed` that is None is set, so that runs repeat.
+    tasks: by name, by default `example_tasks()`, or `tensor_tasks()` for what takes tensors.
+    A hyperparameter `seed` that is None is set, so that runs repeat.
 
     >>> from pipeops import po
     >>> [check() for check in contract_checks(po("scale")) if check.name == "repr"]
@@ -53,7 +54,7 @@ def contract_checks(thing: Any, tasks: Tasks | None = None) -> list[Check]:
     node = isinstance(thing, PipeOp)
     if "seed" in thing.params and thing.params["seed"] is None:
         thing = thing.with_param("seed", 0)
-    tasks = tasks or (example_tasks() if node else {})
+    tasks = tasks or (_tasks_for(thing) if node else {})
     wanted = [*FOR_ALL, *FOR_NODES] if node else FOR_ALL
     checks = [Check(f.__name__.removeprefix("check_"), thing, tasks, f) for f in wanted]
     if node and (blob := pickled(thing)) is not None:
@@ -63,6 +64,10 @@ def contract_checks(thing: Any, tasks: Tasks | None = None) -> list[Check]:
 
         checks.append(Check("layer", thing, {}, lambda layer, tasks: check_layer(type(layer).key)))
     return checks
+
+
+def _tasks_for(node: PipeOp) -> Tasks:
+    return tensor_tasks() if getattr(node, "kinds", ()) == ("tensor",) else example_tasks()
 
 
 def check_node(node: PipeOp, tasks: Tasks | None = None) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import narwhals as nw
 
 from pipeops.data import Task
-from pipeops.data.columns import kind
+from pipeops.data.columns import LAZY, kind
 
 Table = dict[str, list[Any]]
 TOLERANCE = 1e-5
@@ -25,11 +25,17 @@ def is_table(value: Any) -> bool:
 def columns(value: Any) -> Table:
     """Features of a task and its weights, or what a prediction predicts, by name."""
     if isinstance(value, Task):
-        found = {column.name: plain(column.to_list()) for column in value.frame().iter_columns()}
+        found = {name: plain(values) for name, values in lists(value).items()}
         weights = value.weights()
         return found | ({} if weights is None else {"(weights)": plain(weights.tolist())})
     frame = nw.from_native(value.to_frame(), eager_only=True)
     return {c.name: plain(c.to_list()) for c in frame.iter_columns() if c.name not in ("row_ids", "truth")}
+
+
+def lists(task: Task) -> dict[str, list[Any]]:
+    """The values of each feature, tensors read, as nested lists."""
+    lazy = [name for name, dtype in task.schema.items() if dtype == LAZY]
+    return {c.name: task.tensor(c.name).tolist() if c.name in lazy else c.to_list() for c in task.frame().iter_columns()}
 
 
 def truth(value: Any) -> list[Any]:

@@ -18,6 +18,7 @@ from pipeops.graph.kinds import Kind, Multiplicity
 from pipeops.learn import PredictionClassif, PredictionRegr
 from pipeops.params import Configurable
 from pipeops.registry import Registry
+from pipeops.testing.alike import lists
 
 Tasks = Mapping[str, Task]
 
@@ -57,6 +58,22 @@ def example_tasks() -> dict[str, Task]:
         "mixed": as_task_regr(pl.DataFrame({**mixed, "y": np.linspace(0, 1, n)}), target="y", id="mixed"),
         "codes": as_task_classif(pl.DataFrame({**codes, "y": ["p", "q", "r"] * 4}), target="y", id="codes"),
         "numbers_regr": as_task_regr(pl.DataFrame({**numbers, "y": np.linspace(0, 1, n)}), target="y", id="numbers_regr"),
+    }
+
+
+def tensor_tasks() -> dict[str, Task]:
+    """Small tasks with a column of images, lazy and eager, for nodes that take tensors."""
+    import polars as pl
+    import torch
+
+    from pipeops.net.tensors.sources import as_lazy_tensor
+
+    images = torch.rand((8, 3, 5, 6), generator=torch.Generator().manual_seed(0))
+    lazy = as_lazy_tensor(lambda row: images[row], n=len(images))
+    eager = pl.DataFrame({"image": images[:5].numpy(), "y": np.linspace(0, 1, 5)})
+    return {
+        "lazy": as_task_classif({"image": lazy, "y": ["no", "yes"] * 4}, target="y", positive="yes", id="lazy"),
+        "eager": as_task_regr(eager, target="y", id="eager"),
     }
 
 
@@ -181,8 +198,7 @@ def _trials(node: PipeOp, tasks: Tasks) -> list[Trial]:
 def content(value: Any) -> Any:
     """A value as plain data that can be compared with `==`: frames by rows, NaN as text, networks by their structure."""
     if isinstance(value, Task):
-        frame = value.frame()
-        columns = {c: content(frame.get_column(c).to_list()) for c in frame.columns}
+        columns = {name: content(values) for name, values in lists(value).items()}
         return [value.id, value.roles, value.feature_types, columns, content(value.truth()), value.row_ids.tolist()]
     if hasattr(value, "predict_types"):
         return content(value.to_frame().to_dict(as_series=False))

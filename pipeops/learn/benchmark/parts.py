@@ -19,7 +19,8 @@ import narwhals as nw
 import numpy as np
 
 from pipeops.data import Task
-from pipeops.data.columns import declared_levels
+from pipeops.data.columns import LAZY, ROW, SOURCE, declared_levels
+from pipeops.data.tensors import sources
 from pipeops.errors import PipeOpsError
 from pipeops.learn.benchmark.bytecode import is_library, reads
 from pipeops.registry import Registry
@@ -148,6 +149,9 @@ class _Column:
 def _column(held: _Column) -> Parts:
     series = held.series
     yield f"{series.implementation} {series.dtype} {getattr(series.to_native(), 'dtype', '')}"
+    if series.dtype == LAZY:
+        yield from _lazy(series)
+        return
     yield Part(declared_levels(series))
     if series.dtype.is_numeric() and not series.dtype.is_decimal():
         missing = series.is_null()
@@ -157,6 +161,15 @@ def _column(held: _Column) -> Parts:
         yield _raw(series.to_numpy())
     else:
         yield repr(series.to_list())
+
+
+def _lazy(series: Any) -> Parts:
+    """For each row which of the sources it comes from, in the order in which they are met, and which row of it."""
+    numbers = series.struct.field(SOURCE).to_list()
+    met = {number: place for place, number in enumerate(dict.fromkeys(numbers))}
+    yield Part([series.struct.field(ROW).to_list(), [met[number] for number in numbers]])
+    held = sources.of(series)
+    yield from (Part(held[number].identity(), f"the tensors of '{series.name}'") for number in met if number is not None)
 
 
 # ---------------------------------------------------------------- functions and classes

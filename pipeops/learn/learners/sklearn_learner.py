@@ -13,6 +13,7 @@ import attrs
 import numpy as np
 
 from pipeops.data import Task
+from pipeops.data.columns import TENSOR_ADVICE
 from pipeops.errors import ConfigError, DataError, FormatError, NotTrainedError, PipeOpsError, TrainingError, listing
 from pipeops.learn.learner import SAVED_PARTS, Learner, saved_parts, with_saved_parts
 from pipeops.learn.learners import estimators
@@ -198,7 +199,8 @@ class SklearnLearner(FlatLearner):
             raise DataError(f'{self.id}: {listing(levels)} must be numbers; encode categories first, as in po("encode") >> ...')
         other = [f"'{name}' ({kind})" for name, kind in features.items() if kind in ("datetime", "tensor")]
         if other:
-            raise DataError(f"{self.id}: takes numeric and boolean features, got {', '.join(other[:8])}.")
+            hint = TENSOR_ADVICE if "tensor" in features.values() else ""
+            raise DataError(f"{self.id}: takes numeric and boolean features, got {', '.join(other[:8])}{hint}.")
 
     def _guard(self, what: str, action: Any) -> Any:
         """scikit-learn's own errors, told as ours."""

@@ -5,7 +5,7 @@ shuffled batch costs little more than a slice. Neighbours: samplers choose rows;
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import attrs
 import numpy as np
@@ -18,6 +18,34 @@ Batch = tuple[tuple[torch.Tensor, ...], torch.Tensor, torch.Tensor | None]
 """Inputs, target, and the weights of the rows where there are some."""
 Draw = Callable[[Task, torch.Generator], Iterable[Any]]
 CACHE_BYTES = 1 << 18
+
+
+class Loader(Protocol):
+    """What cuts the rows of one data set into batches.
+
+    tensors: what lies in memory, the target last. weights: of the rows, where the loss takes some. size: rows in a batch.
+    """
+
+    tensors: tuple[torch.Tensor, ...]
+    weights: torch.Tensor | None
+    n: int
+    size: int
+
+    def cut(self, rows: torch.Tensor | None, sizes: list[int], fresh: bool = False) -> Iterable[Batch]:
+        """Batches of these sizes of rows (None: all in order). fresh: each in memory of its own, to keep and to write into."""
+        ...
+
+    def ordered(self) -> Iterator[Batch]:
+        """All rows in order."""
+        ...
+
+    def check(self) -> None:
+        """Refuse to go on when something wrote into the data."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what reading has begun."""
+        ...
 
 
 class Batches:
@@ -61,6 +89,9 @@ class Batches:
                 "a layer, the loss or a callback writes in place into the rows or labels that it is given, and by that into the "
                 "data; let it work on a copy (x.clone())."
             )
+
+    def close(self) -> None:
+        """Nothing was begun."""
 
     def _views(self) -> list[Batch]:
         if not self._ordered:
@@ -107,7 +138,7 @@ class Epochs:
     sizes: how many rows each batch of the latest epoch has.
     """
 
-    def __init__(self, batches: Batches, task: Task, *, shuffle: bool, drop_last: bool, sampler: Any = None):
+    def __init__(self, batches: Loader, task: Task, *, shuffle: bool, drop_last: bool, sampler: Any = None):
         self.batches, self.task, self.shuffle = batches, task, shuffle
         full, rest = divmod(batches.n, batches.size)
         self.sizes = [batches.size] * full + [rest] * (rest > 0 and not drop_last)

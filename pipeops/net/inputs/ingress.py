@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from pipeops.data import Task
+from pipeops.data.columns import TENSOR_ADVICE
 from pipeops.errors import DataError, listing, suggest
 from pipeops.graph.kinds import INACTIVE
 from pipeops.graph.pipeop import Channel, PipeOp, operator
@@ -157,6 +158,8 @@ class Ingress(PipeOp):
     outputs: ClassVar[tuple[Channel, ...]] = (Channel("output", "ModelDescriptor", "Feed"),)
     kinds: ClassVar[tuple[str, ...]]
     advice: ClassVar[str]
+    reads_ahead: ClassVar[bool] = True
+    """Whether all values are read, and so checked, before the network is built."""
 
     optional: bool = flag(False)
 
@@ -185,7 +188,8 @@ class Ingress(PipeOp):
         self._check_kinds(task)
         state = {"layout": dict(task.feature_types), **self.learn(task)}
         source = self.source(task, state)
-        source.tensor()
+        if self.reads_ahead:
+            source.tensor()
         self.warn(task)
         return [ModelDescriptor(self.start(state), Feed({str(self.id): source}, task))], state
 
@@ -203,8 +207,14 @@ class Ingress(PipeOp):
         strange = [f"'{name}' ({kind})" for name, kind in types.items() if kind not in self.kinds]
         if strange:
             rest = f" and {len(strange) - 8} more" if len(strange) > 8 else ""
-            advice = self.advice if {"numeric", "categorical"} & set(types.values()) - set(self.kinds) else NO_NUMBERS
+            advice = self._advice(set(types.values()) - set(self.kinds))
             raise DataError(f"{self.id}: takes {' and '.join(self.kinds)} columns, got {', '.join(strange[:8])}{rest}; {advice}")
+
+    def _advice(self, strange: set[str]) -> str:
+        """What to do about columns of other kinds."""
+        if strange & {"numeric", "categorical"} or self.kinds == ("tensor",):
+            return self.advice
+        return TENSOR_ADVICE.removeprefix("; ") + "." if "tensor" in strange else NO_NUMBERS
 
     def _check_layout(self, types: Mapping[str, str], layout: Mapping[str, str]) -> None:
         if types == layout:

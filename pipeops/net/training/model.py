@@ -5,7 +5,7 @@ a training run of it after the refusals, the trainer trains; loss, optimizer and
 """
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import attrs
@@ -17,13 +17,15 @@ from pipeops.graph.pipeop import Channel, PipeOp, operator
 from pipeops.learn.fits import attempt
 from pipeops.learn.measures.measure import Measure
 from pipeops.learn.validation import OnRound, Validates
+from pipeops.net.inputs.ingress_tensor import TensorInput
 from pipeops.net.inputs.link import Link
-from pipeops.net.network.descriptor import Feed
+from pipeops.net.inputs.streams import loader_for
+from pipeops.net.network.descriptor import Feed, Source
 from pipeops.net.training.course import Course
 from pipeops.net.training.machine import Machine, machine_for
 from pipeops.net.training.outputs import ASKED
 from pipeops.net.training.settings import device_field, measures_field, sampler_field, watched_of
-from pipeops.net.training.setup import PREDICT_ROWS, job_for, state_of
+from pipeops.net.training.setup import PREDICT_ROWS, job_for, reading_of, state_of
 from pipeops.net.training.state import TorchState
 from pipeops.net.vectorized.together import train_alone, train_together
 from pipeops.params import Configurable, anything, choice, flag, integer, real
@@ -36,7 +38,9 @@ class TorchModel(PipeOp, Validates):
 
     task_type: ClassVar[str]
     takes_valid: ClassVar[bool] = True
-    keeps_state: ClassVar[frozenset[str]] = frozenset({"predict_type", "batch_size_predict", "device", "num_threads"})
+    keeps_state: ClassVar[frozenset[str]] = frozenset(
+        {"predict_type", "batch_size_predict", "device", "num_threads", "loader", "num_workers", "pin_memory", "prefetch"}
+    )
     example: ClassVar[Mapping[str, Any]] = {"epochs": 2, "batch_size": 4, "seed": 0}
 
     epochs: int = integer(0)
@@ -57,6 +61,10 @@ class TorchModel(PipeOp, Validates):
     restore_best_weights: bool = flag(False)
     engine: str = choice("auto", "autograd", default="auto")
     resume: Any = anything(None)
+    loader: str = choice("auto", "resident", "stream", default="auto")
+    num_workers: int = integer(0, default=0)
+    pin_memory: bool = flag(False)
+    prefetch: int = integer(1, default=2)
     on_round: OnRound | None = attrs.field(init=False, default=None)
 
     def parts(self) -> dict[str, Configurable]:
@@ -132,7 +140,7 @@ class TorchModel(PipeOp, Validates):
         machine = machine_for(self.device, self.num_threads, str(self.id))
         network = _evaluating(state.network, machine)
         with machine.predicting():
-            output = _outputs(network, state, feed, self.batch_size_predict or PREDICT_ROWS, machine)
+            output = _outputs(network, state, feed, self, machine)
             _refuse_nan(str(self.id), output, feed.task)
             return [state.link.predict(output, feed.task, self._with_all(state.link))]
 
@@ -163,6 +171,9 @@ class TorchModelClassif(TorchModel):
     evaluated epoch instead of the last one. resume: the folder of `t_clbk("checkpoint", path=folder)` (or a function as there, or
     True for the callback's own), from whose newest checkpoint training goes on; nothing there yet: it starts. engine:
     "autograd" forces the general way where rules would do. predict_type: "response" or "prob". `docs/training.md` says more.
+
+    loader: how columns of tensors are read, once ("resident"), in each epoch ("stream"), or as their size says ("auto");
+    num_workers: processes that read them, prefetch: batches that each reads ahead, pin_memory: for a GPU (`docs/tensors.md`).
 
     >>> from pipeops import po
     >>> po("torch_model_classif", epochs=10, batch_size=32, predict_type="prob")
@@ -228,10 +239,25 @@ def _refuse_nan(who: str, output: torch.Tensor, task: Task) -> None:
         )
 
 
-def _outputs(network: torch.nn.Module, state: TorchState, feed: Feed, size: int, machine: Machine) -> torch.Tensor:
+def _outputs(network: torch.nn.Module, state: TorchState, feed: Feed, node: TorchModel, machine: Machine) -> torch.Tensor:
     """The network's outputs for all rows, on the CPU."""
     output = torch.empty((feed.task.nrow, state.link.width), dtype=torch.float32)
-    for blocks in zip(*(feed.sources[name].blocks(size) for name in state.inputs), strict=True):
-        start, stop, _ = blocks[0]
-        output[start:stop] = network(*(machine.place(tensor) for _, _, tensor in blocks))
+    start = 0
+    for inputs in _inputs([feed.sources[name] for name in state.inputs], output, node, machine):
+        stop = start + len(inputs[0])
+        output[start:stop] = network(*inputs)
+        start = stop
     return output
+
+
+def _inputs(
+    sources: Sequence[Source], output: torch.Tensor, node: TorchModel, machine: Machine
+) -> Iterator[tuple[torch.Tensor, ...]]:
+    """What the network takes, block by block."""
+    blocks = [source.column.block() for source in sources if isinstance(source, TensorInput)]
+    size = node.batch_size_predict or min([PREDICT_ROWS, *blocks])
+    if not blocks:
+        for several in zip(*(source.blocks(size) for source in sources), strict=True):
+            yield tuple(machine.place(tensor) for *_, tensor in several)
+    elif len(output):
+        yield from (inputs for inputs, *_ in loader_for(sources, output, size, machine, reading_of(node), once=True).ordered())

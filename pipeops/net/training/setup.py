@@ -17,8 +17,9 @@ from pipeops.net.callbacks.base import Callback, copies
 from pipeops.net.callbacks.checkpoint import Checkpoint
 from pipeops.net.callbacks.context import Context
 from pipeops.net.callbacks.shelf import RESERVED, EarlyStopping, History
-from pipeops.net.inputs.batches import Batches, CutOrder, Epochs
+from pipeops.net.inputs.batches import CutOrder, Epochs, Loader
 from pipeops.net.inputs.link import Link, classes_of
+from pipeops.net.inputs.streams import Reading, loader_for
 from pipeops.net.layers.modules.members import MemberHead, PerMember
 from pipeops.net.losses.weighted import by_rows
 from pipeops.net.network.compile import compile_network
@@ -58,13 +59,13 @@ def _trainer(node: "TorchModel", descriptor: ModelDescriptor, valid: Feed | None
     network, inputs = machine.place(compile_network(symbol)), ingresses(symbol)
     rows = task.nrow if node.batch_size is UNSET else node.batch_size
     weighs = _weighs(node, task)
-    batches = _batches(descriptor.feed, inputs, link, rows, machine, weighs)
+    batches = _batches(node, descriptor.feed, inputs, link, rows, machine, weighs)
     ctx = _context(node, attrs.evolve(descriptor, loss=descriptor.loss.for_outputs(link)), valid, network, machine)
     ctx.callbacks = _callbacks(node, descriptor, ctx)
     validation = None
     if valid is not None:
         rows = node.batch_size_predict or PREDICT_ROWS
-        validation = Validation(valid.task, _batches(valid, inputs, link, rows, machine, weighs))
+        validation = Validation(valid.task, _batches(node, valid, inputs, link, rows, machine, weighs))
     rows = node.batch_sampler if node.sampler is None else CutOrder(node.sampler, node.batch_size, node.drop_last)
     epochs = Epochs(batches, task, shuffle=node.shuffle, drop_last=node.drop_last, sampler=rows)
     positives = batches.tensors[-1][:, 0].cpu() if _counts_batches(ctx, task) else None
@@ -158,9 +159,13 @@ def _counts_batches(ctx: Context, task: Task) -> bool:
     return bool(getattr(ctx.callbacks["history"], "batches_without_positives", False)) and len(classes_of(task) or ()) == 2
 
 
-def _plain(tensor: torch.Tensor) -> torch.Tensor:
-    """A tensor that may be trained on, also where it was made in inference mode."""
-    return tensor.clone() if tensor.is_inference() else tensor
+def _batches(
+    node: "TorchModel", feed: Feed, inputs: Sequence[str], link: Link, size: int, machine: Machine, weighs: bool
+) -> Loader:
+    weights = feed.task.weights() if weighs else None
+    held = None if weights is None else torch.tensor(weights, dtype=torch.float32)
+    sources = [feed.sources[name] for name in inputs]
+    return loader_for(sources, link.target(feed.task), size, machine, reading_of(node), held)
 
 
 def _weighs(node: "TorchModel", task: Task) -> bool:
@@ -168,8 +173,6 @@ def _weighs(node: "TorchModel", task: Task) -> bool:
     return bool(task.roles["weight"]) and not getattr(node.batch_sampler, "uses_weights", False)
 
 
-def _batches(feed: Feed, inputs: Sequence[str], link: Link, size: int, machine: Machine, weighs: bool) -> Batches:
-    tensors = [machine.place(_plain(feed.sources[name].tensor())) for name in inputs]
-    weights = feed.task.weights() if weighs else None
-    held = None if weights is None else torch.tensor(weights, dtype=torch.float32, device=machine.device)
-    return Batches(tensors, machine.place(link.target(feed.task)), size, held)
+def reading_of(node: "TorchModel") -> Reading:
+    """How columns of tensors are read."""
+    return Reading(node.loader, node.num_workers, node.pin_memory, node.prefetch)

@@ -20,7 +20,7 @@ from pipeops.net.callbacks.base import Callback, may_be_together, stages_of
 from pipeops.net.callbacks.checkpoint import Snapshot, put_back
 from pipeops.net.callbacks.context import Context
 from pipeops.net.callbacks.shelf import EarlyStopping, History
-from pipeops.net.inputs.batches import Batches, Epochs
+from pipeops.net.inputs.batches import Epochs, Loader
 from pipeops.net.inputs.link import Link
 from pipeops.net.layers.modules.members import MemberHead
 
@@ -51,7 +51,7 @@ class Validation:
     """Data to score on while training, in batches."""
 
     task: Task
-    batches: Batches
+    batches: Loader
 
 
 class Trainer:
@@ -163,6 +163,8 @@ class Trainer:
             self._call("on_exit")
         finally:
             self.ctx.network.eval()
+            for batches in (self.epochs.batches, *([] if self.valid is None else [self.valid.batches])):
+                batches.close()
 
     def _call(self, stage: str) -> None:
         for call in self.stages[stage]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from pipeops.net.inputs.streams import Streamed
 from pipeops.net.network.descriptor import Symbol
 from pipeops.net.optimizers.fused import FusedStepper
 from pipeops.net.optimizers.joint import alike
@@ -62,6 +63,7 @@ def vectorizes(course: Course) -> bool:
     trainer, stepper, loss = course.trainer, course.trainer.ctx.stepper, course.trainer.ctx.loss
     if (
         trainer.own
+        or isinstance(trainer.epochs.batches, Streamed)
         or trainer.epochs.batches.weights is not None
         or any(trainer.stages[stage] for stage in IN_LOOP)
         or not isinstance(stepper, FusedStepper)

@@ -8,6 +8,7 @@ network is its own. Neighbours: groups says what may go together; the engines ma
 
 from collections.abc import Sequence
 
+from pipeops.net.inputs.streams import Streamed
 from pipeops.net.optimizers.fused import Stepper
 from pipeops.net.training.course import Course
 from pipeops.net.training.engine import Engine, OneByAutograd
@@ -106,6 +107,8 @@ def engine_for(courses: Sequence[Course]) -> Engine:
 
 
 def _inside(course: Course) -> bool:
-    """Whether a callback is called within epochs, or the stepper looks at batches."""
+    """Whether a callback is called within epochs, the stepper looks at batches, or these are read one by one."""
+    if isinstance(course.trainer.epochs.batches, Streamed):
+        return True
     watches = type(course.trainer.ctx.stepper).watch is not Stepper.watch
     return watches or any(course.trainer.stages[stage] for stage in IN_LOOP)
