@@ -154,6 +154,7 @@ from pipeops.ops.filters.univariate import Variance
 from pipeops.ops.flow import Chunk
 from pipeops.ops.flow import Copy
 from pipeops.ops.flow import FeatureUnion
+from pipeops.ops.flow import Info
 from pipeops.ops.flow import Materialize
 from pipeops.ops.flow import NOP
 from pipeops.ops.impute import ImputeConstant
@@ -165,6 +166,7 @@ from pipeops.ops.learner_cv import LearnerCV
 from pipeops.ops.missing.draws import ImputeHist
 from pipeops.ops.missing.draws import ImputeSample
 from pipeops.ops.missing.impute_learner import ImputeLearner
+from pipeops.ops.models.random_response import RandomResponse
 from pipeops.ops.multiplicity import MultiplicityExply
 from pipeops.ops.multiplicity import MultiplicityImply
 from pipeops.ops.multiplicity import OVRSplit
@@ -201,6 +203,9 @@ from pipeops.ops.tasks.imbalance import BLSmote
 from pipeops.ops.tasks.imbalance import NearMiss
 from pipeops.ops.tasks.imbalance import Smote
 from pipeops.ops.tasks.imbalance import Tomek
+from pipeops.ops.tasks.smotenc import SmoteNC
+from pipeops.ops.tasks.update_target import UpdateTarget
+from pipeops.ops.tasks.weights_ex import ClassWeightsEx
 from pipeops.ops.threshold import Threshold
 from pipeops.ops.threshold import TuneThreshold
 from pipeops.ops.transformer import Transformer
@@ -254,6 +259,8 @@ class _Po(Registry):
     @overload
     def __call__(self, key: Literal["classweights"], /, *, id: str = ..., minor_weight: float = ...) -> ClassWeights: ...
     @overload
+    def __call__(self, key: Literal["classweightsex"], /, *, id: str = ..., weight_method: Literal['explicit', 'inverse_class_frequency', 'inverse_square_root_of_frequency', 'median_frequency_balancing'] = ..., mapping: Any = ...) -> ClassWeightsEx: ...
+    @overload
     def __call__(self, key: Literal["colapply"], /, *, id: str = ..., affect_columns: Any = ..., applicator: Any = ...) -> ColApply: ...
     @overload
     def __call__(self, key: Literal["collapsefactors"], /, *, id: str = ..., affect_columns: Any = ..., no_collapse_above_prevalence: float = ..., no_collapse_above_absolute: float = ..., target_level_count: int = ...) -> CollapseFactors: ...
@@ -302,6 +309,8 @@ class _Po(Registry):
     @overload
     def __call__(self, key: Literal["imputesample"], /, *, id: str = ..., affect_columns: Any = ..., seed: int = ...) -> ImputeSample: ...
     @overload
+    def __call__(self, key: Literal["info"], /, *, id: str = ..., printer: Any = ..., collect_multiplicity: bool = ..., log_target: Any = ...) -> Info: ...
+    @overload
     def __call__(self, key: Literal["isomap"], /, *, id: str = ..., affect_columns: Any = ..., k: int = ..., ndim: int = ...) -> Isomap: ...
     @overload
     def __call__(self, key: Literal["kernelpca"], /, *, id: str = ..., affect_columns: Any = ..., kernel: Literal['rbfdot', 'polydot', 'vanilladot', 'tanhdot', 'laplacedot'] = ..., sigma: float = ..., degree: int = ..., scale: float = ..., offset: float = ..., features: int = ..., th: float = ...) -> KernelPCA: ...
@@ -342,6 +351,8 @@ class _Po(Registry):
     @overload
     def __call__(self, key: Literal["randomprojection"], /, *, id: str = ..., affect_columns: Any = ..., rank: int = ..., seed: int = ...) -> RandomProjection: ...
     @overload
+    def __call__(self, key: Literal["randomresponse"], /, *, id: str = ..., rdistfun: Any = ..., seed: int = ...) -> RandomResponse: ...
+    @overload
     def __call__(self, key: Literal["regravg"], /, *, id: str = ..., innum: int = ..., collect_multiplicity: bool = ..., weights: Any = ..., se_aggr: Literal['none', 'predictive', 'mean', 'within', 'between'] = ..., se_aggr_rho: float = ...) -> RegrAvg: ...
     @overload
     def __call__(self, key: Literal["removeconstants"], /, *, id: str = ..., affect_columns: Any = ..., ratio: float = ..., rel_tol: float = ..., abs_tol: float = ..., na_ignore: bool = ...) -> RemoveConstants: ...
@@ -361,6 +372,8 @@ class _Po(Registry):
     def __call__(self, key: Literal["select"], /, *, id: str = ..., affect_columns: Any = ..., selector: Any = ...) -> Select: ...
     @overload
     def __call__(self, key: Literal["smote"], /, *, id: str = ..., seed: int = ..., K: int = ..., dup_size: float = ...) -> Smote: ...
+    @overload
+    def __call__(self, key: Literal["smotenc"], /, *, id: str = ..., seed: int = ..., k: int = ..., over_ratio: float = ...) -> SmoteNC: ...
     @overload
     def __call__(self, key: Literal["spatialsign"], /, *, id: str = ..., affect_columns: Any = ..., length: float = ..., norm: float = ...) -> SpatialSign: ...
     @overload
@@ -425,6 +438,8 @@ class _Po(Registry):
     def __call__(self, key: Literal["tunethreshold"], /, *, id: str = ..., measure: Any = ..., resolution: int = ...) -> TuneThreshold: ...
     @overload
     def __call__(self, key: Literal["unbranch"], /, *, id: str = ..., options: Any = ...) -> Unbranch: ...
+    @overload
+    def __call__(self, key: Literal["update_target"], /, *, id: str = ..., trafo: Any = ..., new_target_name: Any = ..., new_task_type: Any = ..., drop_original_target: bool = ...) -> UpdateTarget: ...
     @overload
     def __call__(self, key: Literal["yeojohnson"], /, *, id: str = ..., affect_columns: Any = ..., standardize: bool = ..., eps: float = ..., lower: float = ..., upper: float = ...) -> YeoJohnson: ...
     @overload

@@ -67,6 +67,8 @@ def joined(own: nw.DataFrame[Any], new: nw.DataFrame[Any], who: str) -> nw.DataF
     """One frame above the other, each column in a type that holds the values of both; refused where there is none."""
     pairs = {name: _alike(own.get_column(name), new.get_column(name), who) for name in own.columns}
     upper, lower = (new_frame({name: pair[i] for name, pair in pairs.items()}, like=own) for i in (0, 1))
+    if own.implementation.is_pyarrow():  # which has several types of text
+        lower = nw.from_native(lower.to_native().cast(upper.to_native().schema), eager_only=True)
     return nw.concat([upper, lower])
 
 

@@ -14,7 +14,7 @@ import attrs
 import narwhals as nw
 import numpy as np
 
-from pipeops.data.columns import kind, missing_counts
+from pipeops.data.columns import kind, missing_counts, number_arrays
 from pipeops.data.positions import names_of
 from pipeops.data.task import Task
 from pipeops.errors import ConfigError, UnknownKeyError, listing, suggest
@@ -151,6 +151,77 @@ def selector_cardinality_greater_than(frame: Frame, min_cardinality: int) -> lis
     """Categorical features of which more levels than this are in use; declared ones that no row has do not count."""
     columns = (c for c in frame.iter_columns() if kind(c.dtype) == "categorical")
     return [c.name for c in columns if c.drop_nulls().n_unique() > min_cardinality]
+
+
+@_rule
+def selector_non_missing(frame: Frame) -> list[str]:
+    """Features without missing values."""
+    return [n for n, count in missing_counts(frame).items() if not count]
+
+
+def _where(frame: Frame, holds: Callable[[Any], Any], na_ignore: bool) -> list[str]:
+    """Numeric features of which every value fits; with na_ignore those that are there."""
+    names, found = [n for n, dtype in frame.schema.items() if kind(dtype) == "numeric"], list[str]()
+    for name, values in zip(names, number_arrays(frame, names), strict=True):
+        missing = np.isnan(values.astype(np.float64))
+        if (na_ignore or not missing.any()) and bool(np.all(holds(values[~missing]))):
+            found.append(name)
+    return found
+
+
+@_rule
+def selector_positive(frame: Frame, na_ignore: bool = True) -> list[str]:
+    """Numeric features whose values are all above 0; with na_ignore=False also none of them missing."""
+    return _where(frame, lambda x: x > 0, na_ignore)
+
+
+@_rule
+def selector_negative(frame: Frame, na_ignore: bool = True) -> list[str]:
+    """Numeric features whose values are all below 0; with na_ignore=False also none of them missing."""
+    return _where(frame, lambda x: x < 0, na_ignore)
+
+
+@_rule
+def selector_non_negative(frame: Frame, na_ignore: bool = True) -> list[str]:
+    """Numeric features whose values are all 0 or above; with na_ignore=False also none of them missing."""
+    return _where(frame, lambda x: x >= 0, na_ignore)
+
+
+@_rule
+def selector_non_positive(frame: Frame, na_ignore: bool = True) -> list[str]:
+    """Numeric features whose values are all 0 or below; with na_ignore=False also none of them missing."""
+    return _where(frame, lambda x: x <= 0, na_ignore)
+
+
+@_rule
+def selector_non_zero(frame: Frame, na_ignore: bool = True) -> list[str]:
+    """Numeric features without a value of 0; with na_ignore=False also none of them missing."""
+    return _where(frame, lambda x: x != 0, na_ignore)
+
+
+def selector_invert(selector: Any) -> Selector:
+    """All features but these: `~selector`."""
+    return Selector("~", (selector,))
+
+
+def selector_intersect(selector_x: Any, selector_y: Any) -> Selector:
+    """Features that both pick: `x & y`."""
+    return Selector("&", (selector_x, selector_y))
+
+
+def selector_union(selector_x: Any, selector_y: Any) -> Selector:
+    """Features that either picks: `x | y`."""
+    return Selector("|", (selector_x, selector_y))
+
+
+def selector_setdiff(selector_x: Any, selector_y: Any) -> Selector:
+    """Features that the first picks and the second does not: `x - y`."""
+    return Selector("-", (selector_x, selector_y))
+
+
+def selector_repr(selector: Any) -> str:
+    """A selector as text."""
+    return repr(selector)
 
 
 def resolve(selector: Any, features: Task | Frame) -> list[str]:

@@ -1,9 +1,12 @@
-"""Operators that move tasks through a graph: nop, copy, chunk, materialize, featureunion.
+"""Operators that move tasks through a graph: nop, copy, chunk, materialize, featureunion, info.
 
 Neighbours: branch.py chooses among ways, multiplicity.py sends several values through one.
 """
 
-from collections.abc import Mapping, Sequence
+import logging
+import re
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import narwhals as nw
@@ -15,6 +18,8 @@ from pipeops.graph.pipeop import Channel, PipeOp, operator
 from pipeops.ops.base import Frame, one_task
 from pipeops.params import anything, flag, integer
 from pipeops.shorthand import po
+
+TARGETS = re.compile(r"print|none|warning|log::[^:]+::(debug|info|warning|error)")
 
 
 @po.add("nop")
@@ -216,3 +221,68 @@ def _equal(a: nw.Series[Any], b: nw.Series[Any]) -> bool:
     present = (~holes).tolist()
     x, y = (column.filter(present).to_list() if present else [] for column in (a, b))
     return kind(a.dtype) == kind(b.dtype) and (np.array_equal(x, y) if kind(a.dtype) == "tensor" else x == y)
+
+
+@po.add("info")
+@operator
+class Info(PipeOp):
+    """Say what comes in, in training and prediction, and hand it on.
+
+    printer: functions that answer the text for a value, by the name of its class or of one of its bases ("Task", "Prediction",
+    "None", "default"); by default what the value prints. log_target: "print", "warning", "none", or a logger and its level, as in
+    "log::pipeops::info". collect_multiplicity: a multiplicity is said as one.
+
+    >>> from pipeops import as_task_regr, po
+    >>> node = po("info", printer={"Task": lambda task: f"{task.nrow} rows"}, log_target="print")
+    >>> _ = node.train([as_task_regr({"x": [1, 2], "y": [0, 1]}, target="y")])
+    info, training: 2 rows
+    """
+
+    passes_types: ClassVar[bool] = True
+
+    printer: Mapping[str, Callable[[Any], Any]] | None = anything(None)
+    collect_multiplicity: bool = flag(False)
+    log_target: str = anything("log::pipeops::info")
+
+    def __attrs_post_init__(self) -> None:
+        if not isinstance(self.log_target, str) or not TARGETS.fullmatch(self.log_target):
+            raise ConfigError(
+                f'{self.id}: \'log_target\' is "print", "warning", "none" or as "log::pipeops::info", got {self.log_target!r}.'
+            )
+        given: Any = {} if self.printer is None else self.printer
+        if not isinstance(given, Mapping) or not all(callable(function) for function in given.values()):
+            raise ConfigError(f"{self.id}: 'printer' is a dictionary from names of classes to functions, got {self.printer!r}.")
+
+    @property
+    def inputs(self) -> tuple[Channel, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        kind = "[*]" if self.collect_multiplicity else "*"
+        return (Channel("input", kind, kind),)
+
+    @property
+    def outputs(self) -> tuple[Channel, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return (self.inputs[0]._replace(name="output"),)
+
+    def train(self, inputs: Sequence[Any]) -> tuple[Sequence[Any], dict[str, Any]]:
+        """What comes in."""
+        self._say(inputs[0], "training")
+        return inputs, {}
+
+    def predict(self, inputs: Sequence[Any], state: Any) -> Sequence[Any]:
+        """What comes in."""
+        self._say(inputs[0], "prediction")
+        return inputs
+
+    def _say(self, value: Any, phase: str) -> None:
+        text = f"{self.id}, {phase}: {self._text(value)}"
+        if self.log_target == "print":
+            print(text)
+        elif self.log_target == "warning":
+            warnings.warn(text, stacklevel=4)
+        elif self.log_target != "none":
+            _, name, level = self.log_target.split("::")
+            logging.getLogger(name).log(logging.getLevelNamesMapping()[level.upper()], text)
+
+    def _text(self, value: Any) -> str:
+        given = self.printer or {}
+        names = ["None"] if value is None else [cls.__name__ for cls in type(value).__mro__[:-1]]
+        return str(next((given[name] for name in [*names, "default"] if name in given), str)(value))

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import pipeops
 from pipeops.data import as_task_regr, selectors
 from pipeops.data.selectors import (
     resolve,
@@ -83,6 +84,45 @@ def test_what_is_selected(selector, names):
 def test_what_is_refused(selector, error, text):
     with pytest.raises(error, match=text):
         resolve(selector, TASK)
+
+
+def test_an_unknown_kind_is_refused_when_the_selector_is_made():
+    with pytest.raises(UnknownKeyError, match="'factor'"):
+        selector_type("factor")
+
+
+NUMBERS = pl.DataFrame(
+    {"up": [1, 2], "down": [-1.0, -2.0], "zero": [0, 1], "under": [0, -1], "off": [-1, 1], "hole": [1.0, None], "s": ["a", "b"]}
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "picked", "strict"),
+    [
+        ("positive", ["up", "hole"], ["up"]),
+        ("negative", ["down"], ["down"]),
+        ("non_negative", ["up", "zero", "hole"], ["up", "zero"]),
+        ("non_positive", ["down", "under"], ["down", "under"]),
+        ("non_zero", ["up", "down", "off", "hole"], ["up", "down", "off"]),
+    ],
+)
+def test_features_by_the_sign_of_their_values(name, picked, strict):
+    frame = nw.from_native(NUMBERS)
+    made = getattr(pipeops, f"selector_{name}")
+    assert resolve(made(), frame) == picked
+    assert resolve(made(na_ignore=False), frame) == strict
+
+
+def test_every_selector_of_the_reference_stands_at_the_top():
+    frame = nw.from_native(NUMBERS)
+    numbers, up = pipeops.selector_type("numeric"), pipeops.selector_name("up", "s")
+    assert pipeops.selector_intersect(numbers, up)(frame) == ["up"]
+    assert pipeops.selector_setdiff(up, numbers)(frame) == ["s"]
+    assert pipeops.selector_union(up, pipeops.selector_name("off"))(frame) == ["up", "s", "off"]
+    assert pipeops.selector_invert(numbers)(frame) == ["s"]
+    assert pipeops.selector_non_missing()(frame) == [n for n in NUMBERS.columns if n != "hole"]
+    assert pipeops.selector_repr(~numbers) == "~selector_type('numeric')"
+    assert len([name for name in pipeops.__all__ if name.startswith("selector_")]) == 18
 
 
 ATOMS = [

@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 
 from pipeops import as_task_classif, as_task_regr, lrn, po
-from pipeops.data.selectors import selector_all, selector_grep, selector_missing, selector_name, selector_none
+from pipeops.data import selectors
+from pipeops.data.selectors import selector_name
 from pipeops.registry import Registry
 
 TYPES = {"numeric": pl.Float64, "integer": pl.Int32, "logical": pl.Boolean, "character": pl.String}
@@ -56,15 +57,20 @@ def operator(call: str, train: dict[str, Any]) -> Any:
             pytest.skip(f"no operator {key}")
     text = call.replace("%>>%", ">>").replace("TRUE", "True").replace("FALSE", "False").replace("NULL", "None")
     text = re.sub(r"\bInf\b", "float('inf')", re.sub(r"(\w+)\. =", r"\1 =", text))
-    text = re.sub(r'c\(([\w.]+) = ("[^"]*")\)', r'{"\1": \2}', text)
+    text = re.sub(r'c\(((?:[\w.]+ = (?:"[^"]*"|[\d.]+)(?:, )?)+)\)', _dictionary, text)
     text = re.sub(r"list\(([\w.]+) = (c\([^)]*\)|character\(0\))\)", r'{"\1": \2}', text).replace("character(0)", "[]")
     if any(key not in Registry.all["lrn"] for key in re.findall(r'lrn\("([\w.]+)"', text)):
         pytest.skip("a learner that is not here")
-    if "function(" in text or "~" in text or "$new" in text or re.search(r"selector_(non_|positive)", text):
+    if "function(" in text or "~" in text or "$new" in text:
         pytest.skip("the call holds R code")
     text = re.sub(r"\bc\(", "vector(", text)
     functions = {"mean": lambda row: row.mean(), "range": lambda row: [row.min(), row.max()]}
     return eval(text, {"po": po, "lrn": lrn, "vector": lambda *values: list(values), **functions, **_selectors(train)})
+
+
+def _dictionary(match: re.Match[str]) -> str:
+    """A named vector of R, `a = 1, b = 2`, as a dictionary."""
+    return "{" + re.sub(r"([\w.]+) = ", r'"\1": ', match[1]) + "}"
 
 
 def _selectors(train: dict[str, Any]) -> dict[str, Callable[..., Any]]:
@@ -75,16 +81,8 @@ def _selectors(train: dict[str, Any]) -> dict[str, Callable[..., Any]]:
         return selector_name(*(n for n in train["feature_names"] if types[n] in wanted))
 
     return {
-        "selector_all": selector_all,
-        "selector_none": selector_none,
-        "selector_grep": selector_grep,
-        "selector_missing": selector_missing,
-        "selector_name": selector_name,
+        **{name: value for name, value in vars(selectors).items() if name.startswith("selector_")},
         "selector_type": selector_type,
-        "selector_invert": lambda s: ~s,
-        "selector_intersect": lambda a, b: a & b,
-        "selector_union": lambda a, b: a | b,
-        "selector_setdiff": lambda a, b: a - b,
     }
 
 

@@ -1,7 +1,7 @@
-"""More rows of rare classes, or fewer of frequent ones, by imbalanced-learn: smote, blsmote, adas, smotenc, nearmiss, tomek.
+"""More rows of rare classes, or fewer of frequent ones, by imbalanced-learn: smote, blsmote, adas, nearmiss, tomek.
 
 Only in training; prediction passes everything. Rows that are made have negative ids, so that none is taken for a row of the data.
-Neighbours: `rows` beside this folder repeats and drops rows without looking at features.
+Neighbours: `smotenc` takes categories too; `rows` beside this folder repeats and drops rows without looking at features.
 """
 
 from abc import abstractmethod
@@ -94,7 +94,7 @@ class Make(Resample):
             raise DataError(f"{self.id}: the task '{task.id}' has the role '{roles[0]}', which new rows would lack.")
         many, classes = sampler.fit_resample(x, codes)
         number = len(many) - len(x)
-        return _with_rows(task, self._features(task, many[len(x) :]), label_array(task.class_names, classes[len(x) :]), number)
+        return with_rows(task, self._features(task, many[len(x) :]), label_array(task.class_names, classes[len(x) :]), number)
 
     def _features(self, task: Any, made: Any) -> dict[str, Any]:
         return {name: made[:, j].astype(np.float64) for j, name in enumerate(task.feature_names)}
@@ -105,11 +105,12 @@ class Make(Resample):
         return {k: most if not times else max(round(n * (1 + times)), n) for k, n in sizes.items() if n < most}
 
 
-def _with_rows(task: Any, features: dict[str, Any], labels: Any, number: int) -> Any:
-    """The task with more rows at its end; their ids are -1, -2, …. Whole numbers become real ones."""
+def with_rows(task: Any, features: dict[str, Any], labels: Any, number: int) -> Any:
+    """The task with more rows at its end; their ids are -1, -2, …. Whole numbers become real ones, where the new ones are."""
     import narwhals as nw
 
-    whole = [name for name, dtype in task.schema.items() if dtype.is_numeric() and not dtype.is_float()]
+    real = {name for name, values in features.items() if getattr(values, "dtype", None) == np.float64}
+    whole = [name for name, dtype in task.schema.items() if name in real and dtype.is_numeric() and not dtype.is_float()]
     frame = task.frame()
     task = task.with_features(frame.with_columns(nw.col(*whole).cast(nw.Float64))) if whole else task
     if not number:

@@ -1,0 +1,1 @@
+"""Operators around models: predictions drawn, quantiles and intervals; reached through `po`."""
