@@ -86,11 +86,6 @@ def test_what_is_refused(selector, error, text):
         resolve(selector, TASK)
 
 
-def test_an_unknown_kind_is_refused_when_the_selector_is_made():
-    with pytest.raises(UnknownKeyError, match="'factor'"):
-        selector_type("factor")
-
-
 NUMBERS = pl.DataFrame(
     {"up": [1, 2], "down": [-1.0, -2.0], "zero": [0, 1], "under": [0, -1], "off": [-1, 1], "hole": [1.0, None], "s": ["a", "b"]}
 )
