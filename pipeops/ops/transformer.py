@@ -15,7 +15,7 @@ import narwhals as nw
 import numpy as np
 
 from pipeops.data.columns import KINDS, new_frame, number_arrays
-from pipeops.errors import ConfigError, DataError, PipeOpsError, TrainingError, UnknownParameterError, listing, suggest
+from pipeops.errors import ConfigError, DataError, UnknownParameterError, listing, suggest
 from pipeops.graph.pipeop import AutoId, operator
 from pipeops.learn.learners import estimators
 from pipeops.ops.base import Frame, Preprocess, Series
@@ -100,14 +100,18 @@ class Transformer(Preprocess):
         """Fit and transform in one, as scikit-learn does: cross-fitted estimators give other values in training."""
         estimator: Any = _changed(self.transformer, {})
         x, y = self._input(frame), self._target(target)
-        made = self._guard("fit", lambda: _fit_transform(estimator, x, y))
+        made = estimators.guarded(str(self.id), "fit", lambda: _fit_transform(estimator, x, y))
         names = self._names(estimator, frame, made)
         state = FittedTransformer(estimator, names)
         return self._framed(made, frame, names), state
 
     def apply(self, frame: Frame, state: FittedTransformer) -> Frame:
         x = self._input(frame)
-        made = self._guard("transform", lambda: state.estimator.transform(x)) if len(frame) else np.empty((0, len(state.names)))
+        made = (
+            estimators.guarded(str(self.id), "transform", lambda: state.estimator.transform(x))
+            if len(frame)
+            else np.empty((0, len(state.names)))
+        )
         return self._framed(made, frame, state.names)
 
     def _input(self, frame: Frame) -> Any:
@@ -143,16 +147,6 @@ class Transformer(Preprocess):
             made = made.toarray()
         columns = np.asarray(made)
         return new_frame({name: _column(columns[:, j]) for j, name in enumerate(names)}, like=frame)
-
-    def _guard(self, what: str, action: Any) -> Any:
-        """scikit-learn's own errors, told as ours."""
-        try:
-            return action()
-        except PipeOpsError:
-            raise
-        except Exception as error:
-            kind = ConfigError if type(error).__name__ == "InvalidParameterError" else TrainingError
-            raise kind(f"{self.id}: scikit-learn could not {what}: {error}") from error
 
     def __repr__(self) -> str:
         named: Mapping[str, Any] = {} if isinstance(self.id, AutoId) else {"id": str(self.id)}

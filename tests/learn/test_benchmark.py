@@ -70,7 +70,7 @@ class Counting(ClassifFeatureless):
     validates_on: ClassVar[str | None] = "test"
 
     def _train(self, task, valid):
-        Counting.seen.append((task.row_ids.tolist(), None if valid is None else valid.row_ids.tolist(), self.values["seed"]))
+        Counting.seen.append((task.row_ids.tolist(), None if valid is None else valid.row_ids.tolist(), self.params["seed"]))
         return super()._train(task, valid)
 
 

@@ -15,12 +15,12 @@ import sklearn.metrics as skm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeops.errors import ConfigError, DataError
+from pipeops.errors import ConfigError, DataError, UnknownParameterError
 from pipeops.learn.measures.measure import Measure, MeasureWarning, as_measure, as_measures, measure
 from pipeops.learn.prediction.classif import PredictionClassif
 from pipeops.learn.prediction.regr import PredictionRegr
 from pipeops.saving import Decoder, Encoder
-from pipeops.shorthand import msr, msrs
+from pipeops.shorthand import msr, msrs, rsmp
 
 RNG = np.random.default_rng(0)
 OWN = [key for key in msr if key.startswith(("classif.", "regr.")) or "_" in key]
@@ -472,3 +472,22 @@ def test_costs_refuse_a_frame_without_labels_of_rows():
     with pytest.raises(ConfigError, match="pandas"):
         p.score(msr("classif.costs", costs=pl.DataFrame({"a": [0, 5], "b": [1, 0]})))
     assert p.score(msr("classif.costs", costs=np.array([[0, 1], [5, 0]]))) == 0.5
+
+
+def test_hyperparameters_of_measures_are_fields():
+    beta = msr("classif.fbeta", beta=2)
+    assert dict(beta.params) == {"beta": 2}
+    assert beta.params.setting("beta").param.range == "[0, Inf)"
+    assert beta.with_param("beta", 1) == msr("classif.fbeta")
+    assert beta != msr("classif.fbeta")
+    assert repr(beta.with_param("beta", 0.5)) == 'msr("classif.fbeta", beta=0.5)'
+    p = random_binary()
+    assert beta.with_param("beta", 0.5).score(p) == msr("classif.fbeta", beta=0.5).score(p) != beta.score(p)
+    for wrong in (lambda: msr("classif.fbeta", beta=-1), lambda: beta.with_param("beta", -1)):
+        with pytest.raises(ConfigError, match=r"classif.fbeta: 'beta' must be in \[0, Inf\), got -1"):
+            wrong()
+    with pytest.raises(ConfigError, match="classif.aum: 'scale' must be one of"):
+        msr("classif.aum", scale="odds")
+    with pytest.raises(UnknownParameterError, match="no hyperparameter 'instance'"):
+        rsmp("cv", instance=3)
+    assert pickle.loads(pickle.dumps(beta)) == beta

@@ -137,7 +137,7 @@ RUNS = Notes()
 
 class Noting(ClassifFeatureless):
     def _train(self, task, valid):
-        RUNS.append(self.values["seed"])
+        RUNS.append(self.params["seed"])
         return super()._train(task, valid)
 
 

@@ -5,17 +5,19 @@ say one thing. Neighbours: params below; listed (how they are saved) beside it; 
 """
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 import numpy as np
 import numpy.typing as npt
 
+from pipeops.errors import ConfigError, PipeOpsError, TrainingError
 from pipeops.params import UNSET, Param, Setting
 
 Array = npt.NDArray[Any]
+R = TypeVar("R")
 
 
 def settings(estimator: Any, usual: Mapping[str, Any]) -> dict[str, Setting]:
@@ -24,6 +26,17 @@ def settings(estimator: Any, usual: Mapping[str, Any]) -> dict[str, Setting]:
     declared |= {name: attrs.evolve(declared[name], default=value) for name, value in usual.items()}
     values = estimator.get_params(deep=True)
     return {name: Setting(declared.get(name) or Param("anything", default=value), value) for name, value in values.items()}
+
+
+def guarded(who: str, what: str, action: Callable[[], R]) -> R:
+    """What an action of scikit-learn answers ("fit", "predict", ...); its errors are told as ours."""
+    try:
+        return action()
+    except PipeOpsError:
+        raise
+    except Exception as error:
+        kind = ConfigError if type(error).__name__ == "InvalidParameterError" else TrainingError
+        raise kind(f"{who}: scikit-learn could not {what}: {error}") from error
 
 
 @cache

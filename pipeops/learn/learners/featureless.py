@@ -9,7 +9,7 @@ import numpy as np
 from pipeops.data import Task
 from pipeops.learn.learner import SAVED_PARTS, saved_parts, with_saved_parts
 from pipeops.learn.learners.tabular import Array, FlatLearner, class_prediction, counting, number_prediction
-from pipeops.params import Param, Setting
+from pipeops.params import Configurable, Setting, choice, flag, integer
 from pipeops.saving import savable, saved_as
 from pipeops.shorthand import lrn
 
@@ -36,24 +36,24 @@ class Location:
 
 
 class Featureless(FlatLearner):
-    """What both kinds share: declared hyperparameters, kept as a dictionary."""
+    """What both kinds share. Settings: the class of their hyperparameters; settings: their values."""
 
-    declared: ClassVar[dict[str, Param]]
+    Settings: ClassVar[type[Configurable]]
     takes_missing: bool = True
     takes_categories: bool = True
 
     def __init__(self, *, id: str | None = None, predict_type: str = "response", **hyperparameters: Any):
         super().__init__(self.key if id is None else id)
         self.predict_type = predict_type
-        self.values = {name: param.default for name, param in self.declared.items()}
+        self.settings: Any = self.Settings()
         for name, value in hyperparameters.items():
             self.params[name] = value
 
     def own_params(self) -> dict[str, Setting]:
-        return {name: Setting(param, self.values[name]) for name, param in self.declared.items()}
+        return dict(self.settings.own_params())
 
     def _change(self, name: str, value: Any) -> None:
-        self.values = {**self.values, name: value}
+        self.settings = self.settings.with_own(name, value)
 
     def selected_features(self) -> list[str]:
         """The features that the model uses: none."""
@@ -79,23 +79,26 @@ class ClassifFeatureless(Featureless):
     key = "classif.featureless"
     task_type = "classif"
     predict_types = ("response", "prob")
-    declared: ClassVar[dict[str, Param]] = {
-        "method": Param("choice", options=("mode", "sample", "weighted.sample"), default="mode"),
-        "seed": Param("integer", default=None),
-    }
+
+    @attrs.frozen(eq=False)
+    class Settings(Configurable):
+        """How classes are predicted."""
+
+        method: str = choice("mode", "sample", "weighted.sample", default="mode")
+        seed: int | None = integer(default=None)
 
     def _train(self, task: Any, valid: Task | None) -> ClassShares:
         names = task.class_names
         return ClassShares(names, np.bincount(task.class_codes(), weights=task.weights(), minlength=len(names)).astype(float))
 
     def _predict(self, task: Task, model: ClassShares) -> Any:
-        shares, method = model.counts / model.counts.sum(), self.values["method"]
+        shares, method = model.counts / model.counts.sum(), self.settings.method
         if method == "sample":
             shares = (model.counts > 0) / (model.counts > 0).sum()
         if method == "mode":
             codes = np.full(task.nrow, shares.argmax())
         else:
-            codes = np.random.default_rng(self.values["seed"]).choice(len(shares), size=task.nrow, p=shares)
+            codes = np.random.default_rng(self.settings.seed).choice(len(shares), size=task.nrow, p=shares)
         if self.predict_type == "response":
             return class_prediction(task, model.class_names, codes=codes)
         prob = np.eye(len(shares))[codes] if method == "weighted.sample" else np.tile(shares, (task.nrow, 1))
@@ -115,13 +118,18 @@ class RegrFeatureless(Featureless):
     key = "regr.featureless"
     task_type = "regr"
     predict_types = ("response", "se")
-    declared: ClassVar[dict[str, Param]] = {"robust": Param("flag", default=False)}
+
+    @attrs.frozen(eq=False)
+    class Settings(Configurable):
+        """How the middle is found."""
+
+        robust: bool = flag(False)
 
     def _train(self, task: Task, valid: Task | None) -> Location:
         task = counting(task)
         y, weights = task.truth().astype(np.float64), task.weights()
         w = np.ones(len(y)) if weights is None else weights
-        if self.values["robust"]:
+        if self.settings.robust:
             center = _median(y, w)
             return Location(center, MAD * _median(np.abs(y - center), w))
         center = float(np.average(y, weights=w))
@@ -142,7 +150,7 @@ def _median(values: Array, weights: Array) -> float:
 
 
 def _to_plain(learner: Featureless) -> dict[str, Any]:
-    return {**saved_parts(learner), "predict_type": learner.predict_type, "values": learner.values}
+    return {**saved_parts(learner), "predict_type": learner.predict_type, "values": dict(learner.params.items())}
 
 
 def _restore(cls: type[Featureless], plain: dict[str, Any]) -> Any:

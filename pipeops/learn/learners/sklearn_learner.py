@@ -14,7 +14,7 @@ import numpy as np
 
 from pipeops.data import Task
 from pipeops.data.columns import TENSOR_ADVICE
-from pipeops.errors import ConfigError, DataError, FormatError, NotTrainedError, PipeOpsError, TrainingError, listing
+from pipeops.errors import ConfigError, DataError, FormatError, NotTrainedError, listing
 from pipeops.learn.learner import SAVED_PARTS, Learner, saved_parts, with_saved_parts
 from pipeops.learn.learners import estimators
 from pipeops.learn.learners.tabular import Array, FlatLearner, class_prediction, counting, number_prediction
@@ -136,7 +136,7 @@ class SklearnLearner(FlatLearner):
         classes = task.class_names if self.task_type == "classif" else None
         y = task.truth() if classes is None else _labels(classes)[task.class_codes()]
         weights = self._weights(task, estimator)
-        self._guard("fit", lambda: estimator.fit(x, y, **({} if weights is None else {"sample_weight": weights})))
+        estimators.guarded(self.id, "fit", lambda: estimator.fit(x, y, **({} if weights is None else {"sample_weight": weights})))
         if self.key in estimators.AFTER_FIT:
             estimators.AFTER_FIT[self.key](estimator, x, y)
         covariance = _covariance(estimator, x, y, weights) if self.predict_type == "se" else None
@@ -202,16 +202,6 @@ class SklearnLearner(FlatLearner):
             hint = TENSOR_ADVICE if "tensor" in features.values() else ""
             raise DataError(f"{self.id}: takes numeric and boolean features, got {', '.join(other[:8])}{hint}.")
 
-    def _guard(self, what: str, action: Any) -> Any:
-        """scikit-learn's own errors, told as ours."""
-        try:
-            return action()
-        except PipeOpsError:
-            raise
-        except Exception as error:
-            kind = ConfigError if type(error).__name__ == "InvalidParameterError" else TrainingError
-            raise kind(f"{self.id}: scikit-learn could not {what}: {error}") from error
-
     # ---------------------------------------------------------------- predicting
 
     def _predict(self, task: Task, model: SklearnModel) -> Any:
@@ -221,13 +211,13 @@ class SklearnLearner(FlatLearner):
             raise DataError(f"{self.id}: the features are not those of training: {', '.join(changed[:8])}.")
         x = self._matrix(task, model.estimator, model.features, model.levels)
         if model.class_names is None:
-            response = self._guard("predict", lambda: _numbers(model.estimator, x)) if len(x) else np.empty(0)
+            response = estimators.guarded(self.id, "predict", lambda: _numbers(model.estimator, x)) if len(x) else np.empty(0)
             return number_prediction(task, response, self._errors(x, model))
         if self.predict_type == "prob":
             return class_prediction(task, model.class_names, prob=self._probabilities(x, model, model.class_names))
-        labels = self._guard("predict", lambda: model.estimator.predict(x)) if len(x) else np.empty(0)
+        labels = estimators.guarded(self.id, "predict", lambda: model.estimator.predict(x)) if len(x) else np.empty(0)
         known = _labels(model.class_names).tolist()
-        codes = self._guard("predict", partial(_codes, labels, known))
+        codes = estimators.guarded(self.id, "predict", partial(_codes, labels, known))
         return class_prediction(task, model.class_names, codes=codes)
 
     def _probabilities(self, x: Array, model: SklearnModel, class_names: list[Any]) -> Array:
@@ -238,7 +228,9 @@ class SklearnLearner(FlatLearner):
         if len(x):
             known = _labels(class_names).tolist()
             seen = [known.index(label) for label in model.estimator.classes_.tolist()]
-            prob[:, seen] = self._guard("predict", lambda: _checked(model.estimator.predict_proba(x), len(x), len(seen)))
+            prob[:, seen] = estimators.guarded(
+                self.id, "predict", lambda: _checked(model.estimator.predict_proba(x), len(x), len(seen))
+            )
         return prob
 
     @property

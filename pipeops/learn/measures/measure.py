@@ -12,13 +12,13 @@ import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import attrs
 import numpy as np
 
 from pipeops.errors import ConfigError, DataError, listing
-from pipeops.params import UNSET
+from pipeops.params import UNSET, Configurable, Setting
 from pipeops.saving import saved_as
 from pipeops.shorthand import msr
 from pipeops.text import call, source
@@ -45,11 +45,19 @@ def _of_function(fn: Callable[..., float]) -> Any:
     return (fn.func, fn.args, tuple(sorted(fn.keywords.items()))) if isinstance(fn, partial) else fn
 
 
-@attrs.frozen(kw_only=True, repr=False)
-class Measure:
+@attrs.frozen(kw_only=True, eq=False)
+class MeasureParams(Configurable):
+    """Base of the hyperparameters of a measure: those that its function takes. key: of the measure, for errors."""
+
+    key: str = ""
+
+
+@attrs.frozen(kw_only=True, repr=False, slots=False)
+class Measure(Configurable):
     """A score with what one must know to read it.
 
-    key: its name in the registry; id: its name in results (the key unless set). fn: `fn(prediction, **params)`, with
+    key: its name in the registry; id: its name in results (the key unless set). hyper: its hyperparameters, which `params` shows
+    and `with_param` changes. fn: `fn(prediction, **params)`, with
     `task=`, `learner=` and `loss=` too for those in `needs`. range: lowest and highest value. minimize: the direction, None
     where neither is better. predict_type: "response", "prob", or None when only the learner is looked at. task_type:
     "classif", "regr" or None for any. average: "macro" scores each fold and takes the mean, "micro" scores the joined
@@ -72,10 +80,18 @@ class Measure:
     weighted: bool = True
     needs: tuple[str, ...] = ()
     undefined: str = ""
-    params: Mapping[str, Any] = attrs.field(factory=dict, eq=repr)
+    hyper: MeasureParams = attrs.field(factory=MeasureParams, eq=repr)
     id: str = attrs.field(default=attrs.Factory(lambda self: self.key, takes_self=True))
     average: Average = attrs.field(default="macro", validator=_one_of("macro", "micro"))
     use_weights: Literal["use", "ignore"] = attrs.field(default="use", validator=_one_of("use", "ignore"))
+
+    def own_params(self) -> Mapping[str, Setting]:
+        """What its function takes."""
+        return self.hyper.own_params()
+
+    def with_own(self, name: str, value: Any) -> Self:
+        """A copy with one hyperparameter changed."""
+        return attrs.evolve(self, hyper=self.hyper.with_own(name, value))
 
     def score(self, prediction: Any = None, *, task: Any = None, learner: Any = None, loss: float | None = None) -> float:
         """The score of a prediction; NaN and a `MeasureWarning` where it is undefined.

@@ -7,9 +7,9 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from pipeops.errors import ConfigError, UnknownParameterError, suggest
-from pipeops.learn.measures.measure import OPTIONS, Measure
-from pipeops.params import UNSET, Param
+from pipeops.errors import UnknownParameterError, suggest
+from pipeops.learn.measures.measure import OPTIONS, Measure, MeasureParams
+from pipeops.params import UNSET, Param, hyperparameters
 from pipeops.shorthand import msr
 
 
@@ -20,14 +20,14 @@ def row(
     range: tuple[float, float],
     minimize: bool | None,
     *,
-    hyper: Mapping[str, Param] | None = None,
+    hyper: type[MeasureParams] = MeasureParams,
     **facts: Any,
 ) -> None:
-    """Register a measure: `msr(key, **hyper)` then makes it. `facts` are further fields of `Measure`.
+    """Register a measure: `msr(key, ...)` then makes it. hyper: the class of its hyperparameters. `facts` are further fields.
 
     Where neither direction is better in general, `msr(key, minimize=)` says which one is meant.
     """
-    declared, allowed = dict(hyper or {}), OPTIONS if minimize is not None else (*OPTIONS, "minimize")
+    declared, allowed = hyperparameters(hyper), OPTIONS if minimize is not None else (*OPTIONS, "minimize")
     kind = key.split(".")[0]
     facts = {"task_type": kind if kind in ("classif", "regr") else None, **facts}
 
@@ -35,20 +35,13 @@ def row(
         for name in options:
             if name not in declared and name not in allowed:
                 raise UnknownParameterError(f"{key}: no hyperparameter '{name}'.{suggest(name, [*declared, *allowed])}")
-        own = {n: _value(key, n, p, options.pop(n, p.default)) for n, p in declared.items()}
+        own = hyper(key=key, **{name: options.pop(name) for name in declared if name in options})
         given: dict[str, Any] = {**facts, "minimize": minimize, **options}
-        return Measure(key=key, fn=fn, label=label, range=range, params=own, **given)
+        return Measure(key=key, fn=fn, label=label, range=range, hyper=own, **given)
 
     make.__module__, make.__qualname__, make.__doc__ = getattr(fn, "func", fn).__module__, key, label
     make.__signature__ = _signature(declared, allowed)  # type: ignore[attr-defined]
     msr.add(key, make)
-
-
-def _value(key: str, name: str, param: Param, value: Any) -> Any:
-    problem = param.problem(value)
-    if problem:
-        raise ConfigError(f"{key}: '{name}' {problem}, got {value!r}.")
-    return value
 
 
 def _signature(hyper: Mapping[str, Param], allowed: Sequence[str]) -> inspect.Signature:

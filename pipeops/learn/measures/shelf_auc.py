@@ -7,11 +7,12 @@ from functools import partial
 from itertools import combinations, permutations
 from typing import Any
 
+import attrs
 import numpy as np
 
-from pipeops.learn.measures.measure import INF
+from pipeops.learn.measures.measure import INF, MeasureParams
 from pipeops.learn.measures.measure_rows import row
-from pipeops.params import Param
+from pipeops.params import choice
 
 EPS = 1e-15
 """Probabilities stay this far from 0 and 1 before they become logits."""
@@ -119,11 +120,18 @@ def _aum(p: Any, scale: str) -> float:
 
 _TWO: dict[str, Any] = {"predict_type": "prob", "two_classes": True, "undefined": "the truth is one class only"}
 _MANY: dict[str, Any] = {"predict_type": "prob", "weighted": False, "undefined": "a class does not occur in the truth"}
-_SCALE = {"scale": Param("choice", options=("prob", "logit"), default="prob")}
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class AumParams(MeasureParams):
+    """scale: of what ranks, probabilities or their logits."""
+
+    scale: str = choice("prob", "logit", default="prob")
+
 
 row("classif.auc", _auc, "Area Under the ROC Curve", (0, 1), False, **_TWO)
 row("classif.prauc", _prauc, "Precision-Recall Curve", (0, 1), False, **_TWO)
-row("classif.aum", _aum, "Area Under min(FPR, FNR) of probabilities or logits", (0, INF), True, hyper=_SCALE, **_TWO)
+row("classif.aum", _aum, "Area Under min(FPR, FNR) of probabilities or logits", (0, INF), True, hyper=AumParams, **_TWO)
 row("classif.mauc_aunu", partial(_one_vs_rest, weighted=False), "Average 1 vs. rest multiclass AUC", (0, 1), False, **_MANY)
 row(
     "classif.mauc_aunp",

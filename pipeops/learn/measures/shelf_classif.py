@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+import attrs
 import numpy as np
 
 from pipeops.errors import ConfigError, listing
-from pipeops.learn.measures.measure import INF
+from pipeops.learn.measures.measure import INF, MeasureParams
 from pipeops.learn.measures.measure_rows import row
-from pipeops.params import UNSET, Param
+from pipeops.params import UNSET, anything, flag, real
 
 EPS = 1e-15
 """Probabilities in the log loss stay this far from 0 and 1."""
@@ -137,8 +138,21 @@ def _cost_matrix(costs: Any, class_names: list[Any]) -> np.ndarray:
     return matrix
 
 
-_BETA = {"beta": Param("real", 0, default=1)}
-_COSTS = {"costs": Param("anything", default=UNSET), "normalize": Param("flag", default=True)}
+@attrs.frozen(kw_only=True, eq=False)
+class FbetaParams(MeasureParams):
+    """beta: how much more recall counts than precision."""
+
+    beta: float = real(0, default=1)
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class CostsParams(MeasureParams):
+    """costs: of each response (rows) and truth (columns). normalize: by the number of rows."""
+
+    costs: Any = anything(UNSET)
+    normalize: bool = flag(True)
+
+
 _NO_POSITIVE = "no row is positive, in truth or in response"
 
 row("classif.acc", _acc, "Classification Accuracy", (0, 1), False)
@@ -146,8 +160,8 @@ row("classif.ce", _ce, "Classification Error", (0, 1), True)
 row("classif.bacc", _bacc, "Balanced Accuracy", (0, 1), False)
 row("classif.mcc", _mcc, "Matthews Correlation Coefficient", (-1, 1), False)
 row("classif.kappa", _kappa, "Cohen's Kappa", (-1, 1), False, undefined="truth and response are one class")
-row("classif.costs", _costs, "Cost-sensitive Classification", (-INF, INF), True, hyper=_COSTS)
-row("classif.fbeta", _fbeta, "F-beta score", (0, 1), False, hyper=_BETA, two_classes=True, undefined=_NO_POSITIVE)
+row("classif.costs", _costs, "Cost-sensitive Classification", (-INF, INF), True, hyper=CostsParams)
+row("classif.fbeta", _fbeta, "F-beta score", (0, 1), False, hyper=FbetaParams, two_classes=True, undefined=_NO_POSITIVE)
 row("classif.logloss", _logloss, "Log Loss", (0, INF), True, predict_type="prob")
 row("classif.mbrier", _mbrier, "Multiclass Brier Score", (0, 2), True, predict_type="prob")
 row("classif.bbrier", _bbrier, "Binary Brier Score", (0, 1), True, predict_type="prob", two_classes=True)

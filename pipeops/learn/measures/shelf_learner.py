@@ -8,10 +8,12 @@ Neighbours: measure (the machine) below.
 from functools import partial
 from typing import Any
 
+import attrs
+
 from pipeops.errors import DataError
-from pipeops.learn.measures.measure import INF
+from pipeops.learn.measures.measure import INF, MeasureParams
 from pipeops.learn.measures.measure_rows import row
-from pipeops.params import Param
+from pipeops.params import anything, flag
 
 NAN = float("nan")
 
@@ -45,6 +47,20 @@ def _loss(prediction: Any, loss: float) -> float:
     return loss
 
 
+@attrs.frozen(kw_only=True, eq=False)
+class ValidScoreParams(MeasureParams):
+    """select: which validation score, by the key of its measure; the first by default."""
+
+    select: Any = anything(None)
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class SelectedParams(MeasureParams):
+    """normalize: divide by the number of features of the task."""
+
+    normalize: bool = flag(False)
+
+
 _LEARNER: dict[str, Any] = {"predict_type": None, "needs": ("learner",), "weighted": False}
 _MISSING: dict[str, Any] = {"undefined": "the learner does not have it, or was not kept by store_models=True"}
 
@@ -59,7 +75,7 @@ row(
     "Internal Validation Score",
     (-INF, INF),
     None,
-    hyper={"select": Param("anything", default=None)},
+    hyper=ValidScoreParams,
     **_LEARNER,
     **_MISSING,
 )
@@ -69,6 +85,6 @@ row(
     "Absolute or Relative Frequency of Selected Features",
     (0, INF),
     True,
-    hyper={"normalize": Param("flag", default=False)},
+    hyper=SelectedParams,
     **{**_LEARNER, **_MISSING, "needs": ("learner", "task")},
 )

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import attrs
 import numpy as np
 
-from pipeops.learn.measures.measure import INF
+from pipeops.learn.measures.measure import INF, MeasureParams
 from pipeops.learn.measures.measure_rows import row
-from pipeops.params import Param
+from pipeops.params import real
 
 Array = np.ndarray
 NAN = float("nan")
@@ -116,6 +117,13 @@ def _pinball(t: Array, r: Array, w: Array | None, alpha: float) -> Any:
     return mean_pinball_loss(t, r, sample_weight=w, alpha=alpha)
 
 
+@attrs.frozen(kw_only=True, eq=False)
+class PinballParams(MeasureParams):
+    """alpha: the quantile that is predicted."""
+
+    alpha: float = real(0, 1, default=0.5)
+
+
 _ZERO = "a true value is 0"
 _CONSTANT = "the truth or the response is constant"
 _LOG = "a value is -1 or less"
@@ -137,7 +145,7 @@ _ROWS: tuple[tuple[str, Callable[..., Any], str, tuple[float, float], bool | Non
     ("sae", _sae, "Sum of Absolute Errors", (0, INF), True, {}),
     ("ktau", _ktau, "Kendall's tau", (-1, 1), False, {"weighted": False, "undefined": _CONSTANT}),
     ("srho", _srho, "Spearman's rho", (-1, 1), False, {"weighted": False, "undefined": _CONSTANT}),
-    ("pinball", _pinball, "Average Pinball Loss", (-INF, INF), True, {"hyper": {"alpha": Param("real", 0, 1, default=0.5)}}),
+    ("pinball", _pinball, "Average Pinball Loss", (-INF, INF), True, {"hyper": PinballParams}),
 )
 for _key, _fn, _label, _range, _minimize, _facts in _ROWS:
     row(f"regr.{_key}", partial(_on_arrays, fn=_fn), _label, _range, _minimize, **_facts)
