@@ -424,8 +424,10 @@ KEYS: dict[str, dict[str, str]] = {
         "lr_scheduler": "pipeops.net.callbacks.schedules",
         "lr_step": "pipeops.net.callbacks.schedules",
         "lr_warmup": "pipeops.net.callbacks.schedules",
+        "mlflow": "pipeops.net.callbacks.tracking",
         "progress": "pipeops.net.callbacks.shelf",
         "swa": "pipeops.net.callbacks.averaging",
+        "tb": "pipeops.net.callbacks.tracking",
         "unfreeze": "pipeops.net.callbacks.freezing",
     },
     "t_sampler": {

@@ -34,6 +34,8 @@ from pipeops.net.callbacks.schedules import StepDecay
 from pipeops.net.callbacks.schedules import Warmup
 from pipeops.net.callbacks.shelf import History
 from pipeops.net.callbacks.shelf import Progress
+from pipeops.net.callbacks.tracking import MLflow
+from pipeops.net.callbacks.tracking import TensorBoard
 from pipeops.net.inputs.ingress import TorchIngressCategorical
 from pipeops.net.inputs.ingress import TorchIngressNumeric
 from pipeops.net.inputs.ingress import TorchIngressRows
@@ -1077,9 +1079,13 @@ class _T_Clbk(Registry):
     @overload
     def __call__(self, key: Literal["lr_warmup"], /, *, start_factor: float = ..., end_factor: float = ..., total_iters: int = ..., by: Literal['epoch', 'batch'] = ...) -> Warmup: ...
     @overload
+    def __call__(self, key: Literal["mlflow"], /, *, path: Any = ..., experiment: Any = ..., run: Any = ..., log_train_loss: bool = ...) -> MLflow: ...
+    @overload
     def __call__(self, key: Literal["progress"], /, *, leave: bool = ..., digits: int = ...) -> Progress: ...
     @overload
     def __call__(self, key: Literal["swa"], /, *, start: int | None = ..., freq: int = ...) -> SWA: ...
+    @overload
+    def __call__(self, key: Literal["tb"], /, *, path: Any = ..., writer: Any = ..., log_train_loss: bool = ...) -> TensorBoard: ...
     @overload
     def __call__(self, key: Literal["unfreeze"], /, *, starting_weights: Any = ..., unfreeze: Any = ...) -> Unfreeze: ...
     @overload

@@ -35,6 +35,7 @@ class Step(NamedTuple):
     over: list[str]
     narrow: list[tuple[int, End]]
     fed: list[tuple[Source, Channel]]
+    learner_id: str | None = None
 
     def given(self, lane: Lane, phase: str) -> list[Any]:
         """The node's inputs."""
@@ -113,13 +114,27 @@ def _narrow(
     return found
 
 
-def training(steps: Sequence[Step], lane: Lane, beside: Lane | None) -> Run[dict[str, Any]]:
+class Occasion(NamedTuple):
+    """Why a graph is trained. learner_id: by which learner; learnt: states of nodes that keep what they have learnt, by id."""
+
+    learner_id: str | None = None
+    learnt: Mapping[str, Any] = {}
+
+
+ALONE = Occasion()
+
+
+def training(steps: Sequence[Step], lane: Lane, beside: Lane | None, occasion: Occasion = ALONE) -> Run[dict[str, Any]]:
     """Train every node in order: the run that returns their states, and leaves the outputs in the lanes."""
     state: dict[str, Any] = {}
     for step in steps:
         try:
+            step = step._replace(learner_id=occasion.learner_id)
             given, aside = step.given(lane, "train"), None if beside is None else step.given(beside, "predict")
-            if _special(given):
+            if step.id in occasion.learnt:
+                kept = occasion.learnt[step.id]
+                made = _made(step, (_predicted(step, given, kept), kept), aside)
+            elif _special(given):
                 made = yield from _trained(step, given, aside)
             else:
                 made = _made(step, (yield _fit(step, given, aside)), aside)
@@ -142,7 +157,7 @@ class Made(NamedTuple):
 
 
 def _fit(step: Step, given: list[Any], aside: list[Any] | None) -> Fit:
-    return Fit(step.node, given, aside if step.node.takes_valid else None)
+    return Fit(step.node, given, aside if step.node.takes_valid else None, step.learner_id)
 
 
 def _made(step: Step, answer: Any, aside: list[Any] | None) -> Made:

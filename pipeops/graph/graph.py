@@ -22,7 +22,7 @@ from pipeops.errors import (
 )
 from pipeops.graph.composing import Composition, beside
 from pipeops.graph.drawing import dot, mermaid, plot, svg
-from pipeops.graph.driver import Step, feed, plan, predicting, training, unwrap
+from pipeops.graph.driver import ALONE, Occasion, Step, feed, plan, predicting, training, unwrap
 from pipeops.graph.edits import inserted, pairs, renamed, replaced
 from pipeops.graph.ends import Edge, End, check_types, pick
 from pipeops.graph.pipeop import PipeOp
@@ -261,12 +261,12 @@ class Graph(Closed, Composition, Parameterized, Passes, Shown):
         self.state, self.results = trained.state, trained.results
         return trained.output
 
-    def training(self, inputs: Any, valid: Any = None, keep_results: bool = False) -> Run[Trained]:
+    def training(self, inputs: Any, valid: Any = None, keep_results: bool = False, occasion: Occasion = ALONE) -> Run[Trained]:
         """Training as a run that yields a fit for each node (see `learn/fits.py`); this graph stays as it is."""
         self.params.refuse_tokens()
         lane = feed(inputs, self._inputs, "train")
         beside = None if valid is None else feed(valid, self._inputs, "predict")
-        state = yield from training(self._plan(keep_results), lane, beside)
+        state = yield from training(self._plan(keep_results), lane, beside, occasion)
         results = {id: lane[id] for id in self._nodes} if keep_results else {}
         return Trained(state, unwrap(lane, self._nodes, self._outputs), results)
 

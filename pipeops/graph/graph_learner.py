@@ -10,6 +10,7 @@ import numpy as np
 
 from pipeops.data import Task
 from pipeops.errors import CompositionError, ConfigError, DataError, FormatError, NotTrainedError, listing
+from pipeops.graph.driver import Occasion
 from pipeops.graph.graph import Graph
 from pipeops.graph.kinds import ANY, PREDICTION, TASK
 from pipeops.graph.pipeop import PipeOp
@@ -40,6 +41,7 @@ class GraphLearner(Passes, Learner):
         _check_ends(graph)
         super().__init__(id if id is not None else ".".join(graph.ids()))
         self.graph, self.validate = graph, _valid_choice(validate)
+        self._learnt: Mapping[str, Any] = {}
 
     @property
     def task_type(self) -> str | None:  # type: ignore[override]
@@ -107,8 +109,28 @@ class GraphLearner(Passes, Learner):
 
     def _train(self, task: Task, valid: Task | None) -> Run[dict[str, Any]]:
         graph, task, valid = self._split(task, valid)
-        trained = yield from graph.training(task, valid)
+        trained = yield from graph.training(task, valid, occasion=Occasion(self.id, self._learnt))
         return trained.state
+
+    def train_more(self, task: Task, rows: Any = None, *, epochs: int, valid: Task | None = None) -> Self:
+        """Train the network on from its present weights, for so many epochs more, on this task (warm start).
+
+        The operators before it stay as they were fitted, but for those that choose or make rows; history and epochs go on, the
+        optimizer, schedules and early stopping begin anew. Raises `ConfigError` where there is no network, or another one is
+        made of this task.
+        """
+        states = self._trained().model
+        models = [i for i, node in self.graph.nodes.items() if "resume" in node.own_params() and states[i] is not None]
+        if not models:
+            raise ConfigError(f"{self.id}: has no network that could be trained on; train it anew.")
+        more = self.clone()
+        more._learnt = {i: states[i] for i, node in self.graph.nodes.items() if _stays(node)}
+        for i in models:
+            for name, value in (("epochs", states[i].epochs + epochs), ("resume", states[i]), ("seed", states[i].seed)):
+                more.graph.params[f"{i}.{name}"] = value
+        more.train(task, rows, valid=valid)
+        self.state, self.timings = more.state, more.timings
+        return self
 
     @property
     def vectorizes(self) -> bool:  # type: ignore[override]
@@ -194,6 +216,12 @@ class GraphLearner(Passes, Learner):
         new = object.__new__(type(self))
         vars(new).update(vars(self), graph=self.graph.copy())
         return new
+
+
+def _stays(node: PipeOp) -> bool:
+    """Whether an operator on tasks keeps what it has learnt when the network after it is trained on."""
+    kinds = [kind for channel in (*node.inputs, *node.outputs) for kind in (channel.train, channel.predict)]
+    return not node.changes_rows and all(kind.within(TASK) for kind in kinds)
 
 
 def _valid_choice(validate: Validate) -> Validate:

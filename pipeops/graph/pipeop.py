@@ -132,6 +132,8 @@ class PipeOp(Configurable, ABC):
     """Whether it is trained though an input is `INACTIVE` (unbranch)."""
     takes_valid: ClassVar[bool] = False
     """Whether `train` wants the validation inputs too, as `train(inputs, valid=...)`."""
+    takes_learner: ClassVar[bool] = False
+    """Whether `train` wants the id of the learner too, as `train(inputs, learner_id=...)`; `train_many` takes a list last."""
     train_many: ClassVar[Callable[..., Any] | None] = None
     """A class that trains several of its nodes better than one after another has a class method `train_many(nodes, inputs,
     valids)` here: a list of what `train` answers for each, or the exception that stopped it; valids may be None."""

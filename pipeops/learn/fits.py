@@ -7,21 +7,27 @@ Neighbours: the learner beside it and `graph/driver.py` above are runs; the benc
 """
 
 from collections.abc import Callable, Generator, Iterable, Sequence
+from contextvars import ContextVar
 from typing import Any, NamedTuple, TypeVar
 
 R = TypeVar("R")
 
 
 class Fit(NamedTuple):
-    """A node to be trained on these inputs. valid: its inputs from the validation data, where the node takes some."""
+    """A node to be trained on these inputs. valid: its inputs from the validation data, where the node takes some.
+
+    learner_id: of the learner that is trained, None for a bare graph.
+    """
 
     node: Any
     inputs: Sequence[Any]
     valid: Sequence[Any] | None = None
+    learner_id: str | None = None
 
     def alone(self) -> Any:
         """What the node's `train` answers: outputs and state."""
-        return self.node.train(self.inputs) if self.valid is None else self.node.train(self.inputs, valid=self.valid)
+        valid = {} if self.valid is None else {"valid": self.valid}
+        return self.node.train(self.inputs, **valid, **({"learner_id": self.learner_id} if self.node.takes_learner else {}))
 
 
 Run = Generator[Fit, Any, R]
@@ -35,13 +41,30 @@ def attempt(call: Callable[..., R], *args: Any, **options: Any) -> R | Exception
         return error
 
 
-def drive(runs: Iterable[Run[R]]) -> list[R | Exception]:
+_direct: ContextVar[bool] = ContextVar("direct", default=True)
+
+
+def is_direct() -> bool:
+    """Whether what is fitted now was asked for by itself, as by `learner.train`, and not as one of several."""
+    return _direct.get()
+
+
+def drive(runs: Iterable[Run[R]], direct: bool = False) -> list[R | Exception]:
     """What each run returns, or the exception that stopped it; what stops one does not stop the others.
+
+    direct: whether it is one run that was asked for by itself.
 
     A node whose class trains several at once (`train_many`) waits until all runs have come to such a node or to their end;
     then those of one class are trained together. All others are trained at once, one by one.
     """
-    courses = list(runs)
+    before = _direct.set(direct and is_direct())
+    try:
+        return _driven(list(runs))
+    finally:
+        _direct.reset(before)
+
+
+def _driven(courses: list[Run[R]]) -> list[R | Exception]:
     ended: dict[int, R | Exception] = {}
     waiting: dict[int, Fit] = {}
     company = len(courses) > 1
@@ -74,13 +97,13 @@ def together(kind: Any, fits: Sequence[Fit]) -> Sequence[Any]:
     """What the nodes of one class answer, each the exception that stopped it in its place."""
     if len(fits) == 1:
         return [attempt(fits[0].alone)]
-    nodes, inputs, valids = (list(each) for each in zip(*fits, strict=True))
-    return kind.train_many(nodes, inputs, valids)
+    nodes, inputs, valids, ids = (list(each) for each in zip(*fits, strict=True))
+    return kind.train_many(nodes, inputs, valids, *([ids] if kind.takes_learner else []))
 
 
 def outcome(run: Run[R]) -> R:
     """What one run returns; the exception that stopped it is raised."""
-    (made,) = drive([run])
+    (made,) = drive([run], direct=True)
     if isinstance(made, Exception):
         raise made
     return made

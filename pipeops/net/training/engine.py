@@ -15,6 +15,7 @@ from pipeops.errors import TrainingError
 from pipeops.net.callbacks.context import Context
 from pipeops.net.optimizers.fused import FusedStepper
 from pipeops.net.training.course import Course
+from pipeops.net.training.interrupts import Interrupted
 from pipeops.net.training.machine import drawing
 from pipeops.net.training.plain import hooked, idle_bias, is_known
 from pipeops.net.training.trainer import Epoch, Trained, refuse_failed, refuse_one_row
@@ -56,7 +57,7 @@ class OneByAutograd(Engine):
         ctx, losses, outputs = self.trainer.ctx, list[torch.Tensor](), list[torch.Tensor]()
         now = vars(ctx)  # past the check of names, which would cost a percent of a small step
         network, loss_of = _callable(ctx.network), _callable(ctx.loss)
-        batches = self.trainer.epochs.batches
+        batches, interrupt = self.trainer.epochs.batches, self.trainer.interrupt
         spoils = epoch.keeps and not is_known(getattr(ctx.loss, "loss", ctx.loss))
         self._follow()
         idle = idle_bias(self.course)
@@ -92,6 +93,8 @@ class OneByAutograd(Engine):
                 ctx.stepper.step()
             for call in self.end:
                 call(ctx)
+            if interrupt.asked:
+                raise Interrupted
         batches.check()
         return Trained(torch.stack(losses).tolist(), outputs)
 

@@ -87,6 +87,11 @@ def random_states(device: torch.device) -> list[torch.Tensor]:
     return [SHARED.get_state(), *([torch.cuda.get_rng_state(device)] if device.type == "cuda" else [])]
 
 
+def reseed(seed: int) -> None:
+    """Draw from now on what this seed gives, where training is going on."""
+    SHARED.manual_seed(seed)
+
+
 def draw_on(states: list[torch.Tensor], device: torch.device) -> None:
     """Go on drawing from states that `random_states` answered."""
     SHARED.set_state(states[0])

@@ -22,6 +22,7 @@ from pipeops.net.inputs.link import Link
 from pipeops.net.inputs.streams import loader_for
 from pipeops.net.network.descriptor import Feed, Source
 from pipeops.net.training.course import Course
+from pipeops.net.training.interrupts import patient, warn_of
 from pipeops.net.training.machine import Machine, machine_for
 from pipeops.net.training.outputs import ASKED
 from pipeops.net.training.settings import device_field, measures_field, sampler_field, watched_of
@@ -38,6 +39,7 @@ class TorchModel(PipeOp, Validates):
 
     task_type: ClassVar[str]
     takes_valid: ClassVar[bool] = True
+    takes_learner: ClassVar[bool] = True
     keeps_state: ClassVar[frozenset[str]] = frozenset(
         {"predict_type", "batch_size_predict", "device", "num_threads", "loader", "num_workers", "pin_memory", "prefetch"}
     )
@@ -104,35 +106,43 @@ class TorchModel(PipeOp, Validates):
         """Those of the weights that were kept."""
         return state.internal_valid_scores
 
-    def train(self, inputs: Sequence[Any], valid: Sequence[Any] | None = None) -> tuple[Sequence[Any], Any]:
+    def train(
+        self, inputs: Sequence[Any], valid: Sequence[Any] | None = None, learner_id: str | None = None
+    ) -> tuple[Sequence[Any], Any]:
         """Compile and train; the state holds the network. Nothing comes out."""
-        course = job_for(self, inputs[0], valid[0] if valid else None)
-        train_alone(course)
+        course = self._course(inputs, valid, learner_id)
+        with patient(course.trainer.interrupt):
+            train_alone(course)
+        warn_of(course.trainer)
         return self._result(course)
 
     @classmethod
     def train_many(
-        cls, nodes: Sequence[Any], inputs: Sequence[Sequence[Any]], valids: Sequence[Sequence[Any] | None]
+        cls,
+        nodes: Sequence[Any],
+        inputs: Sequence[Sequence[Any]],
+        valids: Sequence[Sequence[Any] | None],
+        learner_ids: Sequence[str | None],
     ) -> list[tuple[Sequence[Any], Any] | Exception]:
         """What `train` answers for each node; networks that may be are trained as one, with the same numbers but for rounding."""
-        found = [attempt(node._course, *given) for node, *given in zip(nodes, inputs, valids, strict=True)]
+        found = [attempt(node._course, *given) for node, *given in zip(nodes, inputs, valids, learner_ids, strict=True)]
         train_together([course for course in found if isinstance(course, Course)])
         return [
             attempt(node._again if course.interrupted else node._result, course, *given) if isinstance(course, Course) else course
-            for course, node, *given in zip(found, nodes, inputs, valids, strict=True)
+            for course, node, *given in zip(found, nodes, inputs, valids, learner_ids, strict=True)
         ]
 
-    def _course(self, inputs: Sequence[Any], valid: Sequence[Any] | None) -> Course:
-        return job_for(self, inputs[0], valid[0] if valid else None)
+    def _course(self, inputs: Sequence[Any], valid: Sequence[Any] | None, learner_id: str | None) -> Course:
+        return job_for(self, inputs[0], valid[0] if valid else None, learner_id)
 
     def _result(self, course: Course, *_: Any) -> tuple[Sequence[Any], TorchState]:
         if course.error is not None:
             raise course.error
         return [None], state_of(course)
 
-    def _again(self, course: Course, inputs: Sequence[Any], valid: Sequence[Any] | None) -> tuple[Sequence[Any], Any]:
+    def _again(self, course: Course, *given: Any) -> tuple[Sequence[Any], Any]:
         """Train from the start, alone, what was interrupted in company."""
-        return attrs.evolve(self, seed=course.machine.seed).train(inputs, valid)
+        return attrs.evolve(self, seed=course.machine.seed).train(*given)
 
     def predict(self, inputs: Sequence[Any], state: Any) -> Sequence[Any]:
         """The labelled table for the rows of a feed."""

@@ -10,16 +10,22 @@ from typing import TYPE_CHECKING, Any
 from pipeops.errors import ConfigError, FormatError
 from pipeops.learn.benchmark.fingerprint import Fingerprints
 from pipeops.learn.benchmark.parts import UnhashableError
+from pipeops.learn.learner import derived
 from pipeops.net.callbacks.checkpoint import Checkpoint, Snapshot, folder_of, written
 from pipeops.net.callbacks.context import Context
 from pipeops.net.network.blueprint import topology
 from pipeops.net.network.descriptor import Feed, ModelDescriptor
+from pipeops.net.training.machine import reseed
+from pipeops.net.training.state import TorchState
 from pipeops.saving import read
 
 if TYPE_CHECKING:
     from pipeops.net.training.model import TorchModel
 
-FREE = ("epochs", "resume", "device", "num_threads", "batch_size_predict", "predict_type", "engine")
+FREE = (
+    *("epochs", "resume", "device", "num_threads", "batch_size_predict", "predict_type", "engine"),
+    *("loader", "num_workers", "pin_memory", "prefetch"),
+)
 """Hyperparameters of the model that a run that goes on may have otherwise."""
 WORDS = {
     "task": "another task",
@@ -86,6 +92,19 @@ def resumed(node: "TorchModel", ctx: Context) -> Snapshot | None:
         _refuse_other(kept, ctx, path)
         return kept
     return None
+
+
+def warm(ctx: Context, state: TorchState) -> None:
+    """Let a run that has just begun go on from a trained network, its history and its epochs; the optimizer begins anew."""
+    try:
+        ctx.network.load_state_dict(state.network.state_dict())
+    except RuntimeError as error:
+        raise ConfigError(
+            f"train_more: the task '{ctx.task.id}' makes another network than the one that is trained: {error}"
+        ) from error
+    ctx.epoch = state.epochs
+    ctx.callbacks["history"].load_state_dict(state.history)
+    reseed(derived(state.seed, state.epochs + 1))
 
 
 def _refuse_other(kept: Snapshot, ctx: Context, path: Path) -> None:

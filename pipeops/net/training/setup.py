@@ -3,6 +3,7 @@
 Neighbours: refusals and the loop below; the model node above.
 """
 
+import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from pipeops.data import Task
 from pipeops.errors import ConfigError, TrainingError
 from pipeops.learn.measures.measure import as_measures
 from pipeops.net.callbacks.base import Callback, copies
-from pipeops.net.callbacks.checkpoint import Checkpoint
+from pipeops.net.callbacks.checkpoint import Checkpoint, put_back
 from pipeops.net.callbacks.context import Context
 from pipeops.net.callbacks.shelf import RESERVED, EarlyStopping, History
 from pipeops.net.inputs.batches import CutOrder, Epochs, Loader
@@ -29,7 +30,7 @@ from pipeops.net.training.course import Course
 from pipeops.net.training.machine import Machine, machine_for
 from pipeops.net.training.outputs import link_of_run, with_head
 from pipeops.net.training.refusals import check
-from pipeops.net.training.resume import identity, resumed
+from pipeops.net.training.resume import identity, resumed, warm
 from pipeops.net.training.settings import scorable
 from pipeops.net.training.state import TorchState
 from pipeops.net.training.trainer import Trainer, Validation
@@ -41,8 +42,8 @@ if TYPE_CHECKING:
 PREDICT_ROWS = 8192
 
 
-def job_for(node: "TorchModel", descriptor: ModelDescriptor, valid: Feed | None) -> Course:
-    """A checked and compiled training run."""
+def job_for(node: "TorchModel", descriptor: ModelDescriptor, valid: Feed | None, learner_id: str | None = None) -> Course:
+    """A checked and compiled training run; learner_id: for its context."""
     link = link_of_run(node, descriptor)
     descriptor = with_head(descriptor, link)
     check(node, descriptor, valid, link)
@@ -50,6 +51,7 @@ def job_for(node: "TorchModel", descriptor: ModelDescriptor, valid: Feed | None)
     machine = machine_for(node.device, node.num_threads, str(node.id), seed)
     with machine.training():
         trainer = _trainer(node, descriptor, valid, machine, link)
+        trainer.ctx.learner_id = learner_id
         _resume(node, descriptor, valid, trainer, seed)
         return Course(trainer, descriptor.symbol, machine, node.engine == "autograd")
 
@@ -76,12 +78,16 @@ def _resume(node: "TorchModel", descriptor: ModelDescriptor, valid: Feed | None,
     """Let a run that is to be resumed know what it goes on from; runs that are written are told who they are."""
     ctx = trainer.ctx
     ctx.seed = seed
+    if isinstance(node.resume, TorchState):
+        trainer.put_back = functools.partial(warm, state=node.resume)
+        return
     if node.resume is None and not any(isinstance(c, Checkpoint) for c in ctx.callbacks.values()):
         return
     ctx.identity = identity(node, descriptor, valid, ctx)
     ctx.samplers = {name: s for name in ("sampler", "batch_sampler") if (s := getattr(node, name)) is not None}
-    trainer.kept = resumed(node, ctx)
-    ctx.seed = seed if trainer.kept is None else trainer.kept.seed
+    kept = resumed(node, ctx)
+    if kept is not None:
+        trainer.put_back, ctx.seed = functools.partial(put_back, kept=kept), kept.seed
 
 
 def state_of(job: Course) -> TorchState:

@@ -17,12 +17,12 @@ import torch
 from pipeops.data import Task
 from pipeops.errors import PipeOpsError, TrainingError
 from pipeops.net.callbacks.base import Callback, may_be_together, stages_of
-from pipeops.net.callbacks.checkpoint import Snapshot, put_back
 from pipeops.net.callbacks.context import Context
 from pipeops.net.callbacks.shelf import EarlyStopping, History
 from pipeops.net.inputs.batches import Epochs, Loader
 from pipeops.net.inputs.link import Link
 from pipeops.net.layers.modules.members import MemberHead
+from pipeops.net.training.interrupts import Interrupt, Interrupted
 
 
 class Epoch(NamedTuple):
@@ -69,12 +69,12 @@ class Trainer:
     ):
         """positives: which rows are positive, where batches without one are to be counted.
 
-        kept: what the run goes on from, where it is resumed. own: whether a callback may change what it sees, rates apart. shows:
-        whether one may look at the last batch of an epoch.
+        put_back: lets a run that is resumed be where it was, after `on_begin`. own: whether a callback may change what it sees,
+        rates apart. shows: whether one may look at the last batch of an epoch.
         """
         self.ctx, self.epochs, self.link, self.valid, self.eval_freq = ctx, epochs, link, valid, eval_freq
-        self.positives = positives
-        self.kept: Snapshot | None = None
+        self.positives, self.interrupt = positives, Interrupt()
+        self.put_back: Callable[[Context], None] | None = None
         self.stages = stages_of(callbacks)
         self.shows = any(type(c) not in (History, EarlyStopping) for c in callbacks)
         self.own = not all(may_be_together(c) for c in callbacks)
@@ -94,7 +94,11 @@ class Trainer:
                 rows = self.epochs.draws(generator)
                 epoch = Epoch(rows, self.epochs.sizes, self.wants_outputs)
                 self.ctx.steps = len(epoch.sizes)
-                trained = yield epoch
+                try:
+                    trained = yield epoch
+                except Interrupted:
+                    self.ctx.epoch -= 1  # those that are complete
+                    break
                 self.end_epoch(trained.losses, trained.outputs if epoch.keeps else None, rows)
             self.end()
         finally:
@@ -109,13 +113,13 @@ class Trainer:
                     part.eval()
         self._call("on_begin")
         self.modes = modes_of(self.ctx)
-        if self.kept is not None:
-            put_back(self.ctx, self.kept)
+        if self.put_back is not None:
+            self.put_back(self.ctx)
 
     @property
     def goes_on(self) -> bool:
         """Whether there is another epoch."""
-        return not self.ctx.terminate and self.ctx.epoch < self.ctx.epochs
+        return not self.ctx.terminate and not self.interrupt.asked and self.ctx.epoch < self.ctx.epochs
 
     @property
     def evaluates(self) -> bool:

@@ -12,6 +12,7 @@ import torch
 from pipeops.net.losses.rules import LossRule, loss_rule
 from pipeops.net.training.course import Course
 from pipeops.net.training.engine import Engine
+from pipeops.net.training.interrupts import Interrupted
 from pipeops.net.training.plain import idle_bias
 from pipeops.net.training.trainer import Epoch, Trained, refuse_one_row
 from pipeops.net.vectorized.cuts import Segment, Tables, segments
@@ -81,6 +82,9 @@ class Ensemble(Engine):
                 if epochs[k].keeps:
                     found[k].outputs.append(outputs[:, k - start].flatten(0, 1))  # type: ignore[attr-defined]
             self._show(segment, tables, target, outputs, losses)
+            if self.courses[start].trainer.interrupt.asked:
+                self.courses[start].trainer.ctx.step = len(found[start].losses)
+                raise Interrupted
 
     def _steps(
         self, plan: Plan, loss: LossRule, segment: Segment, inputs: Sequence[Sequence[torch.Tensor]], target: torch.Tensor
