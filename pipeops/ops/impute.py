@@ -62,7 +62,7 @@ class Impute(Imputer):
         if beyond and self.finite:
             raise DataError(
                 f"{self.id}: infinite values in {listing(beyond)}, which leave no number to impute; replace them, or make them "
-                'missing, as in po("colapply", applicator=lambda x: x.replace_strict([inf, -inf], None, default=x)) before.'
+                'missing: po("colapply", affect_columns=["x"], applicator=lambda x: np.where(np.isinf(x), np.nan, x)).'
             )
         return {name: _nothing(frame, name) if value is None else value for name, value in learnt.items()}
 

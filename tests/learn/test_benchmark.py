@@ -384,6 +384,15 @@ def test_finished_jobs_are_not_run_again(iris, tmp_path):
         benchmark(small, seed=8, path=folder)
 
 
+@pytest.fixture
+def interruptible():
+    """Ctrl-C raises, however the process was started: a job in the background of a shell ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_in_the_middle(iris, tmp_path):
     class Slow(Counting):
         def _train(self, task, valid):

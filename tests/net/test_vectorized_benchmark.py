@@ -137,3 +137,27 @@ def test_a_learner_trained_in_company_saves_as_any_other(tmp_path):
     assert np.array_equal(one.predict(TASK).prob, again.predict(TASK).prob)
     assert again.model["torch_model_classif"].vectorized == 3
     assert (tmp_path / "one.safetensors").stat().st_size < 20_000
+
+
+def _scores(folds, backend):
+    from joblib import Parallel, delayed
+
+    job = delayed(resample)(TASK, learner("a"), rsmp("cv", folds=folds), seed=1, n_jobs=2)
+    return [r.score("classif.logloss")["classif.logloss"].to_list() for r in Parallel(n_jobs=2, backend=backend)([job] * 2)]
+
+
+@pytest.mark.parametrize("backend", ["threading", pytest.param("loky", marks=pytest.mark.slow)])
+def test_resample_inside_a_worker_is_the_serial_one(backend):
+    serial = resample(TASK, learner("a"), rsmp("cv", folds=2), seed=1).score("classif.logloss")["classif.logloss"].to_list()
+    assert _scores(2, backend) == [serial, serial]
+
+
+def test_a_resumed_benchmark_is_the_uninterrupted_one_bit_for_bit(tmp_path):
+    grid = benchmark_grid([TASK], [learner("a"), learner("b", lr=0.02)], rsmp("cv", folds=3))
+    whole = benchmark(grid, seed=1).predictions()
+    benchmark(grid, seed=1, path=tmp_path)
+    kept = sorted(tmp_path.glob("*/*")) or sorted(p for p in tmp_path.iterdir() if p.name != "benchmark.json")
+    assert kept
+    for file in kept[::2]:
+        file.unlink()
+    assert benchmark(grid, seed=1, path=tmp_path).predictions().equals(whole)

@@ -16,6 +16,8 @@ from pipeops.params import flag, integer
 from pipeops.shorthand import t_clbk
 
 Rows = dict[int, dict[str, float]]
+_bars: list[Any] = []
+"""The bars that are on the screen now: one at most."""
 RESERVED = "early_stopping"
 """The id of the callback that the model node sets up itself."""
 
@@ -72,7 +74,7 @@ class History(Callback):
 @t_clbk.add("progress")
 @attrs.define(eq=False, repr=False, slots=False)
 class Progress(Callback):
-    """A tqdm bar over the epochs, with the latest scores.
+    """A tqdm bar over the epochs, with the latest scores. Of networks that train at the same time the first one has the bar.
 
     leave: keep it on the screen. digits: how many significant ones the scores have.
 
@@ -88,9 +90,13 @@ class Progress(Callback):
     def on_begin(self, ctx: Context) -> None:
         from tqdm.auto import tqdm
 
-        self._bar = tqdm(total=ctx.epochs, desc="epochs", leave=self.leave)
+        if not _bars:
+            self._bar = tqdm(total=ctx.epochs, desc="epochs", leave=self.leave)
+            _bars.append(self._bar)
 
     def on_epoch_end(self, ctx: Context) -> None:
+        if "_bar" not in vars(self):
+            return
         scores = {f"train.{k}": v for k, v in ctx.last_scores_train.items()}
         scores |= {f"valid.{k}": v for k, v in ctx.last_scores_valid.items()}
         shown = {name: f"{value:.{self.digits}g}" for name, value in {"loss": ctx.last_loss, **scores}.items()}
@@ -100,6 +106,7 @@ class Progress(Callback):
     def on_exit(self, ctx: Context) -> None:
         bar = self.__dict__.pop("_bar", None)
         if bar is not None:
+            _bars.remove(bar)
             bar.close()
 
     def state_dict(self) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from pipeops.shorthand import po
 
 NO_NUMBERS = (
     'make numbers of them first, in the frame or as in po("colapply", affect_columns=["when"], '
-    'applicator=lambda x: x.dt.timestamp()), or leave them out with po("select").'
+    'applicator=lambda x: x.dt.timestamp("ms")), or leave them out with po("select").'
 )
 
 FLOAT32 = np.finfo(np.float32)
