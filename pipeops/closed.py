@@ -8,6 +8,7 @@ from abc import ABCMeta
 from typing import TYPE_CHECKING, Any
 
 from pipeops.errors import UnknownAttributeError, suggest
+from pipeops.guesses import ATTRIBUTES, Guessing
 from pipeops.params import Parameterized, setting_of, who
 
 _OPEN = "_open"
@@ -26,7 +27,7 @@ class _Closing(ABCMeta):
             return new
 
 
-class Closed(metaclass=_Closing):
+class Closed(Guessing, metaclass=_Closing):
     """Base of what refuses attributes that it does not have; names that begin with an underscore are its own business."""
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -44,4 +45,6 @@ def _declared(thing: object, name: str) -> bool:
 def _hint(thing: Any, name: str) -> str:
     if isinstance(thing, Parameterized) and setting_of(thing, name):
         return f" It is a hyperparameter: set params['{name}']."
+    if name in ATTRIBUTES:
+        return f" It is {ATTRIBUTES[name]} here."
     return suggest(name, sorted(n for n in {*vars(thing), *dir(type(thing))} if not n.startswith("_")))

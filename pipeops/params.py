@@ -18,6 +18,7 @@ from typing import Any, Literal, Self, final
 import attrs
 
 from pipeops.errors import ConfigError, UnknownParameterError, suggest
+from pipeops.guesses import argument_here
 from pipeops.text import source, table
 
 
@@ -258,7 +259,7 @@ class Configurable(Parameterized):
     def with_own(self, name: str, value: Any) -> Self:
         """A copy with one hyperparameter of its own changed."""
         if name not in self.own_params():
-            raise UnknownParameterError(f"{who(self)}: no hyperparameter '{name}'.{suggest(name, settings_of(self))}")
+            raise UnknownParameterError(f"{who(self)}: no hyperparameter '{name}'.{argument_here(name, settings_of(self))}")
         return attrs.evolve(self, **{name: value})  # pyright: ignore[reportArgumentType]
 
     def with_part(self, name: str, part: Any) -> Self:
@@ -306,7 +307,7 @@ def check_names(owner: str, holder: Callable[..., Any], given: Mapping[str, Any]
                 raise UnknownParameterError(
                     f"{owner}: '{name}' is a field of a class that is not decorated; put @operator above it."
                 )
-            raise UnknownParameterError(f"{owner}: no hyperparameter '{name}'.{suggest(name, parameters)}")
+            raise UnknownParameterError(f"{owner}: no hyperparameter '{name}'.{argument_here(name, parameters)}")
 
 
 class Params(MutableMapping[str, Any]):

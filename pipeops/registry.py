@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import attrs
 
 from pipeops.errors import CompositionError, UnknownKeyError, suggest
+from pipeops.guesses import key_here
 from pipeops.params import check_names
 
 ENTRY_POINTS = "pipeops"
@@ -171,7 +172,8 @@ class Registry:
         if key not in self._holders:
             self._load_plugins()
         if key not in self._holders:
-            raise UnknownKeyError(f"{self.name}: no {self.what} '{key}'.{self._elsewhere(key) or suggest(key, self)}")
+            near = key_here(self.name, key) or self._elsewhere(key) or suggest(key, self)
+            raise UnknownKeyError(f"{self.name}: no {self.what} '{key}'.{near}")
         return self._holders[key]
 
     def _elsewhere(self, key: str) -> str:

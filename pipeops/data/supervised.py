@@ -20,6 +20,7 @@ from pipeops.data.positions import Rows
 from pipeops.data.stored import PLAIN, from_plain, to_plain
 from pipeops.data.task import Task
 from pipeops.errors import ConfigError, DataError, UnknownKeyError, listing, suggest
+from pipeops.guesses import by_name
 from pipeops.saving import saved_as
 
 MANY_CLASSES = 30
@@ -201,6 +202,7 @@ saved_as(TaskClassif, partial(from_plain, TaskClassif), to_plain, plain=PLAIN)
 saved_as(TaskRegr, partial(from_plain, TaskRegr), to_plain, plain=PLAIN)
 
 
+@by_name
 def as_task_classif(
     data: Any, y: Any = None, *, target: str | None = None, positive: Any = None, id: str | None = None
 ) -> TaskClassif:
@@ -220,6 +222,7 @@ def as_task_classif(
     return TaskClassif(frame, name, id, positive=positive)
 
 
+@by_name
 def as_task_regr(data: Any, y: Any = None, *, target: str | None = None, id: str | None = None) -> TaskRegr:
     """A regression task from a table with a numeric target column, or from features and values apart.
 

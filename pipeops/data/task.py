@@ -33,9 +33,10 @@ from pipeops.data.show import blocks, show
 from pipeops.data.tensors import sources
 from pipeops.display import Block, Shown
 from pipeops.errors import DataError, UnknownKeyError, listing, suggest
+from pipeops.guesses import Guessing, by_name
 
 
-class Task(Shown):
+class Task(Guessing, Shown):
     """Data and what each column is for; abstract, see `TaskClassif` and `TaskRegr`."""
 
     __slots__ = ("_features", "_id", "_ids", "_nrow", "_rest", "_roles", "_x")
@@ -149,6 +150,7 @@ class Task(Shown):
 
     # -- changes: each returns a new task
 
+    @by_name
     def select(self, names: Names) -> Self:
         """Only these features, in the order given.
 
@@ -162,6 +164,7 @@ class Task(Shown):
             raise DataError(f"select: names come twice in {listing(names)}.")
         return self._with(_features=tuple(names))
 
+    @by_name
     def filter(self, rows: Rows) -> Self:
         """Only these rows, in the order given: row ids (which may repeat) or one boolean for each row.
 
@@ -175,6 +178,7 @@ class Task(Shown):
         """The first `n` rows of target and features, as a frame of the user's kind."""
         return self._take(np.arange(min(n, self._nrow))).data()
 
+    @by_name
     def with_roles(self, **roles: Names | None) -> Self:
         """Set roles to columns: `with_roles(stratum="Class", weight="w")`; None or an empty list clears one.
 

@@ -21,6 +21,7 @@ from pipeops.data import Task
 from pipeops.data.prototype import prototype
 from pipeops.display import Block, Shown, params_block
 from pipeops.errors import ConfigError, DataError, NotTrainedError, refused
+from pipeops.guesses import by_name
 from pipeops.learn.fits import Run, outcome
 from pipeops.learn.prediction.base import Prediction
 from pipeops.learn.validation import Validates
@@ -140,6 +141,7 @@ class Learner(Closed, Parameterized, Validates, Shown, ABC):
         """What training found the best of (`internal_params`), by address: the epoch with the best validation score."""
         return self.internal_tuned(self.model)
 
+    @by_name
     def train(self, task: Task, rows: Any = None, *, valid: Task | None = None) -> Self:
         """Train on a task, or on some of its rows (ids, or a mask); replaces what was learnt, and keeps it when refused.
 
@@ -165,6 +167,7 @@ class Learner(Closed, Parameterized, Validates, Shown, ABC):
         self.state, self.timings = LearnerState(model, prototype(task), seconds), {"train": seconds}
         return self
 
+    @by_name
     def predict(self, task: Task, rows: Any = None) -> Any:
         """Predict on a task, or on some of its rows; the prediction keeps their ids and their order."""
         state = self._trained()

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from pipeops.data import Task
 from pipeops.display import Block, Shown
 from pipeops.errors import ConfigError, DataError
+from pipeops.guesses import by_name
 from pipeops.learn.learner import Learner
 from pipeops.learn.resampling.base import Resampling
 
@@ -50,6 +51,7 @@ class BenchmarkGrid(Sequence[GridRow], Shown):
         return [Block(f"BenchmarkGrid with {len(self)} rows:", ("task", "learner", "resampling"), ids)]
 
 
+@by_name
 def benchmark_grid(tasks: Any, learners: Any, resamplings: Any, paired: bool = False) -> BenchmarkGrid:
     """Every task with every learner and every resampling; what they share a task for shares its splits.
 

@@ -15,6 +15,7 @@ from pipeops.data import Task
 from pipeops.data.prototype import prototype
 from pipeops.display import Block, Shown
 from pipeops.errors import ConfigError, DataError, FormatError, UnknownKeyError, suggest
+from pipeops.guesses import Guessing, by_name
 from pipeops.learn.benchmark.compare import paired
 from pipeops.learn.benchmark.jobs import Outcome, Trained
 from pipeops.learn.learner import Learner
@@ -48,7 +49,7 @@ class Record:
         return self.task_id, self.learner_id, self.resampling_id
 
 
-class BenchmarkResult(Shown):
+class BenchmarkResult(Guessing, Shown):
     """What a benchmark found. Tables are polars frames with the columns task_id, learner_id and resampling_id first.
 
     seed: what splits and learners were seeded with.
@@ -77,6 +78,7 @@ class BenchmarkResult(Shown):
         ]
         return pl.DataFrame(rows, infer_schema_length=None, schema_overrides={m.id: pl.Float64 for m in several})
 
+    @by_name
     def aggregate(self, measures: Any = None) -> Any:
         """A row for each resampling run: ids, `iters`, and each measure over the iterations: their mean, or for measures
         with `average="micro"` the score of all predictions together."""

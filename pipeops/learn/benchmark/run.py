@@ -16,6 +16,7 @@ import numpy as np
 
 from pipeops.data import Task
 from pipeops.errors import ConfigError, DataError
+from pipeops.guesses import by_name
 from pipeops.learn.benchmark.grid import BenchmarkGrid, GridRow, one_row
 from pipeops.learn.benchmark.jobs import Done, Outcome, Sets, run_group, run_remote
 from pipeops.learn.benchmark.results import BenchmarkResult, BenchmarkWarning, Record
@@ -43,6 +44,7 @@ class Job:
         return Sets(resampling.train_set(self.iteration), resampling.test_set(self.iteration), self.seed)
 
 
+@by_name
 def benchmark(
     grid: BenchmarkGrid,
     *,
@@ -114,6 +116,7 @@ def _check_measures(grid: BenchmarkGrid, measures: Sequence[Measure]) -> None:
                 raise ConfigError(f"benchmark: {m.id} is defined for two classes, the task '{task.id}' has more.")
 
 
+@by_name
 def resample(task: Task, learner: Learner, resampling: Resampling, measures: Any = None, **options: Any) -> BenchmarkResult:
     """Resample one learner on one task: a benchmark of one row, with the options of `benchmark`.
 

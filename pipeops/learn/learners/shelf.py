@@ -8,7 +8,8 @@ import inspect
 from importlib import import_module
 from typing import Any
 
-from pipeops.errors import UnknownParameterError, suggest
+from pipeops.errors import UnknownParameterError
+from pipeops.guesses import argument_here
 from pipeops.learn.learners.estimators import hyperparameters
 from pipeops.learn.learners.sklearn_learner import SklearnLearner
 from pipeops.params import UNSET
@@ -34,7 +35,7 @@ def _constructor(key: str, module: str, name: str, label: str, defaults: dict[st
     def make(id: str | None = None, predict_type: str = "response", **arguments: Any) -> SklearnLearner:
         for argument in arguments:
             if argument not in declared:
-                raise UnknownParameterError(f"{key}: no hyperparameter '{argument}'.{suggest(argument, declared)}")
+                raise UnknownParameterError(f"{key}: no hyperparameter '{argument}'.{argument_here(argument, declared)}")
         learner = SklearnLearner(cls(**usual), id=id, predict_type=predict_type, key=key)
         learner.usual = usual
         for argument, value in arguments.items():

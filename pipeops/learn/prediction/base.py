@@ -15,6 +15,7 @@ import numpy.typing as npt
 from pipeops.data.positions import row_choice
 from pipeops.display import Block, Shown
 from pipeops.errors import DataError
+from pipeops.guesses import Guessing, by_name
 from pipeops.learn.measures.grouping import score_groups
 from pipeops.learn.measures.measure import as_measures
 from pipeops.learn.plots.single import plot_prediction
@@ -28,7 +29,7 @@ SHOWN = 10
 """How many rows a page shows."""
 
 
-class Prediction(Shown, ABC):
+class Prediction(Guessing, Shown, ABC):
     """What `PredictionClassif` and `PredictionRegr` share."""
 
     task_type: ClassVar[str]
@@ -124,6 +125,7 @@ class Prediction(Shown, ABC):
         last = len(whole) - 1 - np.unique(whole.row_ids[::-1], return_index=True)[1]
         return whole.take(np.sort(last))
 
+    @by_name
     def score(self, measures: Any = None, *, task: Any = None, learner: Any = None, weights: Any = None, by: Any = None) -> Any:
         """Score with measures: keys, `Measure` objects or functions `(truth, response)`.
 

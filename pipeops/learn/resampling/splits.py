@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from pipeops.data import Task
 from pipeops.errors import ConfigError
+from pipeops.guesses import by_name
 
 IntArray = npt.NDArray[np.int64]
 Seed = int | np.random.SeedSequence | None
@@ -137,6 +138,7 @@ def split(task: Task, ratio: float, seed: Seed = None, *, stratify: Any = None) 
     return task.row_ids[chosen], task.row_ids[~chosen]
 
 
+@by_name
 def partition(task: Task, ratio: float | Sequence[float] = 0.67, *, stratify: Any = None, seed: int | None = None) -> Partition:
     """Cut a task once into training, test and perhaps validation rows.
 

@@ -13,6 +13,7 @@ import attrs
 import numpy as np
 
 from pipeops.errors import ConfigError, listing
+from pipeops.guesses import by_name
 from pipeops.params import Param, Params, Token
 from pipeops.saving import savable
 from pipeops.text import call, source
@@ -83,6 +84,7 @@ def _counts(default: Any) -> bool:
     return isinstance(default, int) and not isinstance(default, bool)
 
 
+@by_name
 def to_tune(
     low: float | Sequence[Any] | None = None,
     high: float | None = None,

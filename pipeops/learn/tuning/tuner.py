@@ -14,6 +14,7 @@ import numpy as np
 from pipeops.data import Task
 from pipeops.errors import ConfigError, listing
 from pipeops.extras import extra
+from pipeops.guesses import by_name
 from pipeops.learn.learner import SAVED_PARTS, Learner, saved_parts, with_saved_parts
 from pipeops.learn.measures.measure import Measure, as_measures
 from pipeops.learn.resampling.base import Resampling
@@ -225,6 +226,7 @@ def _named(what: str, names: Mapping[Any, str], choice: Any) -> Any:
     return choice
 
 
+@by_name
 def auto_tuner(
     learner: Any,
     search_space: Mapping[str, Any] | None = None,
