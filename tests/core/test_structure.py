@@ -13,7 +13,20 @@ import pytest
 import pipeops
 
 ROOT = Path(pipeops.__file__).parent
-GROUND_FLOOR = ["errors", "guesses", "text", "display", "params", "closed", "registry", "files", "keys", "saving", "extras", "shorthand"]
+GROUND_FLOOR = [
+    "errors",
+    "guesses",
+    "text",
+    "display",
+    "params",
+    "closed",
+    "registry",
+    "files",
+    "keys",
+    "saving",
+    "extras",
+    "shorthand",
+]
 FLOORS = [*GROUND_FLOOR, "data", "learn", "graph", "ops", "net", "export", "sklearn"]
 GROUND = set(GROUND_FLOOR)
 ABOVE = {"stubs", "testing"}
