@@ -66,6 +66,12 @@ def _mean(losses: Sequence[Any]) -> bool | None:
     return {"mean": True, "sum": False}.get(str(_setting(losses, "reduction", "mean")))
 
 
+@functools.lru_cache
+def _share(terms: int) -> Tensor:
+    """One over a number of terms, as a tensor, which is multiplied by faster than a number is."""
+    return torch.tensor(1 / terms, dtype=torch.float64)
+
+
 class Binary(LossRule):
     """Binary cross entropy of logits, with a weight for all rows and one for positive ones of each network."""
 
@@ -76,7 +82,7 @@ class Binary(LossRule):
         return target * (1 - self.smoothing) + self.smoothing / 2 if self.smoothing else target
 
     def slope(self, output: Tensor, target: Tensor, out: Tensor) -> None:
-        target, size = self._smoothed(target), output[0].numel() if self.mean else 1
+        target = self._smoothed(target)
         torch.sigmoid(output, out=out)
         if self.positive is None:
             out.sub_(target)
@@ -85,13 +91,11 @@ class Binary(LossRule):
             out.mul_(pulled - target + 1).sub_(pulled)
         if self.weight is not None:
             out.mul_(self.weight)
-        if size > 1:
-            out.mul_(1 / size)
+        if self.mean:
+            out.mul_(_share(output.shape[1] * output.shape[2]))
 
     def values(self, output: Tensor, target: Tensor) -> Tensor:
-        terms = functional.binary_cross_entropy_with_logits(
-            output, self._smoothed(target), self.weight, pos_weight=self.positive, reduction="none"
-        )
+        terms = torch.binary_cross_entropy_with_logits(output, self._smoothed(target), self.weight, self.positive, 0)
         return terms.mean((-2, -1)) if self.mean else terms.sum((-2, -1))
 
 
@@ -155,7 +159,7 @@ class Multiclass(LossRule):
         if self.plain:
             out.scatter_add_(-1, target.unsqueeze(-1), out.new_full((), -1.0).expand(*target.shape, 1))
             if self.mean:
-                out.mul_(1 / output.shape[-2])
+                out.mul_(_share(output.shape[-2]))
             return
         rows, total = self._rows(output, target)
         out.mul_(rows.sum(-1, keepdim=True)).sub_(rows)
@@ -208,7 +212,7 @@ class Distance(LossRule):
         torch.sub(output, target, out=out)
         self.bend(out)
         if self.mean:
-            out.mul_(1 / (out.shape[-2] * out.shape[-1]))
+            out.mul_(_share(out.shape[-2] * out.shape[-1]))
 
     def values(self, output: Tensor, target: Tensor) -> Tensor:
         terms = self.value(output, target)

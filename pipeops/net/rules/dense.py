@@ -16,6 +16,8 @@ def linear(call: Call, x: torch.Tensor) -> Made:
     flat_out, flat_back = out.view(k, -1, out.shape[-1]), None if back is None else back.view(k, -1, x.shape[-1])
     added = None if bias is None else bias.unsqueeze(1)
     weight_grad, bias_grad = call.grads.get("weight"), call.grads.get("bias")
+    product = torch.bmm if weight.shape[1] > 1 else torch.mul  # of a column and a row, which broadcasting makes faster
+    seen: list[torch.Tensor] = [out, out.transpose(-1, -2)]  # a slope and the same turned; it mostly comes in one buffer
 
     def forward(x: torch.Tensor) -> torch.Tensor:
         flat = x if x.ndim == 3 else x.reshape(k, -1, x.shape[-1])
@@ -28,12 +30,14 @@ def linear(call: Call, x: torch.Tensor) -> Made:
     def backward(slope: torch.Tensor, x: torch.Tensor) -> Sequence[torch.Tensor | None]:
         if slope.ndim > 3:
             slope, x = slope.reshape(k, -1, slope.shape[-1]), x.reshape(k, -1, x.shape[-1])
+        if slope is not seen[0]:
+            seen[:] = slope, slope.transpose(1, 2)
         if weight_grad is not None:
-            torch.bmm(slope.transpose(1, 2), x, out=weight_grad)
+            torch.bmm(seen[1], x, out=weight_grad)
         if bias_grad is not None:
             torch.sum(slope, 1, out=bias_grad)
         if flat_back is not None:
-            torch.bmm(slope, weight, out=flat_back)
+            product(slope, weight, out=flat_back)
         return (back,)
 
     return Made(out, forward, backward)

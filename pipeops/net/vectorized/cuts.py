@@ -54,22 +54,29 @@ class Tables:
         self.start = ends[:-1].tolist()
         self.row_bytes = sum(t[:1].nbytes for t in self.tables)
         self.buffers: dict[tuple[int, ...], list[torch.Tensor]] = {}
+        self.drawn: torch.Tensor | None = None
+        self.gathered: list[torch.Tensor] = []
 
     def batches(self, segment: Segment, epochs: Sequence[Epoch]) -> Iterator[list[torch.Tensor]]:
         """`(steps, K, batch, ...)` of each table, for as many steps at once as stay in the cache; valid until the next ones."""
         several = max(1, CACHE_BYTES // max(1, self.row_bytes * segment.size * (segment.stop - segment.start)))
-        if len(epochs) == 1 and epochs[0].rows is None:
-            yield from self._views(segment, several)
+        whole = self._whole(*epochs) if len(epochs) == 1 else None
+        if whole is not None:
+            yield from _views(whole, segment, several)
             return
         for part in self._rows(segment, epochs).split(several):
             yield self._gathered(part)
 
-    def _views(self, segment: Segment, several: int) -> Iterator[list[torch.Tensor]]:
-        first, size = segment.first[0], segment.size
-        for step in range(0, segment.steps, several):
-            steps = min(several, segment.steps - step)
-            rows = slice(first + step * size, first + (step + steps) * size)
-            yield [t[rows].view(steps, 1, size, *t.shape[1:]) for t in self.tables]
+    def _whole(self, epoch: Epoch) -> list[torch.Tensor] | None:
+        """All batches of an epoch behind one another, where they are so or fit into the cache."""
+        rows = epoch.rows
+        if rows is None:
+            return self.tables
+        if len(rows) * self.row_bytes > CACHE_BYTES:
+            return None
+        if self.drawn is not rows:
+            self.drawn, self.gathered = rows, [t[0] for t in self._gathered(rows.to(self.tables[0].device).unsqueeze(0))]
+        return self.gathered
 
     def _rows(self, segment: Segment, epochs: Sequence[Epoch]) -> torch.Tensor:
         """Rows of the tables, `(steps, K, batch)`."""
@@ -93,3 +100,12 @@ class Tables:
         for table, buffer in zip(self.tables, buffers, strict=True):
             torch.index_select(table, 0, flat, out=buffer)
         return [buffer.view(*shape, *buffer.shape[1:]) for buffer in buffers]
+
+
+def _views(tables: Sequence[torch.Tensor], segment: Segment, several: int) -> Iterator[list[torch.Tensor]]:
+    """Some steps at a time of one network, whose batches lie behind one another."""
+    first, size = segment.first[0], segment.size
+    for step in range(0, segment.steps, several):
+        steps = min(several, segment.steps - step)
+        rows = slice(first + step * size, first + (step + steps) * size)
+        yield [t[rows].view(steps, 1, size, *t.shape[1:]) for t in tables]

@@ -91,14 +91,15 @@ class Ensemble(Engine):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Some steps: outputs `(steps, K, batch, width)` and losses `(steps, K)`."""
         outputs = slope = target
-        losses: list[torch.Tensor] = []
+        losses, kept = list[torch.Tensor](), list[torch.Tensor]()
         start, stop, update, idle = segment.start, segment.stop, self.joint.step, self.idle
         forward, backward, slope_of = plan.forward, plan.backward, loss.slope
         for step, (own, labels) in enumerate(zip(zip(*inputs, strict=True), target.unbind(0), strict=True)):
             output = forward(own)
             if not step:
                 outputs, slope = output.new_empty((len(target), *output.shape)), torch.empty_like(output)
-            outputs[step].copy_(output)
+                kept = list(outputs.unbind(0))
+            kept[step].copy_(output)
             value = slope_of(output, labels, slope)
             if value is not None:
                 losses.append(value)
