@@ -2,7 +2,7 @@
 
 Files are looked up in `$PIPEOPS_DATA`, then in the cache folder, then downloaded once (OpenML, through scikit-learn) into
 the cache; iris, wine, breast_cancer, digits and diabetes ship with scikit-learn. Each entry states its target and positive
-class. Neighbours: `supervised` below; the registry `tsk` is in `shorthand`.
+class. Neighbours: `supervised` below; `net/tensors/pictures` has images; the registry `tsk` is in `shorthand`.
 """
 
 import os

@@ -82,7 +82,7 @@ def test_nothing_is_read_while_rows_and_columns_move(library):
     few = task.filter([7, 3, 30]).with_roles(stratum="y").select(["image"])
     bound = few.cbind({"other": [1.0, 2.0, 3.0]})
     (renamed,), _ = po("renamecolumns", renaming={"image": "picture"}).train([bound])
-    assert "tsr (1): picture" in repr(renamed)
+    assert "tensor (1): picture" in repr(renamed)
     assert renamed.missings()["picture"] == 0
     rsmp("cv", folds=3).instantiate(task.with_roles(stratum="y"))
     longer = task.rbind(task.data(rows=[1, 2])).filter([40, 39, 41])

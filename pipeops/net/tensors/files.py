@@ -13,18 +13,19 @@ from pipeops.extras import extra
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 
 
-def image(picture: Any) -> torch.Tensor:
-    """A Pillow image as uint8 `(channels, height, width)`; palettes become RGB."""
-    picture = picture.convert("RGB") if picture.mode in ("P", "CMYK", "YCbCr") else picture
+def image(picture: Any, mode: str | None = None) -> torch.Tensor:
+    """A Pillow image as uint8 `(channels, height, width)`, in a mode of Pillow's; palettes become RGB."""
+    mode = mode or ("RGB" if picture.mode in ("P", "CMYK", "YCbCr") else picture.mode)
+    picture = picture if picture.mode == mode else picture.convert(mode)
     values = torch.from_numpy(np.array(picture))
     values = values.to(torch.uint8) * 255 if values.dtype == torch.bool else values
     return (values[None] if values.ndim == 2 else values.permute(2, 0, 1)).contiguous()
 
 
-def read_image(path: str | Path) -> torch.Tensor:
-    """An image file as uint8 `(channels, height, width)`, by Pillow (extra `images`)."""
+def read_image(path: str | Path, mode: str | None = None) -> torch.Tensor:
+    """An image file as uint8 `(channels, height, width)`, by Pillow (extra `images`); mode: "RGB" or another of Pillow's."""
     with extra("PIL.Image", "images", "as_lazy_tensor").open(path) as picture:
-        return image(picture)
+        return image(picture, mode)
 
 
 def files_in(folder: Path, anything: bool = False) -> list[Path]:
