@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipeops import Graph, as_learner, as_task_classif, as_task_regr, chain, nn, po
+from pipeops import Graph, as_learner, as_task_classif, as_task_regr, chain, lrn, nn, po
 from pipeops.net import Callback, torch_callback
 from pipeops.net.callbacks.base import STAGES
 
@@ -106,6 +106,9 @@ CASES = {
     "block_repeat": lambda: graph(
         num() >> nn("block", block=nn("linear", out_features=3) >> nn("relu"), n_blocks=2) >> nn("head"), CE, SGD
     ),
+    "lrn_torch_featureless_regr": lambda: lrn(
+        "regr.torch_featureless", batch_size=8, seed=1, device="cpu", shuffle=False, **{"opt.lr": 0.1}
+    ).graph,
     'sched/t_clbk("lr_step", step_size = 2, gamma = 0.1)': lambda: graph(
         linear(), CE, SGD, callbacks=[torch_callback("step", on_epoch_end=step_down)]
     ),

@@ -142,9 +142,9 @@ class Module(NetworkNode):
             raise ConfigError(f"{self.id}: set 'module' before training.")
         for missing in self.module.missing()[:1]:
             raise ConfigError(f"{self.id}: set '{missing}' before training.")
-        asks = task is not None and not isinstance(self.module.make, GivenModule) and takes_task(self.module.make)
-        given = dict(self.module.arguments) | ({"task": prototype(task)} if asks else {})
-        arguments = {"module": self.module.make, "arguments": given, "freeze": self.freeze}
+        asks = not isinstance(self.module.make, GivenModule) and takes_task(self.module.make)
+        given = dict(self.module.arguments) | ({} if task is None or not asks else {"task": prototype(task)})
+        arguments: dict[str, Any] = {"module": self.module.make, "arguments": given, "freeze": self.freeze}
         found = traced_values(lambda: owned(**arguments), [(s.shape, s.dtype) for s in inputs], str(self.id), self.n_outputs)
         made = self.symbol(inputs, arguments, *found[0])
         if len(found) == 1:

@@ -217,7 +217,7 @@ class Constant(nn.Module):
         self.weights = nn.Parameter(torch.randn(out_features))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.weights.expand(len(x), -1)
+        return self.weights.expand(x.shape[0], -1)
 
 
 class Pick(nn.Module):

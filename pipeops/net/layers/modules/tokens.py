@@ -74,4 +74,4 @@ class ClassToken(torch.nn.Module):
         start_token(self.weight, initialization)
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        return torch.cat([tokens, self.weight.expand(len(tokens), 1, -1)], dim=1)
+        return torch.cat([tokens, self.weight.expand(tokens.shape[0], 1, -1)], dim=1)
