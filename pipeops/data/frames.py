@@ -2,7 +2,7 @@
 
 `read_frame` takes a table, `read_xy` features and labels apart; both answer a frame with unique text column names, plain
 positions as index and a type for each column. `View` is a frame and the rows in use of it: filtering copies no data.
-Neighbours: `columns` below, `task` above.
+Neighbours: `columns` and `maps` below, `task` above.
 """
 
 from collections import Counter
@@ -12,36 +12,81 @@ from typing import Any
 import narwhals as nw
 import numpy.typing as npt
 
-from pipeops.data.columns import IntArray, kind, schema_of
+from pipeops.data.columns import IntArray, kind, schema_of, slice_of
 from pipeops.data.incoming import as_array, column_of, describe, is_array, moved, typed
+from pipeops.data.maps import ColumnMap, Lookup, after, run
 from pipeops.data.tensors import TensorSource, sources
 from pipeops.errors import DataError, listing
 
+Frame = nw.DataFrame[Any]
 ACCEPTED = "a pandas, polars or pyarrow table or a dictionary of arrays"
 
 
 class View:
     """A frame and, when filtered, the positions of the rows in use; `memo` keeps what was worked out from the whole frame.
 
-    The sources of lazy tensors that the frame mentions are kept alive by it.
+    A mapped view has no frame at first, but maps and a view `below` them: it knows the names and types of its columns, `matrix`
+    reads its numbers through the maps, and only `frame` makes columns of them, once. The sources of lazy tensors that the frame
+    mentions are kept alive by it.
     """
 
-    __slots__ = ("frame", "memo", "rows")
+    __slots__ = ("_frame", "below", "maps", "memo", "names", "rows")
 
-    def __init__(self, frame: nw.DataFrame[Any], rows: IntArray | None = None, memo: dict[Any, Any] | None = None):
-        self.frame, self.rows = frame, rows
-        self.memo: dict[Any, Any] = {"sources": sources.claim(frame)} if memo is None else memo
+    def __init__(self, frame: Frame | None, rows: IntArray | None = None, memo: dict[Any, Any] | None = None):
+        self._frame, self.rows = frame, rows
+        self.memo: dict[Any, Any] = {"sources": [] if frame is None else sources.claim(frame)} if memo is None else memo
+        self.below: Any = None
+        self.names: tuple[str, ...] = ()
+        self.maps: tuple[ColumnMap, ...] = ()
 
-    def __getstate__(self) -> tuple[nw.DataFrame[Any], IntArray | None, list[TensorSource]]:
+    def __getstate__(self) -> tuple[Frame, IntArray | None, list[TensorSource]]:
         return self.frame, self.rows, self.memo["sources"]
 
-    def __setstate__(self, state: tuple[nw.DataFrame[Any], IntArray | None, list[TensorSource]]) -> None:
-        self.frame, self.rows, held = state
-        self.memo = {"sources": sources.adopt(held)}
+    def __setstate__(self, state: tuple[Frame, IntArray | None, list[TensorSource]]) -> None:
+        frame, rows, held = state
+        View.__init__(self, frame, rows, {"sources": sources.adopt(held)})
+
+    def mapped(self, names: Sequence[str], maps: Sequence[ColumnMap]) -> "View":
+        """These columns after maps over some of them; what the maps need of the data is looked at, nothing is run."""
+        over = [each.over(self.column(each.column)) if isinstance(each, Lookup) else each for each in maps]
+        names = list(self.schema) if not self.is_made else names
+        schema, blockwise = dict(self.types(tuple(names))), True
+        for each in over:
+            blockwise = blockwise and each.step(each.makes, schema) is not None
+            schema.update(each.types(schema))
+        new = View(None)
+        new.below, new.names, new.maps = (self, tuple(names), ()) if self.is_made else (self.below, self.names, self.maps)
+        new.maps += tuple(over)
+        new.memo["sources"] = new.below.memo["sources"]
+        new.memo["schema"] = {name: schema[name] for name in after(names, over)}
+        return new if blockwise else View(new.frame)
+
+    @property
+    def is_made(self) -> bool:
+        """Whether there is a frame, and not only maps."""
+        return self._frame is not None
+
+    @property
+    def frame(self) -> Frame:
+        """The whole frame; made here where there were only maps."""
+        if self._frame is None:
+            self._frame = run(self.below.select(self.names), self.maps)
+        return self._frame
+
+    @property
+    def nrow(self) -> int:
+        """How many rows are in use."""
+        if self.rows is not None:
+            return len(self.rows)
+        return len(self.frame) if self.is_made else self.below.nrow
 
     def take(self, positions: IntArray) -> "View":
         """The rows at these positions of this view, in that order."""
-        return View(self.frame, positions if self.rows is None else self.rows[positions], self.memo)
+        if self.is_made:
+            return View(self.frame, positions if self.rows is None else self.rows[positions], self.memo)
+        new = View(None, memo=self.memo)
+        new.below, new.names, new.maps = self.below.take(positions), self.names, self.maps
+        return new
 
     @property
     def schema(self) -> Mapping[str, nw.dtypes.DType]:
@@ -50,34 +95,58 @@ class View:
             self.memo["schema"] = schema_of(self.frame)
         return self.memo["schema"]
 
-    def select(self, names: Sequence[str]) -> nw.DataFrame[Any]:
+    def types(self, names: tuple[str, ...]) -> dict[str, nw.dtypes.DType]:
+        """The types of some columns; the same dictionary each time."""
+        if ("types", names) not in self.memo:
+            schema = self.schema
+            self.memo["types", names] = {name: schema[name] for name in names}
+        return self.memo["types", names]
+
+    def kinds(self, names: tuple[str, ...]) -> dict[str, str]:
+        """The kinds of some columns; the same dictionary each time."""
+        if ("kinds", names) not in self.memo:
+            self.memo["kinds", names] = {name: kind(dtype) for name, dtype in self.types(names).items()}
+        return self.memo["kinds", names]
+
+    def select(self, names: Sequence[str]) -> Frame:
         """These columns for the rows in use; the frame itself when that is all of it."""
+        if not self.is_made and self._untouched(names):
+            return self.below.select(names)
         frame = self.frame if list(names) == self.frame.columns else _some(self.frame, names)
         return frame if self.rows is None or not names else _gather(frame, self.rows)
 
     def column(self, name: str) -> nw.Series[Any]:
         """One column for the rows in use."""
+        if not self.is_made and self._untouched([name]):
+            return self.below.column(name)
         if self.rows is None:
             return self.frame.get_column(name)
         return self.select([name]).get_column(name)
 
+    def _untouched(self, names: Sequence[str]) -> bool:
+        """Whether no map makes any of these columns."""
+        return all(set(names).isdisjoint(each.makes) for each in self.maps)
 
-def _some(frame: nw.DataFrame[Any], names: Sequence[str]) -> nw.DataFrame[Any]:
+
+def _some(frame: Frame, names: Sequence[str]) -> Frame:
     if not frame.implementation.is_pandas() or not names:
         return frame[list(names)] if names else frame.select()
-    wanted = set(names)
-    others = [name for name in frame.columns if name not in wanted]
     native = frame.to_native()
-    if len(others) < len(names) and [name for name in frame.columns if name in wanted] == list(names):
+    present = native.columns.tolist()
+    if len(names) > 1 and (block := slice_of(names, present)) is not None:
+        return nw.from_native(native.iloc[:, block], eager_only=True)  # a view, where a choice of columns copies each
+    wanted = set(names)
+    others = [name for name in present if name not in wanted]
+    if len(others) < len(names) and [name for name in present if name in wanted] == list(names):
         return nw.from_native(native.drop(columns=others), eager_only=True)  # ten times as fast in a wide frame
     return nw.from_native(native[list(names)], eager_only=True)
 
 
-def _gather(frame: nw.DataFrame[Any], rows: IntArray) -> nw.DataFrame[Any]:
+def _gather(frame: Frame, rows: IntArray) -> Frame:
     return _plain_index(frame[rows])
 
 
-def _plain_index(frame: nw.DataFrame[Any]) -> nw.DataFrame[Any]:
+def _plain_index(frame: Frame) -> Frame:
     """pandas aligns by index when frames meet; positions are the only index here."""
     if frame.implementation.is_pandas_like():
         native = frame.to_native()
@@ -192,9 +261,15 @@ def _typed(frame: nw.DataFrame[Any]) -> nw.DataFrame[Any]:
         frame = frame.rename({name: str(name) for name in frame.columns})
     refuse_patterns(frame)
     schema = schema_of(frame)
+    if set(map(type, schema.values())) <= _SETTLED:
+        return frame
     loose = {name: typed(frame.get_column(name)) for name, dtype in schema.items() if _is_loose(dtype, frame)}
     changed = [column.alias(name) for name, column in loose.items() if column.dtype != schema[name] or _is_arrow(frame)]
     return frame.with_columns(*changed) if changed else frame
+
+
+_SETTLED = {nw.Float32, nw.Float64, nw.Boolean, nw.Int8, nw.Int16, nw.Int32, nw.Int64, nw.UInt8, nw.UInt16, nw.UInt32, nw.UInt64}
+"""Types that stay what they are in every library."""
 
 
 def _is_arrow(frame: nw.DataFrame[Any]) -> bool:

@@ -6,53 +6,161 @@ result once for each column (six times slower at 110 columns). Neighbours: `colu
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import Any
 
 import attrs
 import numpy as np
 import numpy.typing as npt
 
-from pipeops.data.columns import TENSOR_ADVICE, IntArray, kind, number_arrays
+from pipeops.data.columns import TENSOR_ADVICE, IntArray, number_arrays, number_matrix
 from pipeops.data.frames import View
+from pipeops.data.maps import ColumnMap, Lookup, Schema, Step
 from pipeops.errors import DataError, listing
 
-BUFFER_BYTES = 2_000_000
+BUFFER_BYTES = 1_000_000
+TILE = 256
+"""Rows of a buffer that are written out at a time; their transposed lines stay in the innermost cache."""
 PAD = 16
 """Extra entries in a buffer row: a stride that is a power of two costs a third."""
 
 
 @attrs.frozen(eq=False)
-class Source:
-    """Columns as numpy arrays over the whole frame, and the rows of them to take (all when None)."""
+class Part:
+    """Neighbouring columns of the result that are read, and changed, together.
 
-    columns: tuple[npt.NDArray[Any], ...]
+    columns: arrays over the whole frame, or over the rows in use alone when `own`. steps: from a block of them in float64 (codes
+    as they are) to a block of the result; none when the columns are copied.
+    """
+
+    columns: Sequence[npt.NDArray[Any]]
+    names: tuple[str, ...]
+    steps: tuple[Step, ...] = ()
+    own: bool = False
+
+    def write(self, out: npt.NDArray[Any], rows: Any) -> None:
+        """Some rows into a block `(columns, rows)`, changed on the way."""
+        if not self.steps:
+            self._copy(out, rows)
+            return
+        block = self.columns[0][rows][None] if self.own else self._numbers(out.shape[1], rows)
+        with np.errstate(all="ignore"):
+            for step in self.steps:
+                block = step(block)
+        out[:] = block
+
+    def _numbers(self, n: int, rows: Any) -> npt.NDArray[np.float64]:
+        block = np.empty((len(self.columns), n))
+        self._copy(block, rows)
+        return block
+
+    def _copy(self, out: npt.NDArray[Any], rows: Any) -> None:
+        if isinstance(self.columns, np.ndarray):
+            out[:] = self.columns[:, rows]
+            return
+        for row, column in zip(out, self.columns, strict=True):
+            row[:] = column[rows]
+
+
+@attrs.frozen(eq=False)
+class Source:
+    """Columns as parts that follow each other, and the rows of the whole frame to take (all when None)."""
+
+    parts: tuple[Part, ...]
     names: tuple[str, ...]
     rows: IntArray | None
     nrow: int
 
 
-def source(view: View, names: Sequence[str], nrow: int) -> Source:
+def source(view: View, names: Sequence[str], nrow: int, dtype: npt.DTypeLike) -> Source:
     """Numeric and boolean columns of a view; others are refused by name."""
-    schema = view.schema
-    other = [f"'{n}' ({schema[n]})" for n in names if kind(schema[n]) not in ("numeric", "boolean")]
+    kinds = view.kinds(tuple(names))
+    other = [f"'{n}' ({view.schema[n]})" for n, found in kinds.items() if found not in ("numeric", "boolean")]
     if other:
-        hint = TENSOR_ADVICE if any(kind(schema[n]) == "tensor" for n in names) else ""
+        hint = TENSOR_ADVICE if "tensor" in kinds.values() else ""
         raise DataError(
             f"matrix: {', '.join(other[:8])} {'is' if len(other) == 1 else 'are'} not numeric; encode text and categories with "
             f'po("encode") first, or select other columns{hint}.'
         )
-    return Source(tuple(number_arrays(view.frame, names)), tuple(names), view.rows, nrow)
+    lazily = not view.is_made and names and np.dtype(dtype).kind == "f"
+    through = _through_maps(view, names) if lazily else None
+    if through is not None:
+        return Source(through, tuple(names), view.below.rows, nrow)
+    return Source((_copied(view, names),) if names else (), tuple(names), view.rows, nrow)
+
+
+def _copied(view: View, names: Sequence[str]) -> Part:
+    whole = number_matrix(view.frame, names)
+    return Part(number_arrays(view.frame, names) if whole is None else whole, tuple(names))
+
+
+def _through_maps(view: View, names: Sequence[str]) -> tuple[Part, ...] | None:
+    """Parts that read the columns below and change them on the way; None where a map can only be run on frames."""
+    cells, stages = _cells(view), _stages(view)
+    parts: list[Part] = []
+    for _, group in groupby(names, key=lambda name: (_own(cells[name]), cells[name][1])):
+        run = list(group)
+        part = _part(view, run, [cells[name][0] for name in run], cells[run[0]][1], stages)
+        if part is None:
+            return None
+        parts.append(part)
+    return tuple(parts)
+
+
+def _part(view: View, names: list[str], came: list[str], maps: tuple[ColumnMap, ...], stages: dict[int, Schema]) -> Part | None:
+    if not maps:
+        return _copied(view.below, names)
+    steps = [each.step(names, stages[id(each)]) for each in maps]
+    if None in steps or any(isinstance(each, Lookup) for each in maps[1:]):
+        return None
+    found = tuple(step for step in steps if step is not None)
+    if isinstance(maps[0], Lookup):
+        return Part((maps[0].codes(view.below.column(came[0])),), tuple(names), found, own=True)
+    return attrs.evolve(_copied(view.below, came), names=tuple(names), steps=found)
+
+
+def _stages(view: View) -> dict[int, Schema]:
+    """The types of all columns before each of the maps."""
+    schema = {name: view.below.schema[name] for name in view.names}
+    stages: dict[int, Schema] = {}
+    for each in view.maps:
+        stages[id(each)] = schema
+        schema = {**schema, **each.types(schema)}
+    return stages
+
+
+Cell = tuple[str, tuple[ColumnMap, ...]]
+"""The column below that one comes from, and the maps on its way."""
+
+
+def _cells(view: View) -> dict[str, Cell]:
+    cells: dict[str, Cell] = {name: (name, ()) for name in view.names}
+    for each in view.maps:
+        came = {name: cells[name] for name in each.takes}
+        if isinstance(each, Lookup):
+            first, before = came[each.column]
+            cells.update(dict.fromkeys(each.makes, (first, (*before, each))))
+            continue
+        ways: dict[int, tuple[ColumnMap, ...]] = {}  # one tuple for all columns that came one way
+        for name, (first, before) in came.items():
+            cells[name] = first, ways.setdefault(id(before), (*before, each))
+    return cells
+
+
+def _own(cell: Cell) -> str | None:
+    """The column that this one shares its codes with, None for numbers."""
+    return cell[0] if cell[1] and isinstance(cell[1][0], Lookup) else None
 
 
 def fill(src: Source, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     """The columns as one C-contiguous array (rows, columns)."""
-    out = np.empty((src.nrow, len(src.columns)), dtype=dtype)
-    size = min(max(BUFFER_BYTES // max(1, len(src.columns) * out.itemsize), 256), 8192)
+    out = np.empty((src.nrow, len(src.names)), dtype=dtype)
+    size = min(max(BUFFER_BYTES // max(1, len(src.names) * out.itemsize), 256), 8192)
     order = _memory_order(src.rows) if src.nrow > size else None
-    if order is not None and src.rows is not None:
-        src = attrs.evolve(src, rows=src.rows[order])
-    for start, stop, block in blocks(src, size, dtype):
-        out[slice(start, stop) if order is None else order[start:stop]] = block
+    for start, stop, block in blocks(src, size, dtype, order):
+        for i in range(0, stop - start, TILE):
+            some = slice(start + i, min(start + i + TILE, stop))
+            out[some if order is None else order[some]] = block[i : i + TILE]
     return out
 
 
@@ -61,31 +169,49 @@ def _memory_order(rows: IntArray | None) -> IntArray | None:
     return None if rows is None or (rows[1:] >= rows[:-1]).all() else np.argsort(rows)
 
 
-def blocks(src: Source, size: int, dtype: npt.DTypeLike) -> Iterator[tuple[int, int, npt.NDArray[Any]]]:
-    """`(start, stop, block)`: the rows in blocks of `size` as transposed views of one column-major buffer."""
+def blocks(
+    src: Source, size: int, dtype: npt.DTypeLike, order: IntArray | None = None
+) -> Iterator[tuple[int, int, npt.NDArray[Any]]]:
+    """`(start, stop, block)`: the rows in blocks of `size` as transposed views of one column-major buffer, in an order."""
     _refuse_unfit(src, np.dtype(dtype))
     size = max(1, min(size, src.nrow))
-    buffer = np.empty((len(src.columns), size + PAD), dtype=dtype)
+    buffer = np.empty((len(src.names), size + PAD), dtype=dtype)
     for start in range(0, src.nrow, size):
         stop = min(start + size, src.nrow)
-        part = slice(start, stop) if src.rows is None else src.rows[start:stop]
-        _copy(buffer[:, : stop - start], src, part)
+        _write(buffer[:, : stop - start], src, slice(start, stop) if order is None else order[start:stop])
         yield start, stop, buffer[:, : stop - start].T
 
 
-def _copy(buffer: npt.NDArray[Any], src: Source, part: Any) -> None:
+def columns(view: View, names: Sequence[str], size: int) -> Iterator[tuple[list[str], npt.NDArray[np.float64]]]:
+    """Names and all values of up to `size` columns at a time: float64 `(columns, rows)`, NaN where missing."""
+    for i in range(0, len(names), size):
+        some = list(names[i : i + size])
+        block = np.empty((len(some), view.nrow))
+        _write(block, source(view, some, view.nrow, np.float64), slice(None))
+        yield some, block
+
+
+def _write(buffer: npt.NDArray[Any], src: Source, positions: Any) -> None:
     """Rows of all columns into the buffer; a number beyond what a float type holds is refused."""
-    try:
-        with np.errstate(over="raise"):
-            for row, column in zip(buffer, src.columns, strict=True):
-                row[:] = column[part]
-    except FloatingPointError:
-        limit = np.finfo(buffer.dtype).max
-        beyond = [n for n, c in zip(src.names, src.columns, strict=True) if _beyond(c[part], limit)]
-        raise DataError(
-            f"matrix: infinite values in {listing(beyond)} ({buffer.dtype} holds numbers up to {limit:.1e}); scale them, for "
-            'example with po("scale"), or take dtype "float64".'
-        ) from None
+    rows, start = positions if src.rows is None else src.rows[positions], 0
+    for part in src.parts:
+        out = buffer[start : start + len(part.names)]
+        start += len(part.names)
+        try:
+            with np.errstate(over="raise"):
+                part.write(out, positions if part.own else rows)
+        except FloatingPointError:
+            _refuse_beyond(part, positions if part.own else rows, out)
+
+
+def _refuse_beyond(part: Part, rows: Any, out: npt.NDArray[Any]) -> None:
+    limit, block = np.finfo(out.dtype).max, np.empty(out.shape)
+    part.write(block, rows)
+    beyond = [name for name, values in zip(part.names, block, strict=True) if _beyond(values, limit)]
+    raise DataError(
+        f"matrix: infinite values in {listing(beyond)} ({out.dtype} holds numbers up to {limit:.1e}); scale them, for "
+        'example with po("scale"), or take dtype "float64".'
+    )
 
 
 def _beyond(values: npt.NDArray[Any], limit: Any) -> bool:
@@ -96,7 +222,8 @@ def _refuse_unfit(src: Source, dtype: np.dtype[Any]) -> None:
     """Refuse values that a type without fractions, or with a small range, would change."""
     if dtype.kind not in "iub":
         return
-    columns = [(n, c if src.rows is None else c[src.rows]) for n, c in zip(src.names, src.columns, strict=True)]
+    found = [pair for part in src.parts for pair in zip(part.names, part.columns, strict=True)]
+    columns = [(n, c[:] if src.rows is None else c[src.rows]) for n, c in found]
     holes = [n for n, c in columns if c.dtype.kind == "f" and np.isnan(c).any()]
     if holes:
         raise DataError(f"matrix: {listing(holes)} have missing values, which {dtype} cannot hold; take a float dtype or impute.")

@@ -19,7 +19,6 @@ from pipeops.data.columns import (
     IntArray,
     codes_of,
     combined_codes,
-    kind,
     levels_of,
     missing_counts,
     new_frame,
@@ -27,6 +26,7 @@ from pipeops.data.columns import (
 )
 from pipeops.data.frames import View, as_table, read_frame, refuse_patterns, refuse_unsupported
 from pipeops.data.layout import joined, like, refuse_missing, refuse_other_layout, same_library, without_useless
+from pipeops.data.maps import ColumnMap
 from pipeops.data.positions import Names, Rows, names_of, positions_of
 from pipeops.data.roles import NOT_FEATURES, ROLE_PROPERTIES, ROLES, columns_for
 from pipeops.data.show import blocks, show
@@ -108,13 +108,12 @@ class Task(Guessing, Shown):
     @property
     def schema(self) -> dict[str, nw.dtypes.DType]:
         """The narwhals type of each feature, by name."""
-        schema = self._x.schema
-        return {name: schema[name] for name in self._features}
+        return dict(self._x.types(self._features))
 
     @property
     def feature_types(self) -> dict[str, str]:
         """The kind of each feature, by name: numeric, boolean, categorical, datetime or tensor."""
-        return {name: kind(dtype) for name, dtype in self.schema.items()}
+        return dict(self._x.kinds(self._features))
 
     @property
     def target_names(self) -> list[str]:
@@ -217,6 +216,10 @@ class Task(Guessing, Shown):
         refuse_patterns(features)
         return self._with(_x=View(features), _features=names)
 
+    def with_maps(self, maps: Sequence[ColumnMap], order: Sequence[str]) -> Self:
+        """The same rows with maps over the features, in this order; they run when someone needs a frame, or with `matrix`."""
+        return self._with(_x=self._x.mapped(self._features, maps), _features=tuple(order))
+
     def with_target(self, target: nw.Series[Any]) -> Self:
         """The same rows with another target column, which may have another name."""
         if len(target) != self._nrow:
@@ -304,6 +307,11 @@ class Task(Guessing, Shown):
         """Features for the rows in use as a narwhals frame; all of them, or these."""
         return self._x.select(self._features if columns is None else names_of(columns))
 
+    @property
+    def view(self) -> View:
+        """The features as operators read them, without making a frame where there are only maps."""
+        return self._x
+
     def target_series(self) -> nw.Series[Any]:
         """The target column for the rows in use, as a narwhals series."""
         if not self.has_target:
@@ -340,7 +348,7 @@ class Task(Guessing, Shown):
                [2., 0.]], dtype=float32)
         """
         task = self if rows is None else self.filter(rows)
-        return arrays.fill(task._source(columns), dtype)
+        return arrays.fill(task._source(columns, dtype), dtype)
 
     def tensor(self, name: str, rows: Rows | None = None) -> Any:
         """A column of tensors for all rows (or these), read now, as one torch tensor `(rows, ...)`."""
@@ -354,12 +362,12 @@ class Task(Guessing, Shown):
         self, columns: Names | None = None, size: int = 8192, dtype: npt.DTypeLike = "float32"
     ) -> Iterator[tuple[int, int, npt.NDArray[Any]]]:
         """`(start, stop, block)` over the rows, the block (stop - start, features) a view of one buffer that is used again."""
-        return arrays.blocks(self._source(columns), size, dtype)
+        return arrays.blocks(self._source(columns, dtype), size, dtype)
 
-    def _source(self, columns: Names | None) -> arrays.Source:
+    def _source(self, columns: Names | None, dtype: npt.DTypeLike) -> arrays.Source:
         names = self._features if columns is None else tuple(names_of(columns))
         self._require(names, "feature", set(self._features))
-        return arrays.source(self._x, names, self._nrow)
+        return arrays.source(self._x, names, self._nrow, dtype)
 
     def levels(self, column: str | int) -> list[Any]:
         """Levels of a categorical column: the declared order (Enum, pandas Categorical), else those present, sorted."""

@@ -8,12 +8,9 @@ Neighbours: `graph.pipeop` and `data` below; the shelf is one file for each fami
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
-from numbers import Real
 from typing import Any, ClassVar
 
 import narwhals as nw
-import numpy as np
 
 from pipeops.data.columns import KINDS
 from pipeops.data.selectors import resolve
@@ -86,26 +83,32 @@ class Preprocess(PipeOp):
         types = task.feature_types
         chosen = list(types) if self.affect_columns is None else resolve(self.affect_columns, task)
         names = [name for name in chosen if types[name] in self.kinds]
-        state = {"layout": dict(types), "columns": names, "learnt": {}}
+        state = {"layout": types, "columns": names, "learnt": {}}
         if names:
-            full = task.frame()
             target = self.seen_target(task) if task.has_target else None
-            out, state["learnt"] = self.fit_apply(_pick(full, names), target)
-            task = self._put_back(task, full, names, out, list(types))
+            task, state["learnt"] = self._learn(task, names, target)
         return (task,), state
+
+    def _learn(self, task: Task, names: list[str], target: Series | None) -> tuple[Task, Any]:
+        """The task with the affected columns as training changes them, and what was learnt."""
+        full = task.frame()
+        out, learnt = self.fit_apply(_pick(full, names), target)
+        return self._put_back(task, full, names, out, task.feature_names), learnt
 
     def predict(self, inputs: Sequence[Any], state: Mapping[str, Any]) -> Sequence[Any]:
         """Apply what was learnt to a task of the same layout; reordered features are put back in order."""
         task = one_task(self, inputs)
-        types, names = task.feature_types, state["columns"]
+        types, layout, names = task.feature_types, state["layout"], state["columns"]
         self._check_layout(types, state)
-        order = [*state["layout"], *(name for name in types if name not in state["layout"])]
-        order = [name for name in order if name in types]
-        if not names:
-            return (task.select(order) if order != list(types) else task,)
+        if list(types) != list(layout):
+            order = [*layout, *(name for name in types if name not in layout)]
+            task = task.select([name for name in order if name in types])
+        return (self._change(task, names, state["learnt"]) if names else task,)
+
+    def _change(self, task: Task, names: list[str], learnt: Any) -> Task:
+        """The task with the affected columns as prediction changes them."""
         full = task.frame()
-        out = self.apply(_pick(full, names), state["learnt"])
-        return (self._put_back(task, full, names, out, order),)
+        return self._put_back(task, full, names, self.apply(_pick(full, names), learnt), task.feature_names)
 
     def _check_layout(self, types: Mapping[str, str], state: Mapping[str, Any]) -> None:
         """Refuse a missing column, another kind and, when all features are affected, a new column."""
@@ -129,18 +132,19 @@ class Preprocess(PipeOp):
             raise DataError(f"{self.id}: apply must return a narwhals DataFrame, got {type(out).__name__}.")
         if out.columns and len(out) != task.nrow:
             raise DataError(f"{self.id}: apply returned {len(out)} rows for the {task.nrow} of the task; it must keep every row.")
-        affected, made = set(names), out.columns
+        order = self._order(task, names, out.columns, order)
+        return task.with_features(out if len(names) == len(full.columns) else _pick(_join(full, out), order))
+
+    def _order(self, task: Task, names: Sequence[str], made: Sequence[str], order: Sequence[str]) -> list[str]:
+        """The features after these are replaced by those: kept names keep their place, new ones come last; none twice."""
+        affected, kept = set(names), set(made)
         others = [name for name in order if name not in affected]
-        taken = {*others, *(column for columns in task.roles.values() for column in columns)} - affected
-        twice = [name for name in made if name in taken]
-        if twice:
+        roles = (column for role, columns in task.roles.items() if role != "feature" for column in columns)
+        taken = {*others, *roles} - affected
+        if not taken.isdisjoint(kept):
+            twice = [name for name in made if name in taken]
             raise DataError(f"{self.id}: {listing(twice)} would stand twice among the columns of the task; rename one of them.")
-        if not others:
-            return task.with_features(out)
-        kept = set(made)
-        order = [name for name in order if name not in affected or name in kept]
-        order += [name for name in made if name not in affected]
-        return task.with_features(_pick(_join(full, out), order))
+        return [*(n for n in order if n not in affected or n in kept), *(n for n in made if n not in affected)]
 
 
 def one_task(node: PipeOp, inputs: Sequence[Any]) -> Any:
@@ -160,25 +164,3 @@ def _pick(frame: Frame, names: list[str]) -> Frame:
 
 def _join(frame: Frame, columns: Frame) -> Frame:
     return frame.with_columns(*columns.iter_columns()) if columns.columns else frame
-
-
-def with_nan(frame: Frame) -> set[str]:
-    """The columns with NaN beside null, found in one pass; pandas on numpy knows only one of the two."""
-    floats = [name for name, dtype in frame.schema.items() if dtype.is_float()]
-    if frame.implementation.is_pandas():
-        plain = frame.to_native().dtypes
-        floats = [name for name in floats if not isinstance(plain[name], np.dtype)]
-    found = frame.select(nw.col(*floats).is_nan().any()).row(0) if floats else ()
-    return {name for name, any_nan in zip(floats, found, strict=True) if any_nan}
-
-
-def numeric(frame: Frame) -> dict[str, nw.Expr]:
-    """Columns as expressions in which every missing value is null, so that statistics leave it out."""
-    nan = with_nan(frame)
-    return {name: nw.col(name).fill_nan(None) if name in nan else nw.col(name) for name in frame.columns}
-
-
-def one_row(frame: Frame, exprs: Sequence[nw.Expr]) -> list[Any]:
-    """One number for each expression, all in one pass; NaN where a library answers its own kind of nothing."""
-    values = frame.select(*exprs).row(0) if exprs else ()
-    return [value if isinstance(value, Real | Decimal) else float("nan") for value in values]

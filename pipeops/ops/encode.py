@@ -1,19 +1,20 @@
 """encode: categorical columns as numbers, by a contrast matrix with one row for each level.
 
-Levels become codes once; the columns are rows of the matrix looked up by code. One-hot columns, the everyday case, are
-comparisons of codes kept in one byte a value.
+What it answers are look-ups (`data.maps`): levels become codes once, and the columns are rows of the matrix by code.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeops.data.columns import codes_of, levels_of, missing_mask, new_frame
+from pipeops.data.maps import ColumnMap, Lookup
 from pipeops.errors import DataError, listing
-from pipeops.ops.base import Frame, Preprocess, Series, operator
+from pipeops.ops import statistics as of
+from pipeops.ops.base import Series, operator
+from pipeops.ops.column_maps import Answers, ColumnMaps, Schema
 from pipeops.params import choice
 from pipeops.shorthand import po
 
@@ -55,7 +56,7 @@ CONTRASTS: dict[str, Callable[[int], Matrix]] = {
 
 @po.add("encode")
 @operator
-class Encode(Preprocess):
+class Encode(ColumnMaps):
     """Encode categorical columns as numeric ones named `<column>.<level>`, or `<column>.<number>` for helmert, poly and sum.
 
     method: one-hot, or the contrasts treatment (without the first level), helmert, poly, sum (one column less than levels).
@@ -71,9 +72,12 @@ class Encode(Preprocess):
 
     method: str = choice(ONE_HOT, "treatment", "helmert", "poly", "sum", default=ONE_HOT)
 
-    def fit(self, frame: Frame, target: Series | None) -> dict[str, dict[str, Any]]:
-        levels = {column.name: levels_of(column) for column in frame.iter_columns()}
-        self._refuse_too_many(levels, len(frame))
+    def ask(self, schema: Schema) -> of.Wanted:
+        return {"levels": of.LEVELS}
+
+    def learn(self, schema: Schema, answers: Answers, target: Series | None) -> dict[str, dict[str, Any]]:
+        levels = answers["levels"]
+        self._refuse_too_many(levels)
         learnt = {name: self._contrasts(name, known) for name, known in levels.items()}
         names = [name for one in learnt.values() for name in one["names"]]
         twice = sorted(name for name, times in Counter(names).items() if times > 1)
@@ -81,13 +85,13 @@ class Encode(Preprocess):
             raise DataError(f"{self.id}: {listing(twice)} would stand twice among the new columns; rename a feature first.")
         return learnt
 
-    def _refuse_too_many(self, levels: dict[str, list[Any]], nrow: int) -> None:
+    def _refuse_too_many(self, levels: Mapping[str, list[Any]]) -> None:
         """Refuse what would not fit: a column for each of very many levels."""
         many = {name: len(known) for name, known in levels.items() if len(known) > MANY}
         if many:
             name, k = max(many.items(), key=lambda item: item[1])
             raise DataError(
-                f"{self.id}: the column '{name}' has {k:,} levels, which would make {k:,} columns for {nrow:,} rows (at most "
+                f"{self.id}: the column '{name}' has {k:,} levels, which would make {k:,} columns (at most "
                 f'{MANY:,}); leave it out with po("select", selector=~selector_name("{name}")), join rare levels before, or '
                 'train an embedding of it in a network with po("torch_ingress_categ") >> nn("embedding", embedding_dim=8).'
             )
@@ -104,27 +108,6 @@ class Encode(Preprocess):
         labels = levels[1:] if self.method == "treatment" else range(1, len(levels))
         return {"levels": levels, "names": [f"{name}.{label}" for label in labels], "matrix": matrix}
 
-    def apply(self, frame: Frame, state: dict[str, dict[str, Any]]) -> Frame:
-        made: dict[str, npt.NDArray[Any]] = {}
-        for column in frame.iter_columns():
-            learnt = state[column.name]
-            codes = codes_of(column, learnt["levels"])
-            values = _look_up(codes, learnt["matrix"]) if "matrix" in learnt else _one_hot(column, codes, len(learnt["levels"]))
-            made.update(zip(learnt["names"], values, strict=True))
-        return new_frame(made, like=frame) if made else frame.select()
-
-
-def _look_up(codes: npt.NDArray[np.int64], matrix: Matrix) -> Matrix:
-    """One array for each column of the matrix; NaN where the code is -1."""
-    return np.vstack([matrix, np.full(matrix.shape[1], np.nan)])[codes].T
-
-
-def _one_hot(column: Series, codes: npt.NDArray[np.int64], k: int) -> npt.NDArray[Any]:
-    """One array for each level: int8, or float32 where values are missing."""
-    small = codes.astype(np.int8 if k < 127 else np.int32)
-    hot = (small == np.arange(k, dtype=small.dtype)[:, None]).view(np.int8)
-    if not column.null_count():
-        return hot
-    hot = hot.astype(np.float32)
-    hot[:, missing_mask(column)] = np.nan
-    return hot
+    def maps(self, schema: Schema, state: Mapping[str, Mapping[str, Any]]) -> list[ColumnMap]:
+        learnt = {name: state[name] for name in schema}
+        return [Lookup(n, one["levels"], tuple(one["names"]), one.get("matrix")) for n, one in learnt.items()]

@@ -15,10 +15,13 @@ from zoneinfo import ZoneInfo
 import narwhals as nw
 
 from pipeops.data.columns import declared_levels, kind, levels_of, missing_counts
+from pipeops.data.frames import View
 from pipeops.data.levels import mode, with_levels
+from pipeops.data.maps import ColumnMap, Fill, holds
 from pipeops.errors import ConfigError, DataError, listing
 from pipeops.ops import statistics as of
-from pipeops.ops.base import Frame, Preprocess, Series, numeric, one_task, operator
+from pipeops.ops.base import Frame, Preprocess, Series, one_task, operator
+from pipeops.ops.column_maps import Answers, ColumnMaps, Schema
 from pipeops.params import UNSET, anything, flag, real
 from pipeops.shorthand import po
 
@@ -45,12 +48,29 @@ class Imputer(Preprocess):
 
 
 @operator
-class Impute(Imputer):
+class Filling(Imputer, ColumnMaps):
     """Base of imputers: fill each column's missing values with the one value learnt for it."""
 
     kinds: ClassVar[tuple[str, ...]] = ("numeric", "boolean", "categorical", "datetime")
     finite: ClassVar[bool] = True
     """Whether an infinite value is refused."""
+
+    def refuse_infinite(self, learnt: Mapping[str, Any]) -> None:
+        """Refuse columns whose infinite values leave no number to impute."""
+        beyond = [name for name, value in learnt.items() if isinstance(value, float) and not isfinite(value)]
+        if beyond and self.finite:
+            raise DataError(
+                f"{self.id}: infinite values in {listing(beyond)}, which leave no number to impute; replace them, or make them "
+                'missing: po("colapply", affect_columns=["x"], applicator=lambda x: np.where(np.isinf(x), np.nan, x)).'
+            )
+
+    def maps(self, schema: Schema, state: Mapping[str, Any]) -> list[ColumnMap]:
+        return [Fill(state)] if state else []
+
+
+@operator
+class Impute(Filling):
+    """Base of imputers that look at the columns themselves."""
 
     @abstractmethod
     def values(self, frame: Frame) -> Mapping[str, Any]:
@@ -58,32 +78,24 @@ class Impute(Imputer):
 
     def fit(self, frame: Frame, target: Series | None) -> dict[str, Any]:
         learnt = self.values(frame)
-        beyond = [name for name, value in learnt.items() if isinstance(value, float) and not isfinite(value)]
-        if beyond and self.finite:
-            raise DataError(
-                f"{self.id}: infinite values in {listing(beyond)}, which leave no number to impute; replace them, or make them "
-                'missing: po("colapply", affect_columns=["x"], applicator=lambda x: np.where(np.isinf(x), np.nan, x)).'
-            )
+        self.refuse_infinite(learnt)
         return {name: _nothing(frame, name) if value is None else value for name, value in learnt.items()}
 
-    def apply(self, frame: Frame, state: dict[str, Any]) -> Frame:
-        schema = frame.schema
-        grown = [grow(frame.get_column(n), v) for n, v in state.items() if isinstance(schema[n], nw.Enum | nw.Categorical)]
-        frame = frame.with_columns(*grown) if grown else frame
-        column = numeric(frame)
-        return frame.with_columns(column[n].fill_null(_in_zone(v, schema[n])) for n, v in state.items()) if state else frame
 
+@operator
+class ImputeNumber(Filling):
+    """Base of imputers of numbers and moments by one of their statistics."""
 
-def _in_zone(value: Any, dtype: DType) -> Any:
-    """A moment in the column's own time zone."""
-    zone = getattr(dtype, "time_zone", None)
-    return value.astimezone(ZoneInfo(zone)) if zone and value.tzinfo else value
+    kinds: ClassVar[tuple[str, ...]] = ("numeric", "datetime")
+    statistic: ClassVar[of.Statistic]
 
+    def ask(self, schema: Schema) -> Mapping[str, of.Statistic]:
+        return {"value": self.statistic, "count": of.count}
 
-def grow(column: Series, level: Any) -> Series:
-    """The column with one more level, where its type declares levels and this is not one of them."""
-    levels = declared_levels(column)
-    return column if levels is None or level in levels else with_levels(column, [*levels, level])
+    def learn(self, schema: Schema, answers: Answers, target: Series | None) -> dict[str, Any]:
+        known = {name: value if answers["count"][name] else 0.0 for name, value in answers["value"].items()}
+        self.refuse_infinite(known)
+        return {name: as_type(schema[name], value) for name, value in known.items()}
 
 
 def _nothing(frame: Frame, name: str) -> Any:
@@ -109,20 +121,13 @@ def as_type(dtype: DType, number: float) -> Any:
 
 def numbers(frame: Frame, statistic: of.Statistic) -> dict[str, float | None]:
     """One statistic of each numeric or datetime column (in microseconds), None where all is missing."""
-    dates = [name for name, dtype in frame.schema.items() if kind(dtype) == "datetime"]
-    moments = frame.with_columns(nw.col(*dates).dt.timestamp("us").cast(nw.Float64)) if dates else frame
-    found, many = of.statistics(moments, value=statistic, count=of.count)
-    return {name: value if many[name] else None for name, value in found.items()}
-
-
-def _learnt(frame: Frame, statistic: of.Statistic) -> dict[str, Any]:
-    schema, found = frame.schema, numbers(frame, statistic)
-    return {n: v if v is None or not isfinite(v) else as_type(schema[n], v) for n, v in found.items()}
+    found = of.statistics(View(frame), frame.columns, {"value": statistic, "count": of.count})
+    return {name: found["value"][name] if found["count"][name] else None for name in frame.columns}
 
 
 @po.add("imputemean")
 @operator
-class ImputeMean(Impute):
+class ImputeMean(ImputeNumber):
     """Impute numeric and datetime columns by their mean, rounded for integer columns.
 
     >>> from pipeops import as_task_regr, po
@@ -131,15 +136,12 @@ class ImputeMean(Impute):
     [1, 3, 2, 6]
     """
 
-    kinds: ClassVar[tuple[str, ...]] = ("numeric", "datetime")
-
-    def values(self, frame: Frame) -> Mapping[str, Any]:
-        return _learnt(frame, of.mean)
+    statistic: ClassVar[of.Statistic] = of.mean
 
 
 @po.add("imputemedian")
 @operator
-class ImputeMedian(Impute):
+class ImputeMedian(ImputeNumber):
     """Impute numeric and datetime columns by their median, rounded for integer columns.
 
     >>> from pipeops import as_task_regr, po
@@ -148,10 +150,7 @@ class ImputeMedian(Impute):
     [1.0, 2.0, 2.0, 6.0]
     """
 
-    kinds: ClassVar[tuple[str, ...]] = ("numeric", "datetime")
-
-    def values(self, frame: Frame) -> Mapping[str, Any]:
-        return _learnt(frame, of.median)
+    statistic: ClassVar[of.Statistic] = of.median
 
 
 @po.add("imputemode")
@@ -278,8 +277,8 @@ class ImputeOOR(Impute):
         frame = frame.with_columns(_categories(frame.get_column(name), levels) for name, levels in texts.items())
         state = {name: NEW_LEVEL if name in texts else value for name, value in state.items()}
         schema = frame.schema
-        whole = [name for name in state if schema[name].is_integer() and not _holds(schema[name], state[name])]
-        return Impute.apply(self, frame.with_columns(nw.col(*whole).cast(nw.Int64)) if whole else frame, state)
+        whole = [name for name in state if schema[name].is_integer() and not holds(schema[name], state[name])]
+        return Fill(state).frame(frame.with_columns(nw.col(*whole).cast(nw.Int64)) if whole else frame) if state else frame
 
 
 def _categories(column: Series, levels: list[str]) -> Series:
@@ -290,9 +289,3 @@ def _categories(column: Series, levels: list[str]) -> Series:
 def _unit(dtype: DType) -> float:
     """What an offset of 1 is, in a column's own unit."""
     return 1.0 if kind(dtype) != "datetime" else 86_400e6 if dtype == nw.Date else 1e6
-
-
-def _holds(dtype: DType, value: int) -> bool:
-    bits = int("".join(c for c in str(dtype) if c.isdigit()) or 64)
-    low, high = (0, 2**bits) if dtype.is_unsigned_integer() else (-(2 ** (bits - 1)), 2 ** (bits - 1))
-    return low <= value < high

@@ -1,18 +1,22 @@
 """Operators that shift and stretch numeric columns: scale, scalerange, scalemaxabs.
 
-Each learns numbers for every column in a few passes over the frame and applies them as one expression for all columns.
+Each asks for numbers of every column and answers one map for all of them.
 Missing values pass through; a column without any value has nothing to learn from and comes out missing. Infinite values are
 refused where they would spoil the whole column.
 """
 
 import math
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
+from pipeops.data.maps import ColumnMap, Elementwise
 from pipeops.errors import ConfigError, DataError, listing
 from pipeops.ops import statistics as of
-from pipeops.ops.base import Frame, Preprocess, Series, operator
+from pipeops.ops.base import Series, operator
+from pipeops.ops.column_maps import Answers, ColumnMaps, Schema
 from pipeops.params import flag, real
 from pipeops.shorthand import po
 
@@ -34,7 +38,7 @@ def refuse_infinite(who: str, *learnt: dict[str, float]) -> None:
 
 @po.add("scale")
 @operator
-class Scale(Preprocess):
+class Scale(ColumnMaps):
     """Center numeric columns to mean 0 and scale them to standard deviation 1 (divisor n - 1).
 
     center, scale: whether to. robust: by median and median absolute deviation instead. Without centering the scale is the
@@ -51,16 +55,18 @@ class Scale(Preprocess):
     scale: bool = flag(True)
     robust: bool = flag(False)
 
-    def fit(self, frame: Frame, target: Series | None) -> dict[str, dict[str, float]]:
-        middle, spread = (of.median, of.deviation) if self.robust else (of.mean, of.spread)
-        low, high, center, scale = of.statistics(
-            frame, low=of.low, high=of.high, center=middle, scale=spread if self.center or self.robust else of.root_mean_square
-        )
+    def ask(self, schema: Schema) -> Mapping[str, of.Statistic]:
+        if self.robust:
+            middle, spread = of.median, of.deviation if self.center else of.median_size
+        else:
+            middle, spread = of.mean, of.spread if self.center else of.root_mean_square
+        return {"low": of.low, "high": of.high, "center": middle, "scale": spread}
+
+    def learn(self, schema: Schema, answers: Answers, target: Series | None) -> dict[str, dict[str, float]]:
+        low, high, center, scale = (answers[key] for key in ("low", "high", "center", "scale"))
         refuse_infinite(self.id, *([center, scale] if self.robust else [low, high]))
         constant = {name for name in low if low[name] == high[name]}
         center = {n: (low[n] if n in constant else v) if self.center else 0.0 for n, v in center.items()}
-        if self.robust and not self.center:
-            (scale,) = of.statistics(frame, scale=lambda block: of.median(abs(block)))
         factor = MAD if self.robust else 1.0
         return {"center": center, "scale": {n: self._unit(v * factor, n in constant) for n, v in scale.items()}}
 
@@ -68,10 +74,14 @@ class Scale(Preprocess):
         """What to divide by; 1 where there is no spread, or no value at all."""
         return spread if self.scale and spread and not math.isnan(spread) and not (constant and self.center) else 1.0
 
-    def apply(self, frame: Frame, state: dict[str, dict[str, float]]) -> Frame:
-        center, scale = state["center"], state["scale"]
-        half = {name: 0.5 if spread > HUGE else 1.0 for name, spread in scale.items()}
-        return of.changed(frame, _standard, center, scale, half)
+    def maps(self, schema: Schema, state: dict[str, dict[str, float]]) -> list[ColumnMap]:
+        center, scale = numbers(schema, state["center"], state["scale"])
+        return [Elementwise(tuple(schema), _standard, (center, scale, np.where(scale > HUGE, 0.5, 1.0)))]
+
+
+def numbers(schema: Schema, *learnt: Mapping[str, float]) -> list[npt.NDArray[np.float64]]:
+    """Numbers of columns, in their order."""
+    return [np.array([values[name] for name in schema], dtype=np.float64) for values in learnt]
 
 
 def _times(x: Any, half: Any) -> Any:
@@ -85,7 +95,7 @@ def _standard(x: Any, center: Any, scale: Any, half: Any) -> Any:
 
 @po.add("scalerange")
 @operator
-class ScaleRange(Preprocess):
+class ScaleRange(ColumnMaps):
     """Map each numeric column linearly so that its smallest value becomes `lower` and its largest `upper`.
 
     A constant column becomes `lower`.
@@ -105,8 +115,11 @@ class ScaleRange(Preprocess):
         if self.lower == self.upper:
             raise ConfigError(f"{self.id}: 'lower' and 'upper' must differ, both are {self.lower}.")
 
-    def fit(self, frame: Frame, target: Series | None) -> dict[str, dict[str, float]]:
-        low, high = of.statistics(frame, low=of.low, high=of.high)
+    def ask(self, schema: Schema) -> Mapping[str, of.Statistic]:
+        return {"low": of.low, "high": of.high}
+
+    def learn(self, schema: Schema, answers: Answers, target: Series | None) -> dict[str, dict[str, float]]:
+        low, high = answers["low"], answers["high"]
         refuse_infinite(self.id, low, high)
         return {"minimum": low, "scale": {n: self._slope(low[n], high[n]) for n in low}}
 
@@ -116,10 +129,9 @@ class ScaleRange(Preprocess):
         slope = half / (high / 2 - low / 2) if high / 2 - low / 2 else 1.0
         return slope if math.isfinite(slope) else 1.0
 
-    def apply(self, frame: Frame, state: dict[str, dict[str, float]]) -> Frame:
-        low, scale = state["minimum"], state["scale"]
-        half = {name: 0.5 if slope < 1 / HUGE else 1.0 for name, slope in scale.items()}
-        return of.changed(frame, self._mapped, low, scale, half)
+    def maps(self, schema: Schema, state: dict[str, dict[str, float]]) -> list[ColumnMap]:
+        low, scale = numbers(schema, state["minimum"], state["scale"])
+        return [Elementwise(tuple(schema), self._mapped, (low, scale, np.where(scale < 1 / HUGE, 0.5, 1.0)))]
 
     def _mapped(self, x: Any, low: Any, scale: Any, half: Any) -> Any:
         return (_times(x, half) - low * half) * (scale / half) + self.lower
@@ -127,7 +139,7 @@ class ScaleRange(Preprocess):
 
 @po.add("scalemaxabs")
 @operator
-class ScaleMaxAbs(Preprocess):
+class ScaleMaxAbs(ColumnMaps):
     """Divide each numeric column so that its largest finite absolute value becomes `maxabs`.
 
     >>> from pipeops import as_task_regr, po
@@ -140,12 +152,14 @@ class ScaleMaxAbs(Preprocess):
 
     maxabs: float = real(0, default=1.0)
 
-    def fit(self, frame: Frame, target: Series | None) -> dict[str, float]:
-        (largest,) = of.statistics(frame, largest=of.size)
-        return {name: value or 1.0 for name, value in largest.items()}
+    def ask(self, schema: Schema) -> Mapping[str, of.Statistic]:
+        return {"largest": of.size}
 
-    def apply(self, frame: Frame, state: dict[str, float]) -> Frame:
-        return of.changed(frame, self._divided, state)
+    def learn(self, schema: Schema, answers: Answers, target: Series | None) -> dict[str, float]:
+        return {name: value or 1.0 for name, value in answers["largest"].items()}
+
+    def maps(self, schema: Schema, state: dict[str, float]) -> list[ColumnMap]:
+        return [Elementwise(tuple(schema), self._divided, tuple(numbers(schema, state)))]
 
     def _divided(self, x: Any, largest: Any) -> Any:
         return x / largest * self.maxabs

@@ -1,64 +1,111 @@
 """Numbers of each numeric column (smallest, mean, spread, median, ...) in float64, the same for every frame library.
 
-Columns are looked at in blocks of one matrix, each divided by a power of two where its numbers are so large or small that
-squares of them would not fit. Missing values are left out. Neighbours: scale and impute ask for them.
+A `Statistic` says what is asked in two ways. Columns of a task are looked at in blocks of one matrix, each divided by a power
+of two where its numbers are so large or small that squares of them would not fit; a lazy frame answers expressions, all in one
+`select`. Missing values are left out; moments count in microseconds since 1970.
+Neighbours: `column_maps` asks; scale and impute say what.
 """
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import attrs
 import narwhals as nw
 import numpy as np
 import numpy.typing as npt
 
-from pipeops.data.columns import number_arrays
+from pipeops.data.columns import kind, levels_of
+from pipeops.data.frames import View
+from pipeops.data.matrix import columns
 
 Array = npt.NDArray[np.float64]
-Frame = nw.DataFrame[Any]
-Statistic = Callable[[Array], Array]
 BLOCK = 1 << 19
 """At most so many numbers in a block."""
 SAFE = 2.0**400
 """Squares and sums of numbers up to here fit into float64, and of their inverses too."""
 
 
-def plain(frame: Frame) -> bool:
-    """Whether this is a pandas frame over numpy's own types, whose columns are one matrix."""
-    return frame.implementation.is_pandas() and all(isinstance(dtype, np.dtype) for dtype in frame.to_native().dtypes)
+@attrs.frozen
+class Statistic:
+    """One number of a column: from a block `(columns, rows)` with NaN where missing, and as an expression of a column."""
+
+    of_block: Callable[[Array], Array]
+    of_column: Callable[[nw.Expr], nw.Expr]
+
+    def __call__(self, block: Array) -> Array:
+        return self.of_block(block)
 
 
-def blocks(frame: Frame) -> Iterator[tuple[list[str], Array]]:
+@attrs.frozen
+class Levels:
+    """The levels of a column in their order, asked for beside statistics."""
+
+
+LEVELS = Levels()
+Wanted = Mapping[str, Statistic | Levels]
+Answers = dict[str, dict[str, Any]]
+"""Numbers (or levels) by what was wanted and the name of the column."""
+
+
+def blocks(view: View, names: Sequence[str]) -> Iterator[tuple[list[str], Array]]:
     """Names and values of some columns at a time: float64 `(columns, rows)`, NaN where missing."""
-    names, size = frame.columns, max(1, BLOCK // max(1, len(frame)))
-    if plain(frame):
-        whole = frame.to_native().to_numpy().T
-        yield from ((names[i : i + size], whole[i : i + size].astype(np.float64)) for i in range(0, len(names), size))
-        return
-    for start in range(0, len(names), size):
-        some = names[start : start + size]
-        block = np.empty((len(some), len(frame)))
-        for row, column in zip(block, number_arrays(frame, some), strict=True):
-            row[:] = column
-        yield some, block
+    kinds = view.kinds(tuple(names))
+    moments = [name for name in names if kinds[name] == "datetime"]
+    numbers = [name for name in names if kinds[name] != "datetime"] if moments else names
+    yield from columns(view, numbers, max(1, BLOCK // max(1, view.nrow)))
+    for name in moments:
+        yield [name], view.column(name).dt.timestamp("us").cast(nw.Float64).to_numpy()[None]
 
 
-def statistics(frame: Frame, **wanted: Statistic) -> list[dict[str, float]]:
-    """One number of each column by name for each statistic; NaN where a column has no value.
+def answers(view: View, names: Sequence[str], wanted: Wanted) -> Answers:
+    """What is wanted of each column, by name."""
+    numbers = {key: one for key, one in wanted.items() if isinstance(one, Statistic)}
+    levels = {key: {name: levels_of(view.column(name)) for name in names} for key in wanted if key not in numbers}
+    return {**levels, **statistics(view, names, numbers)}
+
+
+def statistics(view: View, names: Sequence[str], wanted: Mapping[str, Statistic]) -> dict[str, dict[str, float]]:
+    """Each statistic of each column, by their names; NaN where a column has no value.
 
     >>> import polars as pl
-    >>> statistics(nw.from_native(pl.DataFrame({"x": [1e200, 3e200]})), mean=mean, spread=spread)
-    [{'x': 2e+200}, {'x': 1.414213562373095e+200}]
+    >>> statistics(View(nw.from_native(pl.DataFrame({"x": [1e200, 3e200]}))), ["x"], {"mean": mean, "spread": spread})
+    {'mean': {'x': 2e+200}, 'spread': {'x': 1.414213562373095e+200}}
     """
-    found: list[dict[str, float]] = [{} for _ in wanted]
-    for names, block in blocks(frame):
+    found: dict[str, dict[str, float]] = {key: {} for key in wanted}
+    for some, block in blocks(view, names) if wanted else ():
         unit = _unit(block)
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # numpy warns of columns without a value
             small = block / unit[:, None] if (unit != 1).any() else block
-            for numbers, statistic in zip(found, wanted.values(), strict=True):
-                numbers.update(zip(names, (statistic(small) * unit).tolist(), strict=True))
+            for key, statistic in wanted.items():
+                found[key].update(zip(some, (statistic(small) * unit).tolist(), strict=True))
+    return {key: {name: values[name] for name in names} for key, values in found.items()}
+
+
+def lazily(frame: nw.LazyFrame[Any], wanted: Wanted) -> Answers:
+    """The same of a lazy frame, all numbers in one `select`; levels that its types do not state are a look at each column."""
+    schema = dict(frame.collect_schema())
+    found: Answers = {key: {} for key in wanted}
+    asked = [(key, one, name) for key, one in wanted.items() if isinstance(one, Statistic) for name in schema]
+    exprs = [one.of_column(_number(name, schema[name])).alias(str(i)) for i, (_, one, name) in enumerate(asked)]
+    values = frame.select(*exprs).collect().row(0) if exprs else ()
+    for (key, _, name), value in zip(asked, values, strict=True):
+        found[key][name] = float("nan") if value is None else float(value)
+    for key in (key for key, one in wanted.items() if isinstance(one, Levels)):
+        found[key] = {name: _levels(frame, name, dtype) for name, dtype in schema.items()}
     return found
+
+
+def _levels(frame: nw.LazyFrame[Any], name: str, dtype: nw.dtypes.DType) -> list[Any]:
+    rows = frame.select(nw.col(name)).head(1) if isinstance(dtype, nw.Enum) else frame.select(nw.col(name).unique())
+    return levels_of(rows.collect().get_column(name))
+
+
+def _number(name: str, dtype: nw.dtypes.DType) -> nw.Expr:
+    """A column as float64, null where missing."""
+    column = nw.col(name).dt.timestamp("us") if kind(dtype) == "datetime" else nw.col(name)
+    return column.cast(nw.Float64).fill_nan(None)
 
 
 def _unit(block: Array) -> Array:
@@ -75,82 +122,60 @@ def _complete(block: Array) -> bool:
     return not bool(np.isnan(block.sum())) or not np.isnan(block).any()
 
 
-def _either(full: Callable[..., Any], holed: Callable[..., Any]) -> Statistic:
+def _either(full: Callable[..., Any], holed: Callable[..., Any]) -> Callable[[Array], Array]:
     """The function for complete blocks, or the slower one that leaves missing values out."""
 
-    def statistic(block: Array) -> Array:
+    def of_block(block: Array) -> Array:
         if not block.shape[1]:
             return np.full(len(block), np.nan)
         return (full if _complete(block) else holed)(block, axis=1)
 
-    return statistic
+    return of_block
 
 
-def _spread(block: Array, middle: Callable[..., Any], total: Callable[..., Any], n: Any) -> Array:
+def _count(block: Array) -> Array:
+    return np.full(len(block), float(block.shape[1])) if _complete(block) else (~np.isnan(block)).sum(axis=1).astype(float)
+
+
+def _around(block: Array, middle: Callable[..., Any], total: Callable[..., Any], n: Any) -> Array:
     around = block - middle(block, axis=1)[:, None]
     around *= around
     return np.sqrt(total(around, axis=1) / np.maximum(n - 1, 1))
 
 
-low = _either(np.min, np.nanmin)
-high = _either(np.max, np.nanmax)
-mean = _either(np.mean, np.nanmean)
-median = _either(np.median, np.nanmedian)
-
-
-def count(block: Array) -> Array:
-    """How many values are not missing."""
-    return np.full(len(block), float(block.shape[1])) if _complete(block) else (~np.isnan(block)).sum(axis=1).astype(float)
-
-
-def spread(block: Array) -> Array:
-    """The standard deviation, with divisor n - 1; NaN for fewer than two values."""
-    n = count(block)
+def _spread(block: Array) -> Array:
+    n = _count(block)
     complete = _complete(block) and block.shape[1]
-    found = _spread(block, np.mean, np.sum, n) if complete else _spread(block, np.nanmean, np.nansum, n)
+    found = _around(block, np.mean, np.sum, n) if complete else _around(block, np.nanmean, np.nansum, n)
     return np.where(n > 1, found, np.nan)
 
 
-def root_mean_square(block: Array) -> Array:
-    """The root of the sum of squares over n - 1."""
-    return np.sqrt(np.nansum(block * block, axis=1) / np.maximum(count(block) - 1, 1))
+def _root_mean_square(block: Array) -> Array:
+    return np.sqrt(np.nansum(block * block, axis=1) / np.maximum(_count(block) - 1, 1))
 
 
-def deviation(block: Array) -> Array:
-    """The median of the distances from the median."""
-    return median(np.abs(block - median(block)[:, None]))
+def _root_mean_square_of(x: nw.Expr) -> nw.Expr:
+    n = x.count()
+    return ((x * x).sum() / nw.when(n > 1).then(n - 1).otherwise(nw.lit(1))).sqrt()
 
 
-def size(block: Array) -> Array:
-    """The largest finite absolute value."""
-    return _either(np.max, np.nanmax)(np.where(np.isinf(block), np.nan, np.abs(block)))
+_median = _either(np.median, np.nanmedian)
 
-
-def changed(frame: Frame, rule: Callable[..., Any], *numbers: Mapping[str, float]) -> Frame:
-    """Every column changed by a rule and numbers of its own: as one matrix where the frame is one, else column by column."""
-    if plain(frame) and frame.columns:
-        import pandas as pd
-
-        values = [np.array([known[name] for name in frame.columns]) for known in numbers]
-        with np.errstate(all="ignore"):
-            made = rule(frame.to_native().to_numpy().astype(np.float64, copy=False), *values)
-        return nw.from_native(pd.DataFrame(made, columns=frame.columns, copy=False), eager_only=True)
-    frame = _floats(frame)
-    if frame.implementation.is_polars() and frame.columns:  # an expression for each column takes a hundred times as long
-        import polars as pl
-
-        made = [rule(column, *(known[column.name] for known in numbers)) for column in frame.to_native().get_columns()]
-        return nw.from_native(pl.DataFrame(made), eager_only=True)
-    return frame.with_columns(rule(nw.col(n), *(known[n] for known in numbers)).alias(n) for n in frame.columns)
-
-
-def _floats(frame: Frame) -> Frame:
-    """Every column as float64; Arrow would refuse whole numbers that have to be rounded."""
-    if frame.implementation.is_pyarrow():
-        import pyarrow as pa
-
-        native = frame.to_native()
-        fields = [pa.field(name, pa.float64()) for name in frame.columns]
-        return nw.from_native(native.cast(pa.schema(fields), safe=False), eager_only=True)
-    other = [name for name, dtype in frame.schema.items() if dtype != nw.Float64]
-    return frame.with_columns(nw.col(*other).cast(nw.Float64)) if other else frame
+low = Statistic(_either(np.min, np.nanmin), lambda x: x.min())
+high = Statistic(_either(np.max, np.nanmax), lambda x: x.max())
+mean = Statistic(_either(np.mean, np.nanmean), lambda x: x.mean())
+median = Statistic(_median, lambda x: x.median())
+count = Statistic(_count, lambda x: x.count())
+"""How many values are not missing."""
+spread = Statistic(_spread, lambda x: x.std())
+"""The standard deviation, with divisor n - 1; NaN for fewer than two values."""
+root_mean_square = Statistic(_root_mean_square, _root_mean_square_of)
+"""The root of the sum of squares over n - 1."""
+deviation = Statistic(lambda block: _median(np.abs(block - _median(block)[:, None])), lambda x: (x - x.median()).abs().median())
+"""The median of the distances from the median."""
+median_size = Statistic(lambda block: _median(np.abs(block)), lambda x: x.abs().median())
+size = Statistic(
+    lambda block: _either(np.max, np.nanmax)(np.where(np.isinf(block), np.nan, np.abs(block))),
+    lambda x: nw.when(x.is_finite()).then(x.abs()).max(),
+)
+"""The largest finite absolute value."""
