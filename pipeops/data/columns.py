@@ -168,7 +168,7 @@ def codes_of(column: nw.Series[Any], levels: Sequence[Any]) -> IntArray:
 def small_codes(column: nw.Series[Any], levels: Sequence[Any]) -> npt.NDArray[Any]:
     """As `codes_of`, but in one byte where there are few levels, and with their number for what is none of them."""
     k = len(levels)
-    if column.implementation.is_polars() and column.dtype in (nw.String, nw.Enum) and 0 < k < 250:
+    if column.implementation.is_polars() and isinstance(column.dtype, nw.String | nw.Enum) and 0 < k < 250:
         import polars as pl
 
         native = column.to_native().cast(pl.Enum(levels), strict=False).to_physical()
@@ -278,19 +278,24 @@ class Holed:
         return column.fill_null(float("nan")).to_numpy()  # five times as fast as to_numpy, which looks at every value
 
 
-def number_arrays(frame: nw.DataFrame[Any], names: Iterable[str]) -> list[Any]:
+def number_arrays(frame: nw.DataFrame[Any], names: Iterable[str]) -> list[npt.NDArray[Any]]:
     """Numeric and boolean columns as numpy arrays, without a copy where their memory allows.
 
-    Booleans stay bool; what has missing values becomes float, with NaN, and for polars only where it is read (`Holed`).
+    Booleans stay bool; what has missing values becomes float, with NaN.
     """
-    wanted, found = set(names), dict[str, Any]()
+    return [column[:] for column in readable(frame, names)]
+
+
+def readable(frame: nw.DataFrame[Any], names: Iterable[str]) -> list[npt.NDArray[Any] | Holed]:
+    """As `number_arrays`, but polars columns with missing values are made where they are read."""
+    wanted, found = set(names), dict[str, npt.NDArray[Any] | Holed]()
     for name, column in _native_columns(frame):
         if name in wanted:
             found[name] = _number_array(frame, name, column)
     return [found[name] for name in names]
 
 
-def _number_array(frame: nw.DataFrame[Any], name: str, column: Any) -> Any:
+def _number_array(frame: nw.DataFrame[Any], name: str, column: Any) -> npt.NDArray[Any] | Holed:
     if frame.implementation.is_polars() and column.dtype.is_float() and column.null_count():
         return Holed(column)
     array = column if isinstance(column, np.ndarray) else column.to_numpy()

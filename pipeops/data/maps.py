@@ -82,13 +82,20 @@ class Elementwise(ColumnMap):
         if is_matrix(frame) and frame.columns:
             return self._of_matrix(frame)
         frame = as_floats(frame)
-        if frame.implementation.is_polars() and frame.columns:  # an expression for each column takes a hundred times as long
-            import polars as pl
+        if not frame.implementation.is_polars() or not frame.columns:
+            return frame.with_columns(*self.exprs(frame.schema))
+        import polars as pl
 
-            columns = frame.to_native().get_columns()
-            made = [self.rule(column, *own) for column, *own in zip(columns, *self._lists(), strict=True)]
-            return nw.from_native(pl.DataFrame(made), eager_only=True)
-        return frame.with_columns(*self.exprs(frame.schema))
+        rows = zip(frame.to_native().get_columns(), *self._lists(), strict=True)
+        return nw.from_native(pl.DataFrame([self._of_polars(column, own) for column, *own in rows]), eager_only=True)
+
+    def _of_polars(self, column: Any, own: list[float]) -> Any:
+        """By numpy's arithmetic: polars multiplies by the inverse where it should divide, and is slow to be asked."""
+        import polars as pl
+
+        with np.errstate(all="ignore"):
+            made = pl.Series(column.name, self.rule(column.fill_null(float("nan")).to_numpy(), *own))
+        return made.set(column.is_null(), None) if column.null_count() else made
 
     def _of_matrix(self, frame: Frame) -> Frame:
         import pandas as pd

@@ -13,7 +13,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from pipeops.data.columns import TENSOR_ADVICE, IntArray, number_arrays, number_matrix
+from pipeops.data.columns import TENSOR_ADVICE, IntArray, number_matrix, readable
 from pipeops.data.frames import View
 from pipeops.data.maps import ColumnMap, Lookup, Schema, Step
 from pipeops.errors import DataError, listing
@@ -29,11 +29,11 @@ PAD = 16
 class Part:
     """Neighbouring columns of the result that are read, and changed, together.
 
-    columns: arrays over the whole frame, or over the rows in use alone when `own`. steps: from a block of them in float64 (codes
-    as they are) to a block of the result; none when the columns are copied.
+    columns: arrays (several, or one `(columns, rows)`) over the whole frame, or over the rows in use alone when `own`.
+    steps: from a block of them in float64 (codes as they are) to a block of the result; none when the columns are copied.
     """
 
-    columns: Sequence[npt.NDArray[Any]]
+    columns: Any
     names: tuple[str, ...]
     steps: tuple[Step, ...] = ()
     own: bool = False
@@ -91,7 +91,7 @@ def source(view: View, names: Sequence[str], nrow: int, dtype: npt.DTypeLike) ->
 
 def _copied(view: View, names: Sequence[str]) -> Part:
     whole = number_matrix(view.frame, names)
-    return Part(number_arrays(view.frame, names) if whole is None else whole, tuple(names))
+    return Part(readable(view.frame, names) if whole is None else whole, tuple(names))
 
 
 def _through_maps(view: View, names: Sequence[str]) -> tuple[Part, ...] | None:

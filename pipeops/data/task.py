@@ -19,6 +19,7 @@ from pipeops.data.columns import (
     IntArray,
     codes_of,
     combined_codes,
+    kind,
     levels_of,
     missing_counts,
     new_frame,
@@ -354,8 +355,8 @@ class Task(Guessing, Shown):
         """A column of tensors for all rows (or these), read now, as one torch tensor `(rows, ...)`."""
         task = self if rows is None else self.filter(rows)
         column = task._column(name)
-        if kind(column.dtype) != "tensor":
-            raise DataError(f"tensor: '{name}' of the task '{self.id}' is {kind(column.dtype)}; task.matrix has its numbers.")
+        if (found := kind(column.dtype)) != "tensor":
+            raise DataError(f"tensor: '{name}' of the task '{self.id}' is {found}; task.matrix has its numbers.")
         return import_module("pipeops.net.tensors.reading").read(column)
 
     def blocks(

@@ -26,7 +26,7 @@ HUGE = 2.0**1000
 """From this spread on the distance of two numbers may not fit into float64; then both are halved first."""
 
 
-def refuse_infinite(who: str, *learnt: dict[str, float]) -> None:
+def refuse_infinite(who: str, *learnt: Mapping[str, float]) -> None:
     """Refuse columns whose numbers (smallest and largest, middle, ...) are infinite, because their values are."""
     found = [name for name in learnt[0] if any(math.isinf(numbers[name]) for numbers in learnt)]
     if found:
@@ -118,7 +118,7 @@ class ScaleRange(ColumnMaps):
     def ask(self, schema: Schema) -> Mapping[str, of.Statistic]:
         return {"low": of.low, "high": of.high}
 
-    def learn(self, schema: Schema, answers: Answers, target: Series | None) -> dict[str, dict[str, float]]:
+    def learn(self, schema: Schema, answers: Answers, target: Series | None) -> dict[str, Mapping[str, float]]:
         low, high = answers["low"], answers["high"]
         refuse_infinite(self.id, low, high)
         return {"minimum": low, "scale": {n: self._slope(low[n], high[n]) for n in low}}

@@ -98,7 +98,8 @@ def lazily(frame: nw.LazyFrame[Any], wanted: Wanted) -> Answers:
 
 
 def _levels(frame: nw.LazyFrame[Any], name: str, dtype: nw.dtypes.DType) -> list[Any]:
-    rows = frame.select(nw.col(name)).head(1) if isinstance(dtype, nw.Enum) else frame.select(nw.col(name).unique())
+    column = frame.select(nw.col(name))
+    rows = column.head(1) if isinstance(dtype, nw.Enum) else column.unique()
     return levels_of(rows.collect().get_column(name))
 
 
