@@ -118,7 +118,7 @@ def test_a_prediction_on_other_rows_is_the_same_with_and_without_frames(library:
 def test_no_frame_is_made_on_the_way_to_a_matrix(monkeypatch: pytest.MonkeyPatch):
     nodes, task = CHAINS["all"], as_task_regr(frame().drop("flag", "integer", "small"), target="y")
     expected = through_frames(nodes, task).matrix("float64")
-    monkeypatch.setattr("pipeops.data.view.run", lambda *_: pytest.fail("made a frame"))
+    monkeypatch.setattr("pipeops.data.frames.run", lambda *_: pytest.fail("made a frame"))
     assert after(nodes, task).matrix("float64").tobytes() == expected.tobytes()
 
 
