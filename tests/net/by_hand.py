@@ -28,28 +28,28 @@ OPTIMIZERS = {
 }
 
 
-def graph(callbacks, optimizer="adam", *, epochs=6, layers=(), **settings):
+def graph(callbacks, optimizer="adam", *, epochs=6, layers=(), settings=None, **options):
+    """A small network and what trains it. settings: of the optimizer; options: of the model."""
     network = nn("linear", out_features=5) >> nn("tanh")
     for layer in layers:
         network = network >> layer
-    known = OPTIMIZERS.get(optimizer)
-    arguments = {"optimizer": optimizer, **known[1]} if known else {"optimizer": optimizer}
+    known = settings or OPTIMIZERS.get(optimizer, (None, {}))[1]
     return (
         po("torch_ingress_num")
         >> network
         >> nn("head")
         >> po("torch_loss", loss="cross_entropy")
-        >> po("torch_optimizer", **arguments)
+        >> po("torch_optimizer", optimizer=optimizer, **known)
         >> po("torch_callbacks", callbacks=callbacks)
-        >> po("torch_model_classif", **{"epochs": epochs, "batch_size": BATCH, "shuffle": False, "seed": 4, **settings})
+        >> po("torch_model_classif", **{"epochs": epochs, "batch_size": BATCH, "shuffle": False, "seed": 4, **options})
     )
 
 
-def trained(callbacks, optimizer="adam", *, validate=None, **settings):
+def trained(callbacks, optimizer="adam", *, validate=None, **options):
     """The learner, and its network as it was before training."""
     first = []
     keep = torch_callback("keep_first", weight=-9.0, on_begin=lambda ctx: first.append(copy.deepcopy(ctx.network)))
-    learner = as_learner(graph([keep, *callbacks], optimizer, **settings), validate=validate)
+    learner = as_learner(graph([keep, *callbacks], optimizer, **options), validate=validate)
     return learner.train(TASK), first[0]
 
 

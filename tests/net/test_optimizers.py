@@ -191,7 +191,6 @@ BAD = {
     "rate as text": (lambda: po("torch_optimizer", lr="fast"), ValueError, "lr"),
     "betas": (lambda: t_opt("adam", betas=(0.9, 1.0)), ValueError, "betas"),
     "nesterov alone": (lambda: t_opt("sgd", nesterov=True), ValueError, "momentum"),
-    "several evaluations": (lambda: po("torch_optimizer", optimizer=torch.optim.LBFGS), ValueError, "LBFGS"),
     "an instance": (lambda: po("torch_optimizer", optimizer=TORCH["sgd"](plain().parameters())), ValueError, "instance"),
     "no optimizer": (lambda: po("torch_optimizer", optimizer=torch.nn.Linear), ValueError, "torch.optim"),
     "refused by torch": (lambda: po("torch_optimizer", optimizer=torch.optim.NAdam, lr=-1)

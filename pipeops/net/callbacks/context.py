@@ -26,6 +26,7 @@ class Context:
     network, loss, device, task, task_valid (or None), measures_train, measures_valid: as configured. epochs: how many
     there will be at most. epoch, step: which one it is, from 1; steps begin anew in each epoch, `global_step` does not. steps:
     how many the epoch has; before the first epoch 0 where a sampler decides.
+    row_weights: of the batch, None where rows have none.
     x, y: inputs (a tuple, one tensor for each ingress) and target of the batch, in memory that the next batches use again.
     y_hat: the network's output. mean_loss: of the epoch's batches, each as often as it has rows. evaluated: whether the epoch is
     scored. last_scores_train, last_scores_valid: by measure, empty when the epoch was not evaluated.
@@ -50,6 +51,7 @@ class Context:
     global_step: int = 0
     terminate: bool = False
     hold: bool = False
+    row_weights: torch.Tensor | None = None
     learner_id: str | None = None
     seed: int = 0
     identity: Mapping[str, str]

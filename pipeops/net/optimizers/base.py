@@ -16,7 +16,7 @@ import torch
 from pipeops.errors import ConfigError, listing
 from pipeops.graph.pipeop import operator
 from pipeops.net.optimizers.by_node import Names, grouped
-from pipeops.net.optimizers.fused import ObjectStepper, Stepper
+from pipeops.net.optimizers.fused import ClosureStepper, ObjectStepper, Stepper
 from pipeops.net.wrapped import Configure, Item, Wrapped, own_names, undecided
 from pipeops.params import anything, refuse_foreign
 from pipeops.saving import savable
@@ -78,14 +78,29 @@ def by_name(settings: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return {name: value for name, value in settings.items() if name in SETTINGS and isinstance(value, Mapping)}
 
 
-def by_groups(item: TorchOptimizer, make: Any, network: torch.nn.Module, settings: dict[str, Any]) -> ObjectStepper:
-    """A stepper around the torch object; it has a group of parameters for each combination of settings by node."""
-    mapped = by_name(settings)
-    if not mapped:
-        return ObjectStepper(made(item, make, network.parameters(), settings))
-    defaults = {name: item.params.setting(name).param.default for name in mapped}
-    groups = grouped(Names(network, item.key or getattr(make, "__name__", "torch_optimizer")), mapped, defaults)
-    return ObjectStepper(made(item, make, groups, {n: v for n, v in settings.items() if n not in mapped}))
+def by_groups(
+    item: TorchOptimizer, make: Any, network: torch.nn.Module, settings: dict[str, Any], param_groups: Any = None
+) -> ObjectStepper:
+    """A stepper around the torch object; it has a group of parameters for each combination of settings by node.
+
+    param_groups: a function from the named parameters to the groups, in place of settings by node.
+    """
+    mapped, who = by_name(settings), item.key or getattr(make, "__name__", "torch_optimizer")
+    groups: Any = network.parameters()
+    if mapped:
+        if param_groups is not None:
+            raise ConfigError(f"{who}: set either 'param_groups' or {listing(mapped)} by node, not both.")
+        groups = grouped(Names(network, who), mapped, {name: item.params.setting(name).param.default for name in mapped})
+    elif param_groups is not None:
+        groups = param_groups(dict(network.named_parameters()))
+    kind = ClosureStepper if _wants_closure(make) else ObjectStepper
+    return kind(made(item, make, groups, {n: v for n, v in settings.items() if n not in mapped}))
+
+
+def _wants_closure(make: Any) -> bool:
+    """Whether an optimizer evaluates the loss itself."""
+    closure = inspect.signature(make.step).parameters.get("closure")
+    return closure is not None and closure.default is inspect.Parameter.empty
 
 
 def made(who: Any, make: Any, params: Any, arguments: dict[str, Any]) -> "torch.optim.Optimizer":
@@ -106,11 +121,6 @@ def as_optimizer(thing: Any, arguments: dict[str, Any]) -> TorchOptimizer:
         raise ConfigError(
             f"torch_optimizer: 'optimizer' must be a key ({listing(t_opt)}), t_opt(...) or a class of torch.optim (an instance "
             f"would need the parameters, which do not exist yet), got {thing!r}."
-        )
-    closure = inspect.signature(thing.step).parameters.get("closure")
-    if closure is not None and closure.default is inspect.Parameter.empty:
-        raise ConfigError(
-            f"torch_optimizer: {thing.__name__} evaluates the loss several times a step, which this loop does not do."
         )
     return CustomOptimizer(thing, arguments)
 

@@ -94,6 +94,36 @@ class ObjectStepper(Stepper):
         return self.optimizer
 
 
+class ClosureStepper(ObjectStepper):
+    """A torch optimizer that evaluates the loss several times a step (L-BFGS), on the present batch of the run.
+
+    Its first evaluation is the one that the loop has just made.
+    """
+
+    def watch(self, batch: Any) -> None:
+        self.batch = batch
+
+    def step(self) -> None:
+        evaluations = 0
+
+        def closure() -> Any:
+            nonlocal evaluations
+            evaluations += 1
+            return self.batch.loss_value if evaluations == 1 else self._evaluated()
+
+        self.optimizer.step(closure)
+        self.optimizer.zero_grad(set_to_none=True)
+
+    def _evaluated(self) -> torch.Tensor:
+        """The loss of the batch with the present weights, and its gradients."""
+        self.optimizer.zero_grad(set_to_none=True)
+        ctx = self.batch
+        weights = () if ctx.row_weights is None else (ctx.row_weights,)
+        loss = ctx.loss(ctx.network(*ctx.x), ctx.y, *weights)
+        loss.backward()
+        return loss.detach()
+
+
 def fusable(network: torch.nn.Module) -> bool:
     """Whether the fused kernels can update this network: contiguous dense floats of one type on one CPU or CUDA device."""
     params = list(network.parameters())

@@ -11,10 +11,10 @@ from typing import Any, ClassVar
 
 import torch
 
-from pipeops.errors import ConfigError, listing
-from pipeops.net.optimizers.base import TorchOptimizer, by_groups, by_name, made, optimizer
+from pipeops.errors import ConfigError
+from pipeops.net.optimizers.base import TorchOptimizer, by_groups, by_name, optimizer
 from pipeops.net.optimizers.by_node import by_node
-from pipeops.net.optimizers.fused import ObjectStepper, Stepper, fusable
+from pipeops.net.optimizers.fused import Stepper, fusable
 from pipeops.net.optimizers.kernels import FusedAdagrad, FusedAdam, FusedRMSprop, FusedSGD
 from pipeops.params import Token, anything, flag, real
 from pipeops.shorthand import t_opt
@@ -36,14 +36,10 @@ class Registered(TorchOptimizer):
 
     def stepper(self, network: torch.nn.Module) -> Stepper:
         """Fused where that is possible, else around the torch object."""
-        params, settings = list(network.parameters()), self.settings()
+        settings = self.settings()
         if self.param_groups is None and fusable(network) and not by_name(settings):
-            return self.fused(params)
-        if self.param_groups is None:
-            return by_groups(self, type(self).torch_class, network, settings)
-        if by_name(settings):
-            raise ConfigError(f"{self.key}: set either 'param_groups' or {listing(by_name(settings))} by node, not both.")
-        return ObjectStepper(made(self, type(self).torch_class, self.param_groups(dict(network.named_parameters())), settings))
+            return self.fused(list(network.parameters()))
+        return by_groups(self, type(self).torch_class, network, settings, self.param_groups)
 
 
 def _check_betas(owner: Any, attribute: Any, value: Any) -> None:
@@ -56,7 +52,8 @@ def _is_betas(value: Any) -> bool:
     return pair or isinstance(value, Token)
 
 
-def _betas() -> Any:
+def betas_field() -> Any:
+    """Two numbers from 0, below 1, or such pairs by node."""
     field = anything((0.9, 0.999))
     field.validator(_check_betas)
     return field
@@ -74,7 +71,7 @@ class Adam(Registered):
 
     torch_class = torch.optim.Adam
     lr: float = by_node(0, default=0.001)
-    betas: Any = _betas()
+    betas: Any = betas_field()
     eps: float = by_node(0, default=1e-8)
     weight_decay: float = by_node(0, default=0.0)
     amsgrad: bool = flag(False)
@@ -98,7 +95,7 @@ class AdamW(Registered):
 
     torch_class = torch.optim.AdamW
     lr: float = by_node(0, default=0.001)
-    betas: Any = _betas()
+    betas: Any = betas_field()
     eps: float = by_node(0, default=1e-8)
     weight_decay: float = by_node(0, default=0.01)
     amsgrad: bool = flag(False)

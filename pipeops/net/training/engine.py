@@ -63,7 +63,7 @@ class OneByAutograd(Engine):
         idle = idle_bias(self.course)
         for now["step"], (now["x"], now["y"], weights) in enumerate(batches.cut(epoch.rows, epoch.sizes, self.watched), 1):
             now["global_step"] += 1
-            now["hold"] = False
+            now["hold"], now["row_weights"] = False, weights
             for call in self.before:
                 call(ctx)
             try:
