@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from pipeops import as_learner, as_task_classif, load_learner, lrn, nn, po, saving, t_loss, tsk
+from pipeops import as_learner, as_task_classif, as_task_regr, load_learner, lrn, nn, po, saving, t_loss, tsk
 from pipeops.errors import FormatError
 from pipeops.net import layer
 from pipeops.ops import Preprocess, operator
@@ -434,3 +434,14 @@ def test_learners_work_in_joblib_workers(saved):
     assert all(np.array_equal(p, expected) for p in predicted)
     assert np.array_equal(trained[0].predict(task).response, trained[1].predict(task).response)
     assert learner.predict(task).response.tolist() == expected.tolist()
+
+
+def test_a_damaged_state_is_said_when_the_loaded_learner_predicts(tmp_path):
+    task = as_task_regr({"x": [1.0, 2.0, 3.0], "y": [1.0, 2.0, 4.0]}, target="y")
+    learner = as_learner(po("scale") >> lrn("regr.lm")).train(task)
+    learner.state.model["scale"]["learnt"] = {"x": "no numbers"}
+    learner.save(tmp_path / "damaged")
+    again = load_learner(tmp_path / "damaged")
+    with pytest.raises(FormatError, match="loaded from a file fails when it predicts.*Train and save"):
+        again.predict(task)
+    assert len(again.train(task).predict(task).response) == 3

@@ -20,7 +20,7 @@ from pipeops.closed import Closed
 from pipeops.data import Task
 from pipeops.data.prototype import prototype
 from pipeops.display import Block, Shown, params_block
-from pipeops.errors import ConfigError, DataError, NotTrainedError, refused
+from pipeops.errors import ConfigError, DataError, FormatError, NotTrainedError, PipeOpsError, refused
 from pipeops.guesses import by_name
 from pipeops.learn.fits import Run, outcome
 from pipeops.learn.prediction.base import Prediction
@@ -75,6 +75,8 @@ class Learner(Closed, Parameterized, Validates, Shown, ABC):
     """Whether it trains and predicts on features with missing values."""
     takes_categories: bool = False
     """Whether it trains and predicts on categorical features."""
+    _loaded: LearnerState | None = None
+    """The state that came from a file, as long as it is this one."""
     vectorizes: bool = False
     """Whether its runs gain from being driven together."""
 
@@ -164,6 +166,7 @@ class Learner(Closed, Parameterized, Validates, Shown, ABC):
             self.state = self.state if refused(error) else None
             raise
         seconds = time.perf_counter() - start
+        vars(self).pop("_loaded", None)
         self.state, self.timings = LearnerState(model, prototype(task), seconds), {"train": seconds}
         return self
 
@@ -173,7 +176,15 @@ class Learner(Closed, Parameterized, Validates, Shown, ABC):
         state = self._trained()
         self._check(task)
         start = time.perf_counter()
-        prediction = self._predict(task if rows is None else task.filter(rows), state.model)
+        try:
+            prediction = self._predict(task if rows is None else task.filter(rows), state.model)
+        except Exception as error:
+            if state is not self._loaded or isinstance(error, PipeOpsError):
+                raise
+            raise FormatError(
+                f"{self.id}: what was loaded from a file fails when it predicts, {type(error).__name__}: {error}; the file is "
+                "damaged, or of another version. Train and save the learner again."
+            ) from error
         self.timings = {**self.timings, "predict": time.perf_counter() - start}
         return prediction
 
@@ -198,6 +209,7 @@ class Learner(Closed, Parameterized, Validates, Shown, ABC):
 
     def reset(self) -> Self:
         """Forget what was learnt."""
+        vars(self).pop("_loaded", None)
         self.state, self.timings = None, {}
         return self
 
@@ -271,6 +283,7 @@ def with_saved_parts(learner: Any, plain: dict[str, Any]) -> Any:
     for name in SAVED_PARTS:
         if name in plain and plain[name] != getattr(learner, name):
             setattr(learner, name, plain[name])
+    learner._loaded = learner.state
     return learner
 
 

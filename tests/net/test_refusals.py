@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeops import as_learner, as_task_classif, nn, po
+from pipeops import as_learner, as_task_classif, as_task_regr, lrn, nn, po
 from pipeops.errors import DataError
 from pipeops.net import StratifiedBatches, WeightedBatches
 
@@ -46,3 +46,14 @@ def test_nan_from_the_network_is_refused():
     trained = learner(nn("fn", fn=spoil), batch_size=20).train(TASK)
     with pytest.raises(DataError, match=r"puts out NaN for 80 rows, first for \[0, 1, 2\]"):
         trained.predict(TASK)
+
+
+def test_predictions_of_networks_carry_the_weights_also_of_new_data():
+    frame = {"x": [1.0, 2.0, 3.0, 4.0], "w": [1.0, 2.0, 0.5, 1.0], "y": [1.0, 2.0, 3.0, 5.0]}
+    task = as_task_regr(frame, target="y").with_roles(weight="w")
+    graph = po("torch_ingress_num") >> nn("head") >> po("torch_loss", loss="mse") >> po("torch_optimizer")
+    network = as_learner(graph >> po("torch_model_regr", epochs=1, batch_sampler=WeightedBatches(batch_size=2), seed=1))
+    for trained in (network.train(task), lrn("regr.lm").train(task)):
+        assert trained.predict(task).weights.tolist() == frame["w"]
+        assert trained.state.prototype.roles["weight"] == ["w"]
+        assert trained.predict_newdata(frame).weights.tolist() == frame["w"]
