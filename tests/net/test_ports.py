@@ -91,3 +91,9 @@ def test_what_does_not_fit_is_refused():
     layer("ports_more", Weighed, features=last)
     with pytest.raises(DataError, match=r"ports_more: its module must return one tensor, got 2 values; layer\(\.\.\., outputs="):
         nn("ports_more", out_features=2).shape_out((None, 2), (None, 2))
+
+
+def test_ports_are_names_not_numbers():
+    for wrong in ({"inputs": 2}, {"outputs": 2}, {"inputs": "left"}):
+        with pytest.raises(ConfigError, match="lists of names"):
+            layer("ports_by_number", Added, **wrong)

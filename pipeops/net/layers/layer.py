@@ -284,6 +284,8 @@ def layer(
     caller = sys._getframe(1).f_globals.get("__name__", "__main__")
     if not caller.startswith("pipeops."):
         _check_module(key, module, inferred)
+    if isinstance(inputs, int | str) or isinstance(outputs, int | str):
+        raise ConfigError(f'layer(\'{key}\'): inputs= and outputs= are lists of names, as in inputs=["left", "right"].')
     ins, outs = ports(module) if inputs is None else tuple(inputs), tuple(outputs)
     if shape is not None and len(ins) + len(outs) > 2:
         raise ConfigError(f"layer('{key}'): a rule for the shape is of one input and one output; leave 'shape' out, it is found.")
