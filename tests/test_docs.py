@@ -22,3 +22,13 @@ def test_python_blocks_run(page, tmp_path):
     command = [sys.executable, "-W", "error", str(script)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_every_file_named_in_the_design_is_there():
+    text = (ROOT / "docs/design.md").read_text()
+    named = set(re.findall(r"[\w/]+\.(?:py|md|pyi)\b", text))
+    files = [str(path.relative_to(ROOT)) for path in ROOT.rglob("*.*") if ".git" not in path.parts]
+    assert len(named) > 30
+    assert [name for name in sorted(named) if not any(f"/{file}".endswith(f"/{name}") for file in files)] == []
+    folders = set(re.findall(r"\b(\w+)/(?=\s|$)", text[text.index("pipeops/\n") : text.index("`import pipeops`")]))
+    assert [name for name in sorted(folders - {"pipeops"}) if not any(f"/{name}/" in file for file in files)] == []

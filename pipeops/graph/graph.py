@@ -32,7 +32,7 @@ from pipeops.params import Parameterized, Params, same, settings_of
 from pipeops.saving import saved_as
 
 
-class Trained(NamedTuple):
+class TrainedGraph(NamedTuple):
     """What training a graph made: a state for each node, the output (a dictionary by name where there are several), and what
     came out of each node where that is kept."""
 
@@ -261,14 +261,16 @@ class Graph(Closed, Composition, Parameterized, Passes, Shown):
         self.state, self.results = trained.state, trained.results
         return trained.output
 
-    def training(self, inputs: Any, valid: Any = None, keep_results: bool = False, occasion: Occasion = ALONE) -> Run[Trained]:
+    def training(
+        self, inputs: Any, valid: Any = None, keep_results: bool = False, occasion: Occasion = ALONE
+    ) -> Run[TrainedGraph]:
         """Training as a run that yields a fit for each node (see `learn/fits.py`); this graph stays as it is."""
         self.params.refuse_tokens()
         lane = feed(inputs, self._inputs, "train")
         beside = None if valid is None else feed(valid, self._inputs, "predict")
         state = yield from training(self._plan(keep_results), lane, beside, occasion)
         results = {id: lane[id] for id in self._nodes} if keep_results else {}
-        return Trained(state, unwrap(lane, self._nodes, self._outputs), results)
+        return TrainedGraph(state, unwrap(lane, self._nodes, self._outputs), results)
 
     def predict(self, inputs: Any) -> Any:
         """Apply every trained node in order and return the outputs as `train` does."""

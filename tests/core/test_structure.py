@@ -197,3 +197,9 @@ def test_most_functions_are_short():
 def test_nothing_mentions_what_is_unfinished():
     marks = ("TODO", "FIXME", "XXX", "HACK")
     assert [m for m, path in MODULES.items() if any(mark in path.read_text() for mark in marks)] == []
+
+
+def test_no_two_files_share_a_name():
+    """But for what is called alike because it is alike."""
+    names = [path.name for path in MODULES.values()]
+    assert {name for name in names if names.count(name) > 1} <= {"__init__.py", "base.py", "shelf.py"}

@@ -66,7 +66,7 @@ class Done(NamedTuple):
     error: Exception | None = None
 
 
-class Trained:
+class JobLearner:
     """What measures may ask of a job's learner; beyond timings and validation scores, only where the model was stored."""
 
     def __init__(self, outcome: Outcome):

@@ -17,7 +17,7 @@ from pipeops.display import Block, Shown
 from pipeops.errors import ConfigError, DataError, FormatError, UnknownKeyError, suggest
 from pipeops.guesses import Guessing, by_name
 from pipeops.learn.benchmark.compare import paired
-from pipeops.learn.benchmark.jobs import Outcome, Trained
+from pipeops.learn.benchmark.jobs import JobLearner, Outcome
 from pipeops.learn.learner import Learner
 from pipeops.learn.measures.measure import Measure, MeasureWarning, as_measures
 from pipeops.learn.plots.overlays import plot_scores
@@ -218,9 +218,9 @@ class BenchmarkResult(Guessing, Shown):
 
     def _scores(self, record: Record, measures: Iterable[Measure]) -> dict[str, float]:
         outcome, task = record.outcome, self.tasks[record.task_id]
-        return {m.id: self._score(outcome.prediction, m, task, Trained(outcome)) for m in measures}
+        return {m.id: self._score(outcome.prediction, m, task, JobLearner(outcome)) for m in measures}
 
-    def _score(self, prediction: Prediction | None, m: Measure, task: Task, learner: Trained) -> float:
+    def _score(self, prediction: Prediction | None, m: Measure, task: Task, learner: JobLearner) -> float:
         if m.predict_type is None:
             return m.score(prediction, task=task, learner=learner)
         if prediction is not None and len(prediction.missing):
@@ -237,7 +237,7 @@ class BenchmarkResult(Guessing, Shown):
             return float(np.mean([self._scores(r, [m])[m.id] for r in records]))
         found = [r.outcome.prediction for r in records if r.outcome.prediction is not None]
         whole = Prediction.combine(found) if len(found) == len(records) else None
-        return self._score(whole, m, self.tasks[records[0].task_id], Trained(records[0].outcome))
+        return self._score(whole, m, self.tasks[records[0].task_id], JobLearner(records[0].outcome))
 
     def _known(self, name: str, wanted: Any) -> set[str]:
         ids = dict.fromkeys(getattr(r, name) for r in self.records)

@@ -10,7 +10,7 @@ from pipeops.data import Task
 from pipeops.errors import DataError
 from pipeops.graph.pipeop import Channel, operator
 from pipeops.net.layers.layer import TYPES, last
-from pipeops.net.layers.modules.transformer import MultiheadAttention
+from pipeops.net.layers.modules.encoders import MultiheadAttention
 from pipeops.net.network.descriptor import Shape, Symbol
 from pipeops.net.network.node import NetworkNode
 from pipeops.net.network.shape import check_rank, check_type, text

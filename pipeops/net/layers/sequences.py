@@ -14,9 +14,9 @@ from torch import nn as torch_nn
 
 from pipeops.errors import ConfigError, DataError
 from pipeops.net.layers.layer import Inferred, fixed, last, layer, levels
+from pipeops.net.layers.modules.encoders import FTTransformerBlock
 from pipeops.net.layers.modules.recurrent import GRU, LSTM, RNN
 from pipeops.net.layers.modules.tokens import CategoricalTokenizer, ClassToken, NumericTokenizer
-from pipeops.net.layers.modules.transformer import FTTransformerBlock
 from pipeops.net.network.descriptor import Shape, Symbol
 from pipeops.net.network.shape import text
 from pipeops.params import anything, choice, integer, real

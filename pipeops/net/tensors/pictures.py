@@ -16,7 +16,7 @@ import torch
 from pipeops.data import TaskClassif, as_task_classif
 from pipeops.errors import DataError
 from pipeops.net.tensors.downloads import Remote, located
-from pipeops.net.tensors.files import Files, read_image
+from pipeops.net.tensors.image_files import Files, read_image
 from pipeops.net.tensors.sources import as_lazy_tensor
 from pipeops.shorthand import tsk
 

@@ -19,7 +19,7 @@ from pipeops.data.columns import IntArray
 from pipeops.data.incoming import describe, is_array
 from pipeops.data.tensors import LazyTensor, Shape, TensorSource
 from pipeops.errors import ConfigError, DataError
-from pipeops.net.tensors.files import Files, files_in, image
+from pipeops.net.tensors.image_files import Files, files_in, image
 
 KEPT = 1 << 28
 """Data sets of at most so many bytes stay in memory once they are read."""

@@ -20,7 +20,7 @@ from pipeops.net.vectorized.plans import Wire
 from pipeops.shorthand import nn
 
 
-class Stacked(NamedTuple):
+class Joined(NamedTuple):
     """A tensor of K networks as one `(K, ...)`; each network's own is a view of it until it is given back."""
 
     whole: torch.Tensor
@@ -34,14 +34,14 @@ class Stacked(NamedTuple):
             tensor.data = own
 
 
-def stacked(several: Sequence[torch.Tensor]) -> Stacked:
+def joined(several: Sequence[torch.Tensor]) -> Joined:
     """Tensors of K networks as one; that of one network is itself."""
     if len(several) == 1:
-        return Stacked(several[0].detach().unsqueeze(0), (), ())
+        return Joined(several[0].detach().unsqueeze(0), (), ())
     whole, own = torch.stack([t.detach() for t in several]), [t.data for t in several]
     for k, tensor in enumerate(several):
         tensor.data = whole[k]
-    return Stacked(whole, several, own)
+    return Joined(whole, several, own)
 
 
 def rule_of(symbol: Symbol, module: Any) -> Rule | None:
@@ -74,7 +74,7 @@ class Held(NamedTuple):
 
     wires: list[Wire]
     joint: Joint
-    buffers: list[Stacked]
+    buffers: list[Joined]
 
 
 def held(courses: Sequence[Course]) -> Held | None:
@@ -86,8 +86,8 @@ def held(courses: Sequence[Course]) -> Held | None:
     together.take()
     trained = [name for name, p in networks[0].named_parameters() if p.requires_grad]
     params, grads = dict(zip(trained, together.stacks, strict=True)), dict(zip(trained, together.grads, strict=True))
-    frozen = {n: stacked(several) for n, several in _several(networks, "named_parameters") if n not in params}
-    buffers = {n: stacked(several) for n, several in _several(networks, "named_buffers")}
+    frozen = {n: joined(several) for n, several in _several(networks, "named_parameters") if n not in params}
+    buffers = {n: joined(several) for n, several in _several(networks, "named_buffers")}
     values = params | {n: s.whole for n, s in frozen.items()}
     symbols = courses[0].symbol.ancestors()
     places = {s.id: i for i, s in enumerate([*(s for s in symbols if s.spec is None), *(s for s in symbols if s.spec)])}

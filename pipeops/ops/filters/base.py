@@ -1,7 +1,7 @@
 """Filter: the base of what scores features, one number each, the higher the better.
 
 A filter never changes; `calculate(task)` checks what it is given and answers the scores in descending order. A subclass is a
-docstring, hyperparameters and one rule, `scores(task)`. Neighbours: `univariate`, `together` have them; `keep` is the operator.
+docstring, hyperparameters and one rule, `scores(task)`. Neighbours: `univariate`, `combined` have them; `keep` is the operator.
 """
 
 from abc import ABC, abstractmethod

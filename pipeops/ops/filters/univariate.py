@@ -1,6 +1,6 @@
 """Filters that look at one feature at a time: anova, kruskal_test, auc, correlation, variance, information_gain.
 
-Neighbours: `base` below; `together` has those that look at all features at once.
+Neighbours: `base` below; `combined` has those that look at all features at once.
 """
 
 from typing import Any, ClassVar
