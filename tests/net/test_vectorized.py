@@ -427,8 +427,56 @@ def uneven(task, generator):
     return rows
 
 
+uneven.only_reads = True
+
+
+class Counting:
+    """Draws differently each time, whoever asks."""
+
+    def __init__(self):
+        self.calls = 0
+
+    def __call__(self, task, generator):
+        self.calls += 1
+        return np.array_split(np.arange(task.nrow), 3 + self.calls)
+
+
 def test_a_sampler_of_ones_own_with_uneven_batches():
     check(sampled(uneven))
+
+
+def test_a_sampler_of_ones_own_is_alone_unless_it_says_that_it_keeps_nothing():
+    trains, _ = folds(task())
+    alone, together = (train([one.clone().seeded(i) for i in range(3)], trains, alone=a) for a, one in (
+        (True, sampled(Counting())), (False, sampled(Counting()))
+    ))  # fmt: skip
+    assert [state(m).vectorized for m in together] == [1, 1, 1]
+    for one, other in zip(alone, together, strict=True):
+        equal(one, other, task())
+
+
+def test_a_class_that_is_patched_or_wrapped_is_ones_own(monkeypatch):
+    trains, _ = folds(task())
+    forward = torch.nn.Linear.forward
+    monkeypatch.setattr(torch.nn.Linear, "forward", lambda self, x: forward(self, x) * 2)
+    made = train([learner(seed=1).clone() for _ in trains], trains)
+    assert {(state(m).vectorized, state(m).engine) for m in made} == {(1, "autograd")}
+
+
+class Wrapped(Remembering):
+    """Is given another class by torch."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.ones(2, 2))
+        torch.nn.utils.parametrizations.orthogonal(self, "scale")
+
+
+layer("wrapped_for_tests", Wrapped, shape="same")
+
+
+def test_what_torch_makes_of_ones_own_class_is_ones_own():
+    check(learner(nn("wrapped_for_tests") >> nn("head"), o_weight_decay=0.1, optimizer="sgd"), together=1)
 
 
 def test_much_smaller_data_is_not_joined_with_larger():

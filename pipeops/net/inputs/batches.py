@@ -143,7 +143,7 @@ class Epochs:
         full, rest = divmod(batches.n, batches.size)
         self.sizes = [batches.size] * full + [rest] * (rest > 0 and not drop_last)
         self.used = sum(self.sizes)
-        self.draw = None if sampler is None else _drawing(sampler)
+        self.sampler, self.draw = sampler, None if sampler is None else _drawing(sampler)
 
     def draws(self, generator: torch.Generator) -> torch.Tensor | None:
         """The row positions of one epoch, batch after batch; None for all in order."""

@@ -22,11 +22,23 @@ def hooked(module: torch.nn.Module) -> bool:
 
 
 def is_known(thing: Any) -> bool:
-    """Whether a function, a module or a class is torch's or this library's own."""
+    """Whether a function, a module or a class is torch's or this library's own, with all that it inherits and its forward."""
     made = thing.func if isinstance(thing, functools.partial) else thing
-    named = made if isinstance(made, type) or hasattr(made, "__qualname__") else type(made)
-    home = getattr(named, "__module__", None) or ("torch" if getattr(torch, named.__name__, None) is named else "")
-    return home.split(".")[0] in ("torch", "pipeops")
+    if not isinstance(made, type) and hasattr(made, "__qualname__"):
+        return _home(made) in HOUSES
+    cls: type = made if isinstance(made, type) else type(made)
+    forward = getattr(cls, "forward", None)
+    return all(_home(base) in (*HOUSES, *LIBRARY) for base in cls.__mro__) and (forward is None or _home(forward) in HOUSES)
+
+
+HOUSES, LIBRARY = ("torch", "pipeops"), ("builtins", "abc", "typing", "collections", "enum")
+
+
+def _home(thing: Any) -> str:
+    """The package that something is defined in; functions of torch that are written in C do not say so."""
+    return (getattr(thing, "__module__", None) or ("torch" if getattr(torch, thing.__name__, None) is thing else "")).split(".")[
+        0
+    ]
 
 
 def is_plain(course: Course) -> bool:

@@ -8,8 +8,10 @@ import inspect
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
+from pipeops.net.inputs.batches import CutOrder
 from pipeops.net.inputs.streams import Streamed
 from pipeops.net.network.descriptor import Symbol
 from pipeops.net.optimizers.fused import FusedStepper
@@ -29,7 +31,7 @@ IN_LOOP = ("on_batch_begin", "on_after_backward", "on_batch_end")
 
 
 def groups(courses: Sequence[Course]) -> list[list[Course]]:
-    """Courses in groups that may be trained as one; one that may not is a group by itself."""
+    """Courses in groups that may be trained as one, in order; one that may not is a group by itself."""
     made: list[list[Course]] = []
     for course in sorted(courses, key=_rows, reverse=True):
         free = vectorizes(course)
@@ -38,6 +40,8 @@ def groups(courses: Sequence[Course]) -> list[list[Course]]:
             made.append([course])
         else:
             group.append(course)
+    place = {course: number for number, course in enumerate(courses)}
+    made.sort(key=lambda group: min(place[course] for course in group))
     return [sorted(group, key=_settings) for group in made]
 
 
@@ -73,7 +77,7 @@ def vectorizes(course: Course) -> bool:
         return False
     if not called_once(course.symbol.ancestors()):
         return False
-    if not reads_only(loss) or _drifts(course):
+    if not reads_only(loss) or _drifts(course) or not _draws_alike(trainer.epochs.sampler):
         return False
     modules = dict(course.network.named_modules())
     pure = all(s.spec is None or rule_of(s, modules[s.id]) or reads_only(modules[s.id]) for s in course.symbol.ancestors())
@@ -85,6 +89,13 @@ def _drifts(course: Course) -> bool:
     end = last_linear(course)
     settled = end is not None and (end.bias is None or not end.bias.requires_grad or idle_bias(course) is not None)
     return shift_invariant(course.trainer.ctx.loss) and not settled and not isinstance(course.trainer.ctx.stepper, FusedSGD)
+
+
+def _draws_alike(sampler: Any) -> bool:
+    """Whether a sampler draws the same whoever drew before: row positions, or one that keeps nothing between epochs."""
+    given = sampler.sampler if isinstance(sampler, CutOrder) else sampler
+    plain = given is None or isinstance(given, list | tuple | range | np.ndarray | torch.Tensor)
+    return plain or (reads_only(given) and getattr(given, "generator", None) is None)
 
 
 def reads_only(thing: Any) -> bool:

@@ -15,7 +15,7 @@ from pipeops.net.network.descriptor import Symbol
 from pipeops.net.optimizers.joint import Joint, joint
 from pipeops.net.rules.base import Rule
 from pipeops.net.training.course import Course
-from pipeops.net.training.plain import called_once, is_plain, is_tied
+from pipeops.net.training.plain import called_once, is_known, is_plain, is_tied
 from pipeops.net.vectorized.plans import Wire
 from pipeops.shorthand import nn
 
@@ -50,8 +50,9 @@ def rule_of(symbol: Symbol, module: Any) -> Rule | None:
     assert spec is not None
     node: Any = nn[spec.key] if spec.key in nn else None  # noqa: SIM401 a registry has no get
     rule, wraps = getattr(node, "rule", None), getattr(node, "torch_module", None)
-    same = wraps is spec.module and (type(module) is wraps or not isinstance(wraps, type))
-    return rule if same and not getattr(module, "inplace", False) and "forward" not in vars(module) else None
+    same = wraps is spec.module and (type(module) is wraps or not isinstance(wraps, type)) and "forward" not in vars(module)
+    patched = type(module).__module__.startswith("torch.") and not is_known(module)
+    return rule if same and not patched and not getattr(module, "inplace", False) else None
 
 
 def has_rules(course: Course) -> bool:
