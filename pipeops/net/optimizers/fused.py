@@ -43,6 +43,10 @@ class Stepper(ABC):
     def watch(self, batch: Any) -> None:  # noqa: B027 most steppers need the gradients only
         """Called once before training, with the run's context: its `x` and `y` are the present batch."""
 
+    def backward(self, loss: torch.Tensor) -> None:
+        """Put the gradients of the loss where `step` finds them."""
+        loss.backward()
+
     @abstractmethod
     def step(self) -> None:
         """Update every parameter that has a gradient, and clear the gradients."""

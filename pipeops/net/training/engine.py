@@ -56,7 +56,7 @@ class OneByAutograd(Engine):
     def _train(self, epoch: Epoch) -> Trained:
         ctx, losses, outputs = self.trainer.ctx, list[torch.Tensor](), list[torch.Tensor]()
         now = vars(ctx)  # past the check of names, which would cost a percent of a small step
-        network, loss_of = _callable(ctx.network), _callable(ctx.loss)
+        network, loss_of = self.trainer.forward or _callable(ctx.network), _callable(ctx.loss)
         batches, interrupt = self.trainer.epochs.batches, self.trainer.interrupt
         spoils = epoch.keeps and not is_known(getattr(ctx.loss, "loss", ctx.loss))
         self._follow()
@@ -80,7 +80,7 @@ class OneByAutograd(Engine):
                 raise
             if type(loss) is not torch.Tensor or loss.ndim or not loss.requires_grad:
                 _refuse_no_loss(loss, ctx)
-            loss.backward()
+            ctx.stepper.backward(loss)
             if idle is not None and idle.grad is not None:
                 idle.grad.zero_()
             losses.append(loss.detach())

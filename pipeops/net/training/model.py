@@ -63,6 +63,8 @@ class TorchModel(PipeOp, Validates):
     restore_best_weights: bool = flag(False)
     engine: str = choice("auto", "autograd", default="auto")
     resume: Any = anything(None)
+    precision: str = choice("fp32", "bf16", "fp16", default="fp32")
+    compile: bool = flag(False)
     loader: str = choice("auto", "resident", "stream", default="auto")
     num_workers: int = integer(0, default=0)
     pin_memory: bool = flag(False)
@@ -180,7 +182,9 @@ class TorchModelClassif(TorchModel):
     measure by more than min_delta (in its units); 0 never stops. restore_best_weights: end with the weights of the best
     evaluated epoch instead of the last one. resume: the folder of `t_clbk("checkpoint", path=folder)` (or a function as there, or
     True for the callback's own), from whose newest checkpoint training goes on; nothing there yet: it starts. engine:
-    "autograd" forces the general way where rules would do. predict_type: "response" or "prob". `docs/training.md` says more.
+    "autograd" forces the general way where rules would do. precision: "bf16" and "fp16" train in half precision where torch
+    thinks it safe. compile: train through `torch.compile`, where that works. predict_type: "response" or "prob".
+    `docs/training.md` says more.
 
     loader: how columns of tensors are read, once ("resident"), in each epoch ("stream"), or as their size says ("auto");
     num_workers: processes that read them, prefetch: batches that each reads ahead, pin_memory: for a GPU (`docs/tensors.md`).

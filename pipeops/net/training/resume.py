@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 FREE = (
     *("epochs", "resume", "device", "num_threads", "batch_size_predict", "predict_type", "engine"),
-    *("loader", "num_workers", "pin_memory", "prefetch"),
+    *("loader", "num_workers", "pin_memory", "prefetch", "compile"),
 )
 """Hyperparameters of the model that a run that goes on may have otherwise."""
 WORDS = {

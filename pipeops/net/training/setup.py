@@ -32,6 +32,7 @@ from pipeops.net.training.outputs import link_of_run, with_head
 from pipeops.net.training.refusals import check
 from pipeops.net.training.resume import identity, resumed, warm
 from pipeops.net.training.settings import scorable
+from pipeops.net.training.speedups import forward_of
 from pipeops.net.training.state import TorchState
 from pipeops.net.training.trainer import Trainer, Validation
 from pipeops.params import UNSET
@@ -52,8 +53,10 @@ def job_for(node: "TorchModel", descriptor: ModelDescriptor, valid: Feed | None,
     with machine.training():
         trainer = _trainer(node, descriptor, valid, machine, link)
         trainer.ctx.learner_id = learner_id
+        trainer.forward = forward_of(node, trainer.ctx)
         _resume(node, descriptor, valid, trainer, seed)
-        return Course(trainer, descriptor.symbol, machine, node.engine == "autograd")
+        general = node.engine == "autograd" or trainer.forward is not None
+        return Course(trainer, descriptor.symbol, machine, general)
 
 
 def _trainer(node: "TorchModel", descriptor: ModelDescriptor, valid: Feed | None, machine: Machine, link: Link) -> Trainer:

@@ -69,11 +69,13 @@ class Trainer:
     ):
         """positives: which rows are positive, where batches without one are to be counted.
 
-        put_back: lets a run that is resumed be where it was, after `on_begin`. own: whether a callback may change what it sees,
-        rates apart. shows: whether one may look at the last batch of an epoch.
+        forward: how the network is called in training, where not as it is. put_back: lets a run that is resumed be where it was,
+        after `on_begin`. own: whether a callback may change what it sees, rates apart. shows: whether one may look at the last
+        batch of an epoch.
         """
         self.ctx, self.epochs, self.link, self.valid, self.eval_freq = ctx, epochs, link, valid, eval_freq
         self.positives, self.interrupt = positives, Interrupt()
+        self.forward: Callable[..., torch.Tensor] | None = None
         self.put_back: Callable[[Context], None] | None = None
         self.stages = stages_of(callbacks)
         self.shows = any(type(c) not in (History, EarlyStopping) for c in callbacks)
