@@ -298,3 +298,13 @@ def test_an_object_counts_by_its_own_getstate():
             return {"width": self.width}
 
     assert digest(Log([1], 2)) == digest(Log([], 2)) != digest(Log([1], 3))
+
+
+def test_what_pickle_notes_on_a_class_does_not_count():
+    class Held:
+        def __init__(self):
+            self.value = 1
+
+    first = Fingerprints().of(Held())
+    assert "__slotnames__" in vars(Held)
+    assert Fingerprints().of(Held()) == first

@@ -2,6 +2,7 @@
 
 import gc
 import pickle
+import threading
 
 import numpy as np
 import pandas as pd
@@ -10,12 +11,28 @@ import pyarrow as pa
 import pytest
 import torch
 
-from pipeops import as_lazy_tensor, as_learner, as_task_classif, as_task_regr, chain, load_learner, lrn, nn, po, rsmp, saving
+from pipeops import (
+    as_lazy_tensor,
+    as_learner,
+    as_task_classif,
+    as_task_regr,
+    benchmark,
+    benchmark_grid,
+    chain,
+    load_learner,
+    lrn,
+    nn,
+    po,
+    rsmp,
+    saving,
+)
 from pipeops.data.columns import LAZY
 from pipeops.data.tensors import sources as held
 from pipeops.errors import ConfigError, DataError, FormatError, PipeOpsError
+from pipeops.keys import KEYS
 from pipeops.net.inputs import streams
 from pipeops.net.tensors import sources
+from pipeops.testing import example
 
 IMAGES = torch.rand((40, 2, 5, 6), generator=torch.Generator().manual_seed(0))
 LABELS = ["a", "b"] * 20
@@ -41,6 +58,14 @@ class Pairs(Counting):
     def __getitem__(self, row):
         value = super().__getitem__(row)
         return {"image": value, "mean": value.mean((1, 2))}
+
+
+class Locked(Counting):
+    """What cannot be told from another."""
+
+    def __init__(self):
+        super().__init__()
+        self.lock = threading.Lock()
 
 
 def task_of(column, labels=LABELS, **more):
@@ -310,3 +335,44 @@ def test_augmentation_draws_anew_in_each_epoch_by_the_seed_and_not_when_predicti
     number = len(seen)
     assert np.array_equal(learner.predict(task).prob, learner.predict(task).prob)
     assert len(seen) == number
+
+
+@pytest.mark.slow
+def test_operators_on_tables_pass_tensors_on_or_refuse_them():
+    columns = {"image": as_lazy_tensor(Counting()), "number": np.linspace(0, 1, 40), "text": ["u", "v"] * 20}
+    for task in (as_task_classif({**columns, "y": LABELS}, target="y"), as_task_regr({**columns, "y": range(40)}, target="y")):
+        for node in (example(po, key) for key in KEYS["po"] if not key.startswith(("trafo_", "augment_", "torch_"))):
+            if not all(c.train.startswith("Task") for c in node.inputs):
+                continue
+            given = [task] * sum(2 if c.many else 1 for c in node.inputs)
+            try:
+                outputs, state = node.train(given)
+                outputs = [*outputs, *node.predict(given, state)]
+            except PipeOpsError:
+                continue
+            for out in (out for out in outputs if hasattr(out, "feature_types") and not node.changes_rows):
+                for name in (name for name, kind in out.feature_types.items() if kind == "tensor"):
+                    assert torch.equal(out.tensor(name), IMAGES[out.row_ids]), node
+
+
+def test_a_benchmark_knows_the_same_tensors_again_and_others_apart(tmp_path):
+    learner = as_learner(network(epochs=1, seed=None), id="network")
+
+    def run(column):
+        grid = benchmark_grid([task_of(column)], [learner], [rsmp("holdout")])
+        return benchmark(grid, measures="classif.logloss", seed=1, path=tmp_path).aggregate()["classif.logloss"][0]
+
+    def stored():
+        return len(list(tmp_path.glob("*.safetensors")))
+
+    first = run(as_lazy_tensor(Counting()))
+    count = stored()
+    with pytest.warns(match="cannot be told whether the tensors of 'image'"):
+        run(as_lazy_tensor(Locked()))
+    assert stored() == count
+    assert run(as_lazy_tensor(lambda row: IMAGES[row], n=40)) == first
+    assert run(as_lazy_tensor(lambda row: IMAGES[row], n=40)) == first
+    assert stored() == count + 1
+    run(IMAGES.numpy())
+    run(IMAGES.numpy() + 1)
+    assert stored() == count + 3

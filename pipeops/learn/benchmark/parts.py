@@ -39,7 +39,15 @@ _WRITTEN_IN_PYTHON = 1 << 9
 _NOTHING = frozenset(
     (
         *("__dict__", "__weakref__", "__doc__", "__annotations__", "__module__", "__qualname__", "__abstractmethods__"),
-        *("_abc_impl", "__slots__", "__parameters__", "__firstlineno__", "__static_attributes__", "__annotate__"),
+        *(
+            "_abc_impl",
+            "__slots__",
+            "__slotnames__",
+            "__parameters__",
+            "__firstlineno__",
+            "__static_attributes__",
+            "__annotate__",
+        ),
         *("__annotate_func__", "__annotations_cache__"),
     )
 )
