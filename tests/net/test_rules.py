@@ -149,25 +149,29 @@ LOSSES = {
 }
 
 
+@pytest.mark.parametrize("rows", [8, 1, 5])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("name", LOSSES)
-def test_a_rule_of_a_loss_is_autograd(name):
+def test_a_rule_of_a_loss_is_autograd(name, dtype, rows):
     torch.manual_seed(3)
     three = name.startswith("three")
     task = as_task_classif(
         {"x": range(6), "y": [*("abcabc" if three else "ababab")]}, target="y", **({} if three else {"positive": "a"})
     )
     losses = [LOSSES[name].build(task) for _ in range(K)]
-    output = torch.randn(K, 8, 3 if three else 1)
-    target = torch.randint(0, 3, (K, 8)) if three else (torch.rand(K, 8, 1) < 0.5).float()
+    losses = [one.to(dtype) if isinstance(one, torch.nn.Module) else one for one in losses]
+    output = torch.randn(K, rows, 3 if three else 1, dtype=dtype)
+    target = torch.randint(0, 3, (K, rows)) if three else (torch.rand(K, rows, 1) < 0.5).to(dtype)
     rule, slope = loss_rule(losses, output.shape[-1], target[0]), torch.empty_like(output)
     value = rule.slope(output, target, slope)
     values = rule.values(output.unsqueeze(0), target.unsqueeze(0))[0] if value is None else value
+    tolerance = {"rtol": 1e-4, "atol": 1e-6} if dtype == torch.float32 else {"rtol": 1e-9, "atol": 1e-11}
     for k, loss in enumerate(losses):
         leaf = output[k].clone().requires_grad_()
         expected = loss(leaf, target[k])
         expected.backward()
-        torch.testing.assert_close(values[k], expected.detach(), rtol=1e-5, atol=1e-6)
-        torch.testing.assert_close(slope[k], leaf.grad, rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(values[k], expected.detach(), equal_nan=True, **tolerance)
+        torch.testing.assert_close(slope[k], leaf.grad, equal_nan=True, **tolerance)
 
 
 @pytest.mark.parametrize("name", ["aum", "hinge", "square"])
