@@ -231,7 +231,7 @@ class Lookup(ColumnMap):
 
     table: `(levels, made)`; None is the unit matrix, one column for each level (one-hot, in one byte a value, float32 where
     values are missing). A missing value makes a row of NaN, and so does a level that the table does not know, but with one-hot,
-    where it is a row of zeros.
+    where it is a row of zeros. rest: the row that both make instead, beside a table.
 
     >>> import polars as pl
     >>> hot = Lookup("f", ("a", "b"), ("f.a", "f.b"), None)
@@ -244,6 +244,7 @@ class Lookup(ColumnMap):
     makes: tuple[str, ...]  # type: ignore[assignment]
     table: npt.NDArray[np.float64] | None
     holed: bool = False
+    rest: npt.NDArray[np.float64] | None = None
 
     @property
     def takes(self) -> tuple[str, ...]:
@@ -261,7 +262,7 @@ class Lookup(ColumnMap):
             return frame.select()
         column = frame.get_column(self.column)
         codes = codes_of(column, self.levels)
-        values = _one_hot(column, codes, len(self.levels)) if self.table is None else _rows(self.table)[codes].T
+        values = _one_hot(column, codes, len(self.levels)) if self.table is None else _rows(self.table, self.rest)[codes].T
         return new_frame(dict(zip(self.makes, values, strict=True)), like=frame)
 
     def exprs(self, schema: Schema) -> list[nw.Expr]:
@@ -269,8 +270,11 @@ class Lookup(ColumnMap):
         if self.table is None:
             return [(column == level).cast(nw.Int8).alias(n) for n, level in zip(self.makes, self.levels, strict=True)]
         text, levels = column.cast(nw.String), [str(level) for level in self.levels]
-        made = zip(self.makes, self.table.T.tolist(), strict=True)
-        return [text.replace_strict(levels, v, default=None, return_dtype=nw.Float64).alias(n) for n, v in made]
+        made = zip(
+            self.makes, self.table.T.tolist(), [None] * len(self.makes) if self.rest is None else self.rest.tolist(), strict=True
+        )
+        found = [(n, text.replace_strict(levels, v, default=r, return_dtype=nw.Float64), r) for n, v, r in made]
+        return [(expr if r is None else expr.fill_null(r)).alias(n) for n, expr, r in found]
 
     def codes(self, column: nw.Series[Any]) -> npt.NDArray[Any]:
         """A small integer for each row, which `step` takes: the level's position, then one for unknown, one for missing."""
@@ -283,16 +287,16 @@ class Lookup(ColumnMap):
         wanted = [self.makes.index(name) for name in names] if tuple(names) != self.makes else list(range(len(self.makes)))
         k = len(self.levels)
         if self.table is not None:
-            table = np.vstack([self.table, np.full((2, len(self.makes)), np.nan)])[:, wanted]
+            table = _rows(_rows(self.table, self.rest), self.rest)[:, wanted]
             return lambda codes: table[codes[0]].T
         if not self.holed:
             return lambda codes: codes == np.array(wanted, dtype=codes.dtype)[:, None]
         return lambda codes: np.where(codes == k + 1, np.float32(np.nan), codes == np.array(wanted)[:, None])
 
 
-def _rows(table: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _rows(table: npt.NDArray[np.float64], rest: npt.NDArray[np.float64] | None) -> npt.NDArray[np.float64]:
     """The table with a last row for the code -1."""
-    return np.vstack([table, np.full(table.shape[1], np.nan)])
+    return np.vstack([table, np.full(table.shape[1], np.nan) if rest is None else rest])
 
 
 def _one_hot(column: nw.Series[Any], codes: npt.NDArray[np.int64], k: int) -> npt.NDArray[Any]:

@@ -161,8 +161,9 @@ def _hot(column: Column, levels: list[str], b: Builder) -> list[Column]:
 
 
 def _looked_up(column: Column, learnt: Mapping[str, Any], b: Builder) -> list[Column]:
-    """One value for each level, NaN for what is none of them."""
-    levels, matrix = learnt["levels"], np.vstack([learnt["matrix"], np.full(learnt["matrix"].shape[1], np.nan)])
+    """One value for each level, NaN or the row `rest` for what is none of them."""
+    levels, rest = learnt["levels"], learnt.get("rest", np.full(learnt["matrix"].shape[1], np.nan))
+    matrix = np.vstack([learnt["matrix"], rest])
     codes = b.codes(column.value, levels)
     places = b.op("Where", b.op("Less", codes, b.constant(0, "int64")), b.constant([[len(levels)]], "int64"), codes)
     return [_number(b.op("Gather", b.constant(values), places)) for values in matrix.T]

@@ -15,7 +15,8 @@ from pipeops.errors import DataError, listing
 from pipeops.ops import statistics as of
 from pipeops.ops.base import Series, operator
 from pipeops.ops.column_maps import Answers, ColumnMaps, Schema
-from pipeops.params import choice
+from pipeops.ops.impute import NEW_LEVEL
+from pipeops.params import choice, flag
 from pipeops.shorthand import po
 
 Matrix = npt.NDArray[np.float64]
@@ -60,7 +61,8 @@ class Encode(ColumnMaps):
     """Encode categorical columns as numeric ones named `<column>.<level>`, or `<column>.<number>` for helmert, poly and sum.
 
     method: one-hot, or the contrasts treatment (without the first level), helmert, poly, sum (one column less than levels).
-    A missing value gives a missing row. A level that training did not see gives zeros with one-hot, else a missing row.
+    A missing value gives a missing row. A level that training did not see gives zeros with one-hot, else a missing row. With
+    extra_level=True both are the level ".MISSING", which stands after the others.
 
     >>> from pipeops import as_task_regr, po
     >>> task = as_task_regr({"f": ["a", "b", "a"], "y": [0, 1, 2]}, target="y")
@@ -71,6 +73,7 @@ class Encode(ColumnMaps):
     kinds: ClassVar[tuple[str, ...]] = ("categorical",)
 
     method: str = choice(ONE_HOT, "treatment", "helmert", "poly", "sum", default=ONE_HOT)
+    extra_level: bool = flag(False)
 
     def ask(self, schema: Schema) -> of.Wanted:
         return {"levels": of.LEVELS}
@@ -97,6 +100,14 @@ class Encode(ColumnMaps):
             )
 
     def _contrasts(self, name: str, levels: list[Any]) -> dict[str, Any]:
+        if self.extra_level:
+            levels = list(dict.fromkeys([*levels, NEW_LEVEL]))
+            matrix = np.eye(len(levels)) if self.method == ONE_HOT else CONTRASTS[self.method](len(levels))
+            return {**self._named(name, levels), "matrix": matrix, "rest": matrix[levels.index(NEW_LEVEL)]}
+        return self._named(name, levels)
+
+    def _named(self, name: str, levels: list[Any]) -> dict[str, Any]:
+        """Levels and names of a column, and its contrasts where they are not one-hot."""
         if self.method == ONE_HOT:
             return {"levels": levels, "names": [f"{name}.{level}" for level in levels]}
         if len(levels) < 2:
@@ -110,4 +121,6 @@ class Encode(ColumnMaps):
 
     def maps(self, schema: Schema, state: Mapping[str, Mapping[str, Any]]) -> list[ColumnMap]:
         learnt = {name: state[name] for name in schema}
-        return [Lookup(n, one["levels"], tuple(one["names"]), one.get("matrix")) for n, one in learnt.items()]
+        return [
+            Lookup(n, one["levels"], tuple(one["names"]), one.get("matrix"), rest=one.get("rest")) for n, one in learnt.items()
+        ]

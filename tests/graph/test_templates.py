@@ -133,3 +133,25 @@ def test_robustify_leaves_out_what_nobody_needs():
     assert ids.index("imputemedian") < ids.index("imputeoor") < ids.index("encode")
     assert "encode" not in ppl("robustify", task=task, factors_to_numeric=False).ids()
     assert "imputemedian" not in ppl("robustify", task=task, impute_missings=False).ids()
+
+
+def test_columns_of_some_kinds_become_another_kind():
+    days = pl.Series(["1970-01-02", "1970-01-11", None]).str.to_date()
+    frame = {"t": ["3", "1", None], "n": [2.0, 10.0, 2.0], "l": [True, None, False], "d": days, "y": [0.0, 1.0, 2.0]}
+    task = as_task_regr(pl.DataFrame(frame), target="y")
+
+    def made(source, target, **settings):
+        return ppl("convert_types", source, target, **settings).train(task)
+
+    assert made("text", "numeric").frame()["t"].to_list() == [3.0, 1.0, None]
+    assert made("text", "integer").frame()["t"].to_list() == [3, 1, None]
+    assert made(["numeric", "boolean"], "categorical").levels("n") == ["2", "10"]
+    assert made("boolean", "numeric").frame()["l"].to_list() == [1.0, None, 0.0]
+    assert made("numeric", "boolean").frame()["n"].to_list() == [True, True, True]
+    assert made("datetime", "numeric").frame()["d"].to_list() == [1.0, 10.0, None]
+    assert made("numeric", "text", affect_columns=["n"]).frame()["n"].to_list() == ["2", "10", "2"]
+    assert ppl("convert_types", "text", "categorical").ids() == ["convert_text_to_categorical", "convert_text_to_categorical_ff"]
+    odd = as_task_regr({"t": ["one", "2"], "n": [0.5, 1.0], "y": [0, 1]}, target="y")
+    for source, target in (("text", "numeric"), ("numeric", "integer")):
+        with pytest.raises(DataError, match="convert_types: '[tn]'"):
+            ppl("convert_types", source, target).train(odd)
