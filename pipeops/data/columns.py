@@ -41,7 +41,8 @@ def kind(dtype: nw.dtypes.DType) -> str:
     >>> kind(nw.Int64()), kind(nw.Enum(["a", "b"]))
     ('numeric', 'categorical')
     """
-    return "tensor" if isinstance(dtype, nw.Struct) and dtype == LAZY else _KINDS.get(type(dtype), "unsupported")
+    known = _KINDS.get(type(dtype))
+    return known or ("tensor" if isinstance(dtype, nw.Struct) and dtype == LAZY else "unsupported")
 
 
 def schema_of(frame: nw.DataFrame[Any]) -> dict[str, nw.dtypes.DType]:
@@ -312,7 +313,7 @@ def number_matrix(frame: nw.DataFrame[Any], names: Sequence[str]) -> npt.NDArray
     if frame.implementation.is_polars():
         if len(frame) > WIDE or len(names) < 2:
             return None
-        some = native if names == native.columns else native[list(names)]
+        some = native if list(names) == native.columns else native[list(names)]
         types = {id(type(dtype)) for dtype in some.dtypes}
         return some.to_numpy().T if len(types) == 1 and some.dtypes[0].is_float() else None
     if not frame.implementation.is_pandas() or len(names) < 2:

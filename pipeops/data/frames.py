@@ -99,7 +99,8 @@ class View:
         """The types of some columns; the same dictionary each time."""
         if ("types", names) not in self.memo:
             schema = self.schema
-            self.memo["types", names] = {name: schema[name] for name in names}
+            whole = tuple(schema) == names
+            self.memo["types", names] = dict(schema) if whole else {name: schema[name] for name in names}
         return self.memo["types", names]
 
     def kinds(self, names: tuple[str, ...]) -> dict[str, str]:
@@ -112,7 +113,7 @@ class View:
         """These columns for the rows in use; the frame itself when that is all of it."""
         if not self.is_made and self._untouched(names):
             return self.below.select(names)
-        frame = self.frame if list(names) == self.frame.columns else _some(self.frame, names)
+        frame = chosen(self.frame, names)
         return frame if self.rows is None or not names else _gather(frame, self.rows)
 
     def column(self, name: str) -> nw.Series[Any]:
@@ -128,7 +129,10 @@ class View:
         return all(set(names).isdisjoint(each.makes) for each in self.maps)
 
 
-def _some(frame: Frame, names: Sequence[str]) -> Frame:
+def chosen(frame: Frame, names: Sequence[str]) -> Frame:
+    """Some columns, in this order; the frame itself when that is all of it. An expression for each takes ten times as long."""
+    if list(names) == frame.columns:
+        return frame
     if not frame.implementation.is_pandas() or not names:
         return frame[list(names)] if names else frame.select()
     native = frame.to_native()
@@ -194,7 +198,15 @@ def read_xy(x: Any, y: Any, target: str | None) -> tuple[nw.DataFrame[Any], str]
     if frame.columns and len(labels) != len(frame):
         raise DataError(f"X has {len(frame)} rows and y has {len(labels)} values; they must be equally many.")
     labels = moved(labels, frame.implementation).alias(name)
-    return _typed(_plain_index(frame.with_columns(labels) if frame.columns else labels.to_frame())), name
+    return _typed(_plain_index(_beside(frame, labels) if frame.columns else labels.to_frame())), name
+
+
+def _beside(frame: nw.DataFrame[Any], column: nw.Series[Any]) -> nw.DataFrame[Any]:
+    """The frame with one more column; a pandas frame stays the few blocks that it is, which wide ones live by."""
+    if not frame.implementation.is_pandas():
+        return frame.with_columns(column)
+    native = frame.to_native().assign(**{column.name: column.to_native().array})
+    return nw.from_native(native, eager_only=True)
 
 
 def _labels(y: Any) -> nw.Series[Any]:

@@ -14,6 +14,11 @@ from pipeops.errors import DataError, listing, suggest
 Schema = Mapping[str, nw.dtypes.DType]
 
 
+def holds(present: Schema, schema: Schema) -> bool:
+    """Whether all columns are there in the very types; False may only mean that nobody looked closely."""
+    return all(present.get(name) is dtype for name, dtype in schema.items())
+
+
 def like(frame: nw.DataFrame[Any], schema: Schema) -> nw.DataFrame[Any]:
     """The frame with columns that came all missing, and so without a kind, in the types of `schema`."""
     present = schema_of(frame)

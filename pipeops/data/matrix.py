@@ -96,7 +96,11 @@ def _copied(view: View, names: Sequence[str]) -> Part:
 
 def _through_maps(view: View, names: Sequence[str]) -> tuple[Part, ...] | None:
     """Parts that read the columns below and change them on the way; None where a map can only be run on frames."""
-    cells, stages = _cells(view), _stages(view)
+    stages = _stages(view)
+    if all(each.takes == tuple(names) == each.makes for each in view.maps):
+        part = _part(view, list(names), list(names), view.maps, stages)
+        return None if part is None else (part,)
+    cells = _cells(view)
     parts: list[Part] = []
     for _, group in groupby(names, key=lambda name: (_own(cells[name]), cells[name][1])):
         run = list(group)
@@ -121,7 +125,7 @@ def _part(view: View, names: list[str], came: list[str], maps: tuple[ColumnMap, 
 
 def _stages(view: View) -> dict[int, Schema]:
     """The types of all columns before each of the maps."""
-    schema = {name: view.below.schema[name] for name in view.names}
+    schema = view.below.types(view.names)
     stages: dict[int, Schema] = {}
     for each in view.maps:
         stages[id(each)] = schema

@@ -1,7 +1,7 @@
 """Which rows and columns: from what a user passes to positions and names in a task. Neighbours: `task` above."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,8 @@ def names_of(given: Any) -> list[str]:
     (['0'], ['a', '1'])
     """
     several = [given] if isinstance(given, str | int | np.integer) or not isinstance(given, Iterable) else list(given)
+    if set(map(type, several)) <= {str}:
+        return cast("list[str]", several)
     strange = [name for name in several if isinstance(name, bool) or not isinstance(name, str | int | np.integer)]
     if strange:
         raise ConfigError(f"Columns go by name, got {strange[0]!r:.80}.")

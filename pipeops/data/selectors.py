@@ -14,7 +14,7 @@ import attrs
 import narwhals as nw
 import numpy as np
 
-from pipeops.data.columns import kind, missing_counts, number_arrays
+from pipeops.data.columns import kind, missing_counts, number_arrays, schema_of
 from pipeops.data.positions import names_of
 from pipeops.data.task import Task
 from pipeops.errors import ConfigError, UnknownKeyError, listing, suggest
@@ -123,7 +123,10 @@ def selector_type(frame: Frame, *types: str) -> list[str]:
 
     The kinds are those of `task.feature_types`; any other is refused.
     """
-    return [n for n, dtype in frame.schema.items() if any(TYPES[t](dtype) for t in types)]
+    schema = schema_of(frame)
+    several = {id(dtype): dtype for dtype in schema.values()}
+    wanted = {key: any(TYPES[t](dtype) for t in types) for key, dtype in several.items()}
+    return [n for n, dtype in schema.items() if wanted[id(dtype)]]
 
 
 @_rule
@@ -269,7 +272,7 @@ def _check_types(names: Iterable[Any]) -> None:
 
 def _named(names: Iterable[Any], known: Iterable[str]) -> list[str]:
     present, wanted = set(known), names_of(names)
-    for name in wanted:
+    for name in () if present.issuperset(wanted) else wanted:
         if name not in present:
             raise UnknownKeyError(f"No column '{name}'.{suggest(str(name), known, 'columns')}")
     return wanted

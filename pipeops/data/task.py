@@ -26,7 +26,7 @@ from pipeops.data.columns import (
     weight_values,
 )
 from pipeops.data.frames import View, as_table, read_frame, refuse_patterns, refuse_unsupported
-from pipeops.data.layout import joined, like, refuse_missing, refuse_other_layout, same_library, without_useless
+from pipeops.data.layout import holds, joined, like, refuse_missing, refuse_other_layout, same_library, without_useless
 from pipeops.data.maps import ColumnMap
 from pipeops.data.positions import Names, Rows, names_of, positions_of
 from pipeops.data.roles import NOT_FEATURES, ROLE_PROPERTIES, ROLES, columns_for
@@ -265,10 +265,14 @@ class Task(Guessing, Shown):
         >>> task.newdata({"a": [5]}).truth()
         array([None], dtype=object)
         """
-        new = without_useless(like(read_frame(as_table(frame)), self.schema), self._roles["target"], self._usable)
-        refuse_other_layout(new, self.schema, f"newdata for the task '{self.id}'")
+        view, schema = View(read_frame(as_table(frame))), self._x.types(self._features)
+        if not holds(view.schema, schema):
+            view = View(like(view.frame, schema))
+            refuse_other_layout(view.frame, schema, f"newdata for the task '{self.id}'")
+        new = without_useless(view.frame, self._roles["target"], self._usable)
         roles = {role: names for role, names in self._roles.items() if role == "target" or set(names) <= set(new.columns)}
-        return self._with(_x=View(new), _rest=View(new), _roles=roles, _ids=None, _nrow=len(new))
+        view = view if new is view.frame else View(new)
+        return self._with(_x=view, _rest=view, _roles=roles, _ids=None, _nrow=len(new))
 
     def _usable(self, target: nw.Series[Any]) -> bool:
         """Whether a column of new data may be its target."""

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import narwhals as nw
 
 from pipeops.data.columns import KINDS
+from pipeops.data.frames import chosen
 from pipeops.data.selectors import resolve
 from pipeops.data.task import Task
 from pipeops.errors import CompositionError, DataError, UnknownKeyError, listing, suggest
@@ -92,7 +93,7 @@ class Preprocess(PipeOp):
     def _learn(self, task: Task, names: list[str], target: Series | None) -> tuple[Task, Any]:
         """The task with the affected columns as training changes them, and what was learnt."""
         full = task.frame()
-        out, learnt = self.fit_apply(_pick(full, names), target)
+        out, learnt = self.fit_apply(chosen(full, names), target)
         return self._put_back(task, full, names, out, task.feature_names), learnt
 
     def predict(self, inputs: Sequence[Any], state: Mapping[str, Any]) -> Sequence[Any]:
@@ -108,7 +109,7 @@ class Preprocess(PipeOp):
     def _change(self, task: Task, names: list[str], learnt: Any) -> Task:
         """The task with the affected columns as prediction changes them."""
         full = task.frame()
-        return self._put_back(task, full, names, self.apply(_pick(full, names), learnt), task.feature_names)
+        return self._put_back(task, full, names, self.apply(chosen(full, names), learnt), task.feature_names)
 
     def _check_layout(self, types: Mapping[str, str], state: Mapping[str, Any]) -> None:
         """Refuse a missing column, another kind and, when all features are affected, a new column."""
@@ -133,7 +134,7 @@ class Preprocess(PipeOp):
         if out.columns and len(out) != task.nrow:
             raise DataError(f"{self.id}: apply returned {len(out)} rows for the {task.nrow} of the task; it must keep every row.")
         order = self._order(task, names, out.columns, order)
-        return task.with_features(out if len(names) == len(full.columns) else _pick(_join(full, out), order))
+        return task.with_features(out if len(names) == len(full.columns) else chosen(_join(full, out), order))
 
     def _order(self, task: Task, names: Sequence[str], made: Sequence[str], order: Sequence[str]) -> list[str]:
         """The features after these are replaced by those: kept names keep their place, new ones come last; none twice."""
@@ -155,11 +156,6 @@ def one_task(node: PipeOp, inputs: Sequence[Any]) -> Any:
     if not isinstance(inputs[0], Task):
         raise DataError(f"{node.id}: takes a task, got {type(inputs[0]).__name__}; as_task_classif or as_task_regr makes one.")
     return inputs[0]
-
-
-def _pick(frame: Frame, names: list[str]) -> Frame:
-    """Some columns, in this order; the frame itself when that is all of it."""
-    return frame if frame.columns == names else frame.select(*names)
 
 
 def _join(frame: Frame, columns: Frame) -> Frame:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeops.data.columns import declared_levels, kind, missing_counts, missing_mask, new_frame
+from pipeops.data.frames import chosen
 from pipeops.data.levels import counts, from_codes, with_levels
 from pipeops.data.positions import names_of
 from pipeops.data.selectors import resolve, selector_type
@@ -43,7 +44,7 @@ class Select(Preprocess):
         return resolve(self.selector, frame)
 
     def apply(self, frame: Frame, state: list[str]) -> Frame:
-        return frame.select(*state)
+        return chosen(frame, state)
 
 
 @po.add("renamecolumns")
@@ -111,7 +112,7 @@ class RemoveConstants(Preprocess):
         return [column.name for column in frame.iter_columns() if not self._is_constant(column)]
 
     def apply(self, frame: Frame, state: list[str]) -> Frame:
-        return frame.select(*state)
+        return chosen(frame, state)
 
     def _is_constant(self, column: Series) -> bool:
         missing = int(missing_mask(column).sum())

@@ -5,6 +5,7 @@ they are. Missing values, categories and infinite values are refused by column n
 Neighbours: tabular and estimators below; the shelf is in learners; `as_learner` wraps an estimator of one's own.
 """
 
+import math
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -176,14 +177,8 @@ class SklearnLearner(FlatLearner):
     def _matrix(self, task: Task, estimator: Any, features: Mapping[str, str], levels: Mapping[str, list[Any]]) -> Array:
         """The features as float64, categories as codes; what the estimator cannot handle is refused by name."""
         self._check_features(features, levels)
-        others = [name for name in features if name not in levels]
-        x = np.empty((task.nrow, len(features)))
-        x[:, [name not in levels for name in features]] = task.matrix("float64", others)
-        for j, name in enumerate(features):
-            if name in levels:
-                codes = task.codes(name, levels[name]).astype(np.float64)
-                x[:, j] = np.where(codes < 0, np.nan, codes)
-        holes = [name for j, name in enumerate(features) if np.isnan(x[:, j]).any()]
+        x = _with_codes(task, features, levels) if levels else task.matrix("float64", list(features))
+        holes = np.array(list(features))[np.isnan(x).any(axis=0)].tolist() if math.isnan(x.sum()) else []
         if holes and not _allows_missing(estimator):
             imputer = "imputemedian" if all(features[name] == "numeric" for name in holes) else "imputemode"
             raise DataError(
@@ -246,6 +241,17 @@ class SklearnLearner(FlatLearner):
             raise NotTrainedError(f'{self.id}: was trained without standard errors; train it again with predict_type "se".')
         x = _design(model.estimator, x)
         return np.sqrt(np.einsum("ij,jk,ik->i", x, model.covariance, x))
+
+
+def _with_codes(task: Task, features: Mapping[str, str], levels: Mapping[str, list[Any]]) -> Array:
+    """Numbers, and codes of categories, NaN where they are missing or unknown."""
+    x = np.empty((task.nrow, len(features)))
+    x[:, [name not in levels for name in features]] = task.matrix("float64", [name for name in features if name not in levels])
+    for j, name in enumerate(features):
+        if name in levels:
+            codes = task.codes(name, levels[name]).astype(np.float64)
+            x[:, j] = np.where(codes < 0, np.nan, codes)
+    return x
 
 
 def _numbers(estimator: Any, x: Array) -> Array:
