@@ -91,3 +91,21 @@ def unbiased_lda(estimator: Any, x: Array, y: Array) -> None:
 
 AFTER_FIT = {"classif.lda": unbiased_lda}
 """What is done to a fitted estimator of the shelf, by key, so that it is the algorithm of that name in mlr3."""
+
+
+def loglik(estimator: Any, x: Array, y: Array, weights: Array | None) -> tuple[float, int, int] | None:
+    """What `aic` and `bic` ask for: of least squares (errors normal, their variance a parameter), and of a logistic regression
+    without penalty. None for others, and with weights, which have no one meaning here.
+    """
+    name = type(estimator).__name__
+    if weights is not None or len(x) == 0:
+        return None
+    if name == "LinearRegression" and not estimator.positive and y.ndim == 1:
+        n, variance = len(y), float(np.mean((y - estimator.predict(x)) ** 2))
+        value = -n / 2 * (np.log(2 * np.pi * variance) + 1) if variance > 0 else float("inf")
+        return float(value), x.shape[1] + bool(estimator.fit_intercept) + 1, n
+    if name == "LogisticRegression" and np.isinf(estimator.C):
+        places = np.searchsorted(estimator.classes_, y)
+        value = float(estimator.predict_log_proba(x)[np.arange(len(y)), places].sum())
+        return value, estimator.coef_.size + bool(estimator.fit_intercept) * estimator.coef_.shape[0], len(y)
+    return None

@@ -32,7 +32,8 @@ class SklearnModel:
     """A fitted estimator and the layout that it was fitted on.
 
     features: kind by name. levels: of categorical features. class_names: all classes of the task, None for a regression.
-    covariance: of the coefficients of a linear model, intercept first, where standard errors were asked for.
+    covariance: of the coefficients of a linear model, intercept first, where standard errors were asked for. loglik: of models
+    that maximise it, the log-likelihood of the training rows, the number of parameters and of rows.
     """
 
     estimator: Any
@@ -40,6 +41,7 @@ class SklearnModel:
     levels: dict[str, list[Any]]
     class_names: list[Any] | None
     covariance: Array | None = None
+    loglik: tuple[float, int, int] | None = None
 
     @property
     def oob_error(self) -> float:
@@ -141,7 +143,7 @@ class SklearnLearner(FlatLearner):
         if self.key in estimators.AFTER_FIT:
             estimators.AFTER_FIT[self.key](estimator, x, y)
         covariance = _covariance(estimator, x, y, weights) if self.predict_type == "se" else None
-        return SklearnModel(estimator, features, levels, classes, covariance)
+        return SklearnModel(estimator, features, levels, classes, covariance, estimators.loglik(estimator, x, y, weights))
 
     def _check_set(self) -> None:
         unset = [name for name, setting in self.own_params().items() if setting.value is UNSET]
@@ -232,6 +234,11 @@ class SklearnLearner(FlatLearner):
     def oob_error(self) -> float:
         """One minus the estimator's own out-of-bag score; NaN for one that has none."""
         return self.model.oob_error
+
+    @property
+    def loglik(self) -> tuple[float, int, int] | None:
+        """Log-likelihood of the training rows, number of parameters, number of rows; None for models that do not maximise it."""
+        return self.model.loglik
 
     def _errors(self, x: Array, model: SklearnModel) -> Array | None:
         """Standard errors of the predicted means of a linear model."""

@@ -23,8 +23,8 @@ from pipeops.saving import saved_as
 from pipeops.shorthand import msr
 from pipeops.text import call, source
 
-PredictType = Literal["response", "prob"]
-Average = Literal["macro", "micro"]
+PredictType = Literal["response", "prob", "quantiles"]
+Average = Literal["macro", "micro", "custom"]
 INF = math.inf
 
 
@@ -62,7 +62,8 @@ class Measure(Configurable):
     where neither is better. predict_type: "response", "prob", or None when only the learner is looked at. task_type:
     "classif", "regr" or None for any. average: "macro" scores each fold and takes the mean, "micro" scores the joined
     predictions. weighted: whether it can use observation weights. use_weights: "use" or "ignore" those of the prediction.
-    undefined: when the score is NaN, in words.
+    undefined: when the score is NaN, in words. across: for what compares folds, `across(learners, task)`: the score of several
+    trained learners in place of a mean.
 
     >>> auc = msr("classif.auc")
     >>> auc.range, auc.minimize, auc.predict_type
@@ -80,9 +81,10 @@ class Measure(Configurable):
     weighted: bool = True
     needs: tuple[str, ...] = ()
     undefined: str = ""
+    across: Callable[[Sequence[Any], Any], float] | None = None
     hyper: MeasureParams = attrs.field(factory=MeasureParams, eq=repr)
     id: str = attrs.field(default=attrs.Factory(lambda self: self.key, takes_self=True))
-    average: Average = attrs.field(default="macro", validator=_one_of("macro", "micro"))
+    average: Average = attrs.field(default="macro", validator=_one_of("macro", "micro", "custom"))
     use_weights: Literal["use", "ignore"] = attrs.field(default="use", validator=_one_of("use", "ignore"))
 
     def own_params(self) -> Mapping[str, Setting]:
@@ -150,7 +152,8 @@ class Measure(Configurable):
         if self.task_type not in (None, prediction.task_type):
             return f"scores {self.task_type} predictions, got a {type(prediction).__name__}."
         if self.predict_type not in prediction.predict_types:
-            return 'needs probabilities, and this prediction has only responses; predict with predict_type="prob".'
+            what = {"prob": "probabilities"}.get(str(self.predict_type), str(self.predict_type))
+            return f'needs {what}, and this prediction has only responses; predict with predict_type="{self.predict_type}".'
         if self.two_classes and len(prediction.class_names) != 2:
             return f"is defined for two classes, this prediction has {len(prediction.class_names)}."
         return None

@@ -11,6 +11,7 @@ from typing import Any
 import attrs
 import numpy as np
 
+from pipeops.errors import ConfigError, listing
 from pipeops.learn.measures.measure import INF, MeasureParams
 from pipeops.learn.measures.measure_rows import row
 from pipeops.params import real
@@ -111,15 +112,32 @@ def _srho(t: Array, r: Array, w: Array | None) -> Any:
     return NAN if (t == t[0]).all() or (r == r[0]).all() else spearmanr(t, r)[0]
 
 
-def _pinball(t: Array, r: Array, w: Array | None, alpha: float) -> Any:
+def _pinball(p: Any, alpha: float) -> float:
     from sklearn.metrics import mean_pinball_loss
 
-    return mean_pinball_loss(t, r, sample_weight=w, alpha=alpha)
+    return float(mean_pinball_loss(p.truth, _quantile(p, alpha), sample_weight=p.weights, alpha=alpha))
+
+
+def _rqr(p: Any, alpha: float) -> float:
+    """One minus the pinball loss over that of the truth's own quantile (Koenker & Machado 1999)."""
+    from sklearn.metrics import mean_pinball_loss
+
+    naive = mean_pinball_loss(p.truth, np.full(len(p), np.quantile(p.truth, alpha)), alpha=alpha)
+    return 1 - float(mean_pinball_loss(p.truth, _quantile(p, alpha), alpha=alpha)) / naive if naive else NAN
+
+
+def _quantile(p: Any, alpha: float) -> Array:
+    """The predicted quantile; the response where there are none."""
+    if p.quantiles is None:
+        return p.response
+    if alpha not in p.probs:
+        raise ConfigError(f"alpha={alpha:g} is none of the quantiles that were predicted, {listing(p.probs)}.")
+    return p.quantiles[:, p.probs.index(alpha)]
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class PinballParams(MeasureParams):
-    """alpha: the quantile that is predicted."""
+    """alpha: which quantile; the response stands for it in a prediction without quantiles."""
 
     alpha: float = real(0, 1, default=0.5)
 
@@ -145,7 +163,18 @@ _ROWS: tuple[tuple[str, Callable[..., Any], str, tuple[float, float], bool | Non
     ("sae", _sae, "Sum of Absolute Errors", (0, INF), True, {}),
     ("ktau", _ktau, "Kendall's tau", (-1, 1), False, {"weighted": False, "undefined": _CONSTANT}),
     ("srho", _srho, "Spearman's rho", (-1, 1), False, {"weighted": False, "undefined": _CONSTANT}),
-    ("pinball", _pinball, "Average Pinball Loss", (-INF, INF), True, {"hyper": PinballParams}),
 )
 for _key, _fn, _label, _range, _minimize, _facts in _ROWS:
     row(f"regr.{_key}", partial(_on_arrays, fn=_fn), _label, _range, _minimize, **_facts)
+row("regr.pinball", _pinball, "Average Pinball Loss", (-INF, INF), True, hyper=PinballParams)
+row(
+    "regr.rqr",
+    _rqr,
+    "R-Squared for Quantile Regression",
+    (-INF, 1),
+    False,
+    hyper=PinballParams,
+    predict_type="quantiles",
+    weighted=False,
+    undefined="the truth is constant",
+)
