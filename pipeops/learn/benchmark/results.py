@@ -234,7 +234,7 @@ class BenchmarkResult(Guessing, Shown):
 
     def _aggregated(self, records: Sequence[Record], m: Measure) -> float:
         if m.across is not None:
-            return m.across([Trained(r.outcome) for r in records], self.tasks[records[0].task_id])
+            return m.across([JobLearner(r.outcome) for r in records], self.tasks[records[0].task_id])
         if m.average == "macro" or m.predict_type is None:
             return float(np.mean([self._scores(r, [m])[m.id] for r in records]))
         found = [r.outcome.prediction for r in records if r.outcome.prediction is not None]
