@@ -237,3 +237,27 @@ def test_featureless_learns_the_share_of_classes_and_the_mean():
     holes = as_task_regr({"a": [None, 1.0, 2.0], "y": [1.0, 2.0, 6.0]}, target="y")
     mean = made("torch_featureless", "regr", epochs=300, batch_size=3, **{"opt.lr": 0.1}).train(holes)
     np.testing.assert_allclose(mean.predict(holes).response, 3.0, atol=1e-2)
+
+
+def test_heads_are_as_wide_as_what_is_predicted():
+    wide = {"predict_type": "quantiles", "quantiles": [0.1, 0.5, 0.9], "loss": "pinball"}
+    for key in ("mlp", "tabm", "torch_featureless"):
+        task = PRICE.select(["a", "b", "c"])
+        assert {"q0.1", "q0.9"} <= set(made(key, "regr", **wide).train(task).predict(task).to_frame().columns)
+
+
+def test_members_use_row_weights():
+    """Weight 2 is the row twice, in one full batch."""
+    weights = np.array([1.0, 2.0] * 30)
+    twice = np.repeat(np.arange(60), weights.astype(int))
+    weighted = as_task_regr({**COLUMNS, "w": weights, "y": X[:, 1]}, target="y").with_roles(weight=["w"])
+    repeated = as_task_regr({n: v[twice] for n, v in {**COLUMNS, "y": X[:, 1]}.items()}, target="y")
+    one, other = (made("tabm", "regr", batch_size=100, dropout=0.0, epochs=3).train(t) for t in (weighted, repeated))
+    rows = repeated.filter(range(5))
+    np.testing.assert_allclose(one.predict(rows).response, other.predict(rows).response, rtol=1e-4, atol=1e-5)
+
+
+def test_attention_trains_alone_and_members_together():
+    learners = [made("ft_transformer", predict_type="prob"), made("tabm", predict_type="prob", dropout=0.0)]
+    result = benchmark(benchmark_grid([THREE], learners, [rsmp("cv", folds=2)]), seed=1, progress=False, store_models=True)
+    assert [r.outcome.learner.model["torch_model_classif"].vectorized for r in result.records] == [1, 1, 2, 2]

@@ -56,10 +56,14 @@ def _probs(node: Any, loss: Any) -> Any:
     return found
 
 
+HEADS = ("head", "member_head", "constant")
+"""The layers that size themselves."""
+
+
 def with_head(descriptor: ModelDescriptor, link: Link) -> ModelDescriptor:
     """The descriptor with a head at its end made as wide as the link needs; any other end stays as it is."""
     symbol: Symbol = descriptor.symbol
-    if symbol.spec is None or symbol.spec.key != "head" or symbol.shape[1] == link.width:
+    if symbol.spec is None or symbol.spec.key not in HEADS or symbol.shape[1] == link.width:
         return descriptor
     spec = attrs.evolve(symbol.spec, arguments={**symbol.spec.arguments, "out_features": link.width})
     return attrs.evolve(descriptor, symbol=attrs.evolve(symbol, spec=spec, shape=(symbol.shape[0], link.width)))

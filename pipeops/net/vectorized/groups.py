@@ -27,6 +27,8 @@ CACHED = 1 << 20
 """Bytes of one network's weights above which a processor's caches do not hold several, so that joining them gains nothing."""
 FEWER = 0.8
 """A run with fewer than this part of the rows of another is not joined with it: it would often have no batch."""
+UNMAPPED = (torch.nn.MultiheadAttention, torch.nn.RNNBase)
+"""What vmap computes for one network after another, with a warning, or not at all."""
 IN_LOOP = ("on_batch_begin", "on_after_backward", "on_batch_end")
 
 
@@ -81,7 +83,13 @@ def vectorizes(course: Course) -> bool:
         return False
     modules = dict(course.network.named_modules())
     pure = all(s.spec is None or rule_of(s, modules[s.id]) or reads_only(modules[s.id]) for s in course.symbol.ancestors())
-    return pure and is_plain(course) and not is_tied(course.network) and _worth_it(course)
+    return (
+        pure
+        and not any(isinstance(m, UNMAPPED) for m in modules.values())
+        and is_plain(course)
+        and not is_tied(course.network)
+        and _worth_it(course)
+    )
 
 
 def _drifts(course: Course) -> bool:
