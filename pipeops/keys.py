@@ -219,6 +219,7 @@ KEYS: dict[str, dict[str, str]] = {
         "one_hot": "pipeops.net.layers.ensembles",
         "periodic_embedding": "pipeops.net.layers.ensembles",
         "pick": "pipeops.net.layers.ensembles",
+        "piecewise_linear_embedding": "pipeops.net.layers.quantile_embedding",
         "pixel_shuffle": "pipeops.net.layers.table",
         "pixel_unshuffle": "pipeops.net.layers.table",
         "prelu": "pipeops.net.layers.table",

@@ -147,10 +147,27 @@ def test_how_tabm_begins():
     assert (second.r == 1).all()
     assert (first.s == 1).all()
     assert (first.bias == first.bias[0]).all()
-    for embedding, size in (("linear_relu", 2), ("periodic", 2)):
-        embedded = made("tabm", num_embeddings=embedding, d_embedding=size, epochs=0).train(THREE).network.batch_ensemble
-        assert embedded.in_features if hasattr(embedded, "in_features") else embedded.r.shape[1] == 3 * size + 5
+    for embedding in ("linear_relu", "periodic"):
+        embedded = made("tabm", num_embeddings=embedding, d_embedding=2, epochs=0).train(THREE).network.batch_ensemble
+        assert embedded.r.shape[1] == 3 * 2 + 5
         assert (embedded.r[:, 0] == embedded.r[:, 1]).all()
+
+
+def test_pieces_between_quantiles():
+    """Gorishniy et al. (2022), section 3.2: full bins are 1, the own bin its share, with the ends open; begins as linear."""
+    net = made("tabm", num_embeddings="piecewise_linear", n_bins=4, d_embedding=2, epochs=0).train(NUMBERS).network
+    embedding, x = net.piecewise_linear_embedding, torch.tensor(X)
+    edges = np.quantile(X.astype(np.float64), np.linspace(0, 1, 5), axis=0)
+    shares = (X[:, :, None] - edges.T[None, :, :-1]) / np.diff(edges.T)[None]
+    right = np.stack([np.minimum(shares[..., 0], 1), *np.clip(shares[..., 1:3], 0, 1).transpose(2, 0, 1), shares[..., 3]], -1)
+    right[..., 3] = np.maximum(right[..., 3], 0)
+    np.testing.assert_allclose(embedding.encoded(x).numpy(), right, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(embedding(x), embedding.linear_weight * x[..., None] + embedding.linear_bias)
+    short = nn["piecewise_linear_embedding"].torch_module([[0.0, 1.0], [0.0, 1.0, 2.0, 3.0]], 2)
+    np.testing.assert_allclose(short.encoded(torch.tensor([[-3.0, 2.5]])), [[[0, 0, -3.0], [1, 1, 0.5]]])
+    for task, part in ((NUMBERS.filter(range(4)), "number of rows"), (NUMBERS.select(["a"]).filter([0] * 9), "one value only")):
+        with pytest.raises(DataError, match=part):
+            made("tabm", num_embeddings="piecewise_linear", n_bins=4).train(task)
 
 
 def test_members_of_tabm_are_trained_each_by_itself():
@@ -221,6 +238,12 @@ def test_architectures_are_tuned_validated_and_benchmarked():
     learners = [made("mlp"), made("tabm", predict_type="prob"), as_learner(po("scale") >> made("torch_featureless"), id="none")]
     result = benchmark(benchmark_grid([NUMBERS], learners, [rsmp("cv", folds=2)]), seed=1, progress=False)
     assert np.isfinite(result.score("classif.ce")["classif.ce"].to_numpy()).all()
+
+
+def test_networks_on_a_column_of_tensors():
+    images = as_task_classif({"x": X, "y": NUMBERS.truth()}, target="y")
+    for key in ("mlp", "tab_resnet"):
+        assert len(made(key, shape=(None, 3)).train(images).predict(images)) == 60
 
 
 def test_a_graph_is_taken_apart_and_extended():

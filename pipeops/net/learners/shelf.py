@@ -31,6 +31,11 @@ def categories_in() -> Graph:
     return po("select", id="categories", selector=CATEGORIES) >> po("torch_ingress_categ", optional=True)
 
 
+def entry(shape: Any) -> Any:
+    """The numbers; with a shape, as in (None, 5), a column of tensors of this shape."""
+    return po("torch_ingress_num") if shape is None else po("torch_ingress_ltnsr", shape=shape)
+
+
 def activated(activation: Any, arguments: Any = None) -> Any:
     """The node of an activation: a key of `nn`, or a class of modules."""
     if isinstance(activation, str):
@@ -56,7 +61,8 @@ class MLP(Architecture):
     """Multilayer perceptron: linear layers, each with an activation and dropout behind it, and a head.
 
     neurons: the size of each hidden layer, none by default; n_layers repeats a single one. p: the rate of dropout. activation:
-    a key of `nn` or a class of modules, made with activation_args. Numeric and boolean columns.
+    a key of `nn` or a class of modules, made with activation_args. Numeric and boolean columns; with shape=(None, 5) a column
+    of tensors.
     """
 
     name = "mlp"
@@ -67,6 +73,7 @@ class MLP(Architecture):
     p: float = real(0, 1, default=0.1)
     activation: Any = anything("relu")
     activation_args: Any = anything(None)
+    shape: Any = anything(None)
 
     def sizes(self) -> list[int]:
         """The sizes of the hidden layers."""
@@ -80,7 +87,7 @@ class MLP(Architecture):
             nn("linear", out_features=n) >> activated(self.activation, self.activation_args) >> nn("dropout", p=self.p)
             for n in self.sizes()
         ]
-        return chain([po("torch_ingress_num"), *hidden, nn("head")])
+        return chain([entry(self.shape), *hidden, nn("head")])
 
 
 @architecture
@@ -88,7 +95,8 @@ class TabResNet(Architecture):
     """Residual network for tables (Gorishniy et al. 2021): a linear layer, blocks with a skip, and a head behind a batch norm.
 
     d_block: the width; d_hidden, or d_hidden_multiplier times d_block (2 by default): the width inside a block. dropout1: the
-    rate of dropout inside, dropout2: at the end of a block. Numeric and boolean columns.
+    rate of dropout inside, dropout2: at the end of a block. Numeric and boolean columns; with shape=(None, 5) a column of
+    tensors.
     """
 
     name = "tab_resnet"
@@ -100,6 +108,7 @@ class TabResNet(Architecture):
     d_hidden_multiplier: float | None = real(0, default=None)
     dropout1: float = real(0, 1, default=0.15)
     dropout2: float = real(0, 1, default=0.0)
+    shape: Any = anything(None)
 
     def hidden(self) -> int:
         """The width inside a block."""
@@ -120,7 +129,7 @@ class TabResNet(Architecture):
             ]
         )
         blocks = nn("block", block=[inside, nn("identity")] >> nn("merge_sum"), n_blocks=self.n_blocks)
-        first = po("torch_ingress_num") >> nn("linear", out_features=self.d_block)
+        first = entry(self.shape) >> nn("linear", out_features=self.d_block)
         return first >> blocks >> nn("batch_norm1d") >> nn("relu") >> nn("head")
 
 
@@ -192,8 +201,11 @@ class TabM(Architecture):
 
     Numeric columns, categorical and boolean ones as columns of 0 and 1. arch_type: "tabm", or "tabm-mini", whose members differ
     in factors of the features alone. n_blocks: 3, or 2 with num_embeddings. start_scaling_init: "random-signs", or "normal"
-    with num_embeddings. num_embeddings: "none", "linear_relu" or "periodic", of size d_embedding (32 or 24); n_frequencies,
-    frequency_init_scale, lite and embedding_activation are those of `nn("periodic_embedding")`.
+    with num_embeddings.
+
+    num_embeddings: "none", "linear_relu", "periodic" or "piecewise_linear", of size d_embedding (32, 24 or 16); n_frequencies,
+    frequency_init_scale and lite are those of `nn("periodic_embedding")`, n_bins of `nn("piecewise_linear_embedding")`, and
+    embedding_activation of both.
     """
 
     name = "tabm"
@@ -207,12 +219,13 @@ class TabM(Architecture):
     dropout: float = real(0, 1, default=0.1)
     activation: Any = anything("relu")
     start_scaling_init: str | None = choice("random-signs", "normal", None, default=None)
-    num_embeddings: str = choice("none", "linear_relu", "periodic", default="none")
+    num_embeddings: str = choice("none", "linear_relu", "periodic", "piecewise_linear", default="none")
     d_embedding: int | None = integer(1, default=None)
     n_frequencies: int = integer(1, default=48)
     frequency_init_scale: float = real(0, default=0.01)
     lite: bool = flag(False)
-    embedding_activation: bool = flag(True)
+    embedding_activation: bool | None = choice(True, False, None, default=None)
+    n_bins: int = integer(2, default=48)
 
     def columns(self) -> Graph:
         """The numbers, as they are or embedded."""
@@ -222,15 +235,13 @@ class TabM(Architecture):
             )
         if self.num_embeddings == "none":
             return numbers_in()
-        embedding = nn(
-            "periodic_embedding",
-            d_embedding=self.d_embedding or 24,
-            n_frequencies=self.n_frequencies,
-            frequency_init_scale=self.frequency_init_scale,
-            activation=self.embedding_activation,
-            lite=self.lite,
-        )
-        return numbers_in() >> embedding >> nn("flatten")
+        periodic = self.num_embeddings == "periodic"
+        activation = periodic if self.embedding_activation is None else self.embedding_activation
+        size = {"d_embedding": self.d_embedding or (24 if periodic else 16), "activation": activation}
+        if not periodic:
+            return numbers_in() >> nn("piecewise_linear_embedding", n_bins=self.n_bins, **size) >> nn("flatten")
+        waves = {"n_frequencies": self.n_frequencies, "frequency_init_scale": self.frequency_init_scale, "lite": self.lite}
+        return numbers_in() >> nn("periodic_embedding", **waves, **size) >> nn("flatten")
 
     def network(self) -> Graph:
         embedded = self.num_embeddings != "none"
