@@ -14,6 +14,8 @@ PROMISES = {
     "aum_loss": "auc on the other half",
     "custom_nodes": "gated_2",
     "mixed_columns": "prob.yes",
+    "resume_after_crash": "the same to the last bit: True",
+    "fine_tuning": "the first layer is as it was: True",
 }
 NEED_DATA = {"single_logit"}
 

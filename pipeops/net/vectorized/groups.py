@@ -69,6 +69,7 @@ def vectorizes(course: Course) -> bool:
     trainer, stepper, loss = course.trainer, course.trainer.ctx.stepper, course.trainer.ctx.loss
     if (
         trainer.own
+        or trainer.forward is not None
         or isinstance(trainer.epochs.batches, Streamed)
         or trainer.epochs.batches.weights is not None
         or any(trainer.stages[stage] for stage in IN_LOOP)
