@@ -142,7 +142,7 @@ def test_bad_input_is_refused_by_name(function):
     with pytest.raises(DataError, match=f"{function.__name__}: scores must have shape"):
         function(torch.zeros(3, 2), torch.zeros(3))
     with pytest.raises(ConfigError, match=f"{function.__name__}: reduction"):
-        function(torch.zeros(3), torch.zeros(3), reduction="none")
+        function(torch.zeros(3), torch.zeros(3), reduction="max")
     assert function(torch.zeros(0), torch.zeros(0)).item() == 0
 
 
