@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 import torch
 
-from pipeops import as_learner, as_task_classif, as_task_regr, lrn, nn, po, tsk
+from pipeops import as_learner, as_task_classif, as_task_regr, lrn, nn, po, ppl, tsk
 from pipeops.errors import ConfigError, NotTrainedError
 from pipeops.ops import Preprocess, operator
 
@@ -89,6 +89,22 @@ OPERATORS = {
     "missind_factor": [po("missind", affect_columns=["a", "city"]) >> po("encode", id="found"), IMPUTE >> ENCODE]
     >> po("featureunion"),
     "fixfactors": po("fixfactors", affect_columns=["city"]) >> IMPUTE >> ENCODE,
+    "extra_level": po("imputemedian") >> po("encode", extra_level=True),
+    "pca": IMPUTE >> ENCODE >> po("pca", scale=True, rank=3),
+    "ica": IMPUTE >> po("ica", affect_columns=["a", "b"], seed=1) >> ENCODE,
+    "nmf": IMPUTE >> po("scalerange") >> po("nmf", affect_columns=["a", "b"]) >> ENCODE,
+    "randomprojection": IMPUTE >> po("randomprojection", rank=3, seed=1) >> ENCODE,
+    "boxcox": IMPUTE >> po("boxcox", affect_columns=["a"]) >> ENCODE,
+    "boxcox_missing": po("boxcox", affect_columns=["a"]) >> IMPUTE >> ENCODE,
+    "yeojohnson": po("yeojohnson") >> IMPUTE >> ENCODE,
+    "yeojohnson_plain": IMPUTE >> po("yeojohnson", standardize=False) >> ENCODE,
+    "quantilebin": po("quantilebin", numsplits=4) >> IMPUTE >> ENCODE,
+    "histbin": IMPUTE >> po("histbin", breaks=5) >> ENCODE,
+    "collapsefactors": IMPUTE >> po("collapsefactors", affect_columns=["city"]) >> ENCODE,
+    "filter": IMPUTE >> po("filter", "anova", nfeat=1) >> ENCODE,
+    "info": IMPUTE >> ENCODE >> po("info", log_target="none"),
+    "classweightsex": IMPUTE >> ENCODE >> po("classweightsex", mapping={"yes": 1, "no": 2}),
+    "smotenc": IMPUTE >> po("smotenc", seed=1) >> ENCODE,
     "copy": IMPUTE >> ENCODE >> po("nop") >> po("classbalancing", seed=1),
 }
 
@@ -98,6 +114,25 @@ OPERATORS = {
 def test_operators_look_the_same_outside(name, tmp_path):
     learner = as_learner(OPERATORS[name] >> lrn("classif.log_reg", predict_type="prob", max_iter=1000)).train(task())
     assert_same(learner, tmp_path / "model.onnx", whole())
+
+
+@pytest.mark.parametrize(
+    "node",
+    [po("targettrafoscalerange"), po("targetmutate"), po("targetmutate", trafo=np.exp, inverter=np.log)],
+    ids=["scalerange", "identity", "log"],
+)
+def test_targets_come_back_outside_too(node, tmp_path):
+    graph = ppl("targettrafo", IMPUTE >> ENCODE >> lrn("regr.ridge"), trafo_pipeop=node)
+    data = as_task_regr(frame().drop("two", "three").with_columns(y=pl.col("y") / 50), target="y")
+    learner = as_learner(graph).train(data)
+    others = [data.filter([0]), data]
+    assert_same(learner, tmp_path / "model.onnx", others)
+
+
+def test_an_inverter_of_ones_own_has_no_form(tmp_path):
+    graph = ppl("targettrafo", IMPUTE >> ENCODE >> lrn("regr.ridge"), trafo=lambda y: y, inverter=lambda y: y)
+    with pytest.raises(ConfigError, match=r"inverter .* has no form in ONNX; np.exp"):
+        as_learner(graph).train(task("y")).export(tmp_path / "model.onnx")
 
 
 @pytest.mark.parametrize("method", ["treatment", "helmert", "poly", "sum"])

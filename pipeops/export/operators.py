@@ -127,10 +127,10 @@ def _missing(node: MissInd, learnt: Sequence[str], columns: Columns, b: Builder)
 
 
 def _indicator(kind: str, mask: str, b: Builder) -> Column:
-    if kind == "factor":
+    if kind == "categorical":
         words = b.constant([["missing"]], "string"), b.constant([["present"]], "string")
         return Column(b.op("Where", mask, *words), "categorical")
-    return Column(b.cast(mask, "float64"), "boolean" if kind == "logical" else "numeric")
+    return Column(b.cast(mask, "float64"), "boolean" if kind == "boolean" else "numeric")
 
 
 @maps(FixFactors)
