@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from pipeops.text import source, table
+from pipeops.text import right_aligned, source, table
 
 FOLD = 12
 """Tables with more rows are folded on a page."""
@@ -30,7 +30,8 @@ STYLE = (
 
 @attrs.frozen
 class Block:
-    """A title, a header and rows; any of them may be empty. folded: begin closed on a page.
+    """A title, a header and rows; any of them may be empty. folded: begin closed on a page. notes: lines below the table.
+    right: columns are aligned to the right, as numbers are.
 
     >>> block = Block("Two <numbers>", ("name", "value"), [("a", 1), ("b", 22)])
     >>> print(block.text())
@@ -46,30 +47,46 @@ class Block:
     header: Sequence[str] = ()
     rows: Sequence[Sequence[object]] = ()
     folded: bool = False
+    notes: Sequence[str] = ()
+    right: bool = False
 
     def text(self) -> str:
         """The title, and below it the table, indented."""
-        body = table(self.header, self.rows, indent="  " if self.title else "") if self.header else ""
-        return "\n".join(filter(None, (self.title, body)))
+        body = self._table() if self.header and (self.rows or any(self.header)) else ""
+        return "\n".join(filter(None, (_cut(self.title), body, *self.notes)))
+
+    def _table(self) -> str:
+        rows = [[_cut(str(cell)) for cell in row] for row in self.rows]
+        if self.right:
+            return right_aligned(self.header, rows)
+        if not any(self.header):
+            return table(rows[0], rows[1:], indent="  ")
+        return table(self.header, rows, indent="  " if self.title else "")
 
     def html(self) -> str:
         """A heading and a table, which folds when it is long."""
-        title = f'<span class="title">{escape(self.title)}</span>'
+        title = f'<span class="title">{escape(_cut(self.title))}</span>'
+        notes = "".join(f"<div>{escape(note)}</div>" for note in self.notes)
         if not self.rows:
-            return f"<div>{title}</div>"
+            return f"<div>{title}{notes}</div>"
         head = "".join(f"<th>{escape(str(h))}</th>" for h in self.header)
         body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in self.rows)
         grid = f"<table>{f'<thead><tr>{head}</tr></thead>' if head else ''}<tbody>{body}</tbody></table>"
         if len(self.rows) <= FOLD and not self.folded:
-            return f"<div>{title}{grid}</div>"
-        return f"<details{'' if self.folded else ' open'}><summary>{title} ({len(self.rows)})</summary>{grid}</details>"
+            return f"<div>{title}{grid}{notes}</div>"
+        return f"<details{'' if self.folded else ' open'}><summary>{title} ({len(self.rows)})</summary>{grid}{notes}</details>"
+
+
+def _cut(text: str) -> str:
+    """A text as far as it is shown."""
+    return text if len(text) <= CUT else f"{text[: CUT - 1]}…"
 
 
 def _cell(value: object) -> str:
     text = str(value)
     if len(text) <= CUT:
         return f"<td>{escape(text)}</td>"
-    return f'<td title="{escape(text)}">{escape(text[: CUT - 1])}…</td>'
+    return f'<td title="{escape(text)}">{escape(_cut(text))}</td>'
 
 
 def page(parts: Iterable[Block | str]) -> str:

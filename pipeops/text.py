@@ -14,6 +14,13 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]], indent: str =
     return "\n".join(indent + line for line in lines)
 
 
+def right_aligned(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Right-aligned columns under a header, one space before each."""
+    lines = [list(header), *map(list, rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join("".join(f" {cell:>{w}}" for cell, w in zip(line, widths, strict=True)) for line in lines)
+
+
 def address(value: Any) -> tuple[str, str]:
     """Module and name under which a class or function is found (`torch.sin` calls itself `_VariableFunctionsClass.sin`)."""
     module = getattr(value, "__module__", None) or "builtins"

@@ -41,7 +41,7 @@ def show(task: Task) -> str:
     for role, title in ROLE_TITLES.items():
         if task.roles[role]:
             lines += _item(title, task.roles[role])
-    return "\n".join(lines)
+    return Block(lines[0], notes=lines[1:]).text()
 
 
 def blocks(task: Task) -> list[Block]:

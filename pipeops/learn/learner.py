@@ -256,6 +256,9 @@ class Learner(Closed, Parameterized, Validates, Shown, ABC):
         ]
         return [Block(f"{type(self).__name__} {self.id}", ("", ""), facts), params_block(self.params)]
 
+    def __str__(self) -> str:
+        return self._blocks()[0].text()
+
     def __repr__(self) -> str:
         trained = "trained" if self.is_trained else "not trained"
         takes = f"takes a task ({self.task_type or 'any'})"

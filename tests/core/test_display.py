@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from pipeops import as_learner, as_task_classif, benchmark_grid, chain, lrn, nn, po, ppl, rsmp, tsk
+from pipeops import as_learner, as_task_classif, benchmark_grid, chain, lrn, msr, nn, po, ppl, rsmp, tsk
 from pipeops.display import CUT, FOLD, Block
 
 VOID = {"meta", "br", "hr"}
@@ -68,7 +68,7 @@ def test_long_tables_fold_and_long_cells_are_cut_where_they_are_shown():
     assert ("details", {"open": None}) in made.tags
     assert "x" * CUT not in made.text
     assert any(attrs.get("title") == "x" * 500 for _, attrs in made.tags)
-    assert "x" * 500 in Block("Long", ("a", "b"), rows).text()
+    assert "x" * CUT not in Block("Long", ("a", "b"), rows).text()
     assert not [tag for tag, _ in Balanced(Block("Short", ("a", "b"), rows[:2]).html()).tags if tag == "details"]
 
 
@@ -124,3 +124,20 @@ def test_a_graph_is_plotted():
     assert {"branch", "scale", "scalerange", "unbranch", "classif_tree"} <= shown
     assert wide().plot(ax) is ax
     plt.close(ax.figure)
+
+
+def test_printouts_say_what_a_thing_is():
+    learner = lrn("classif.lda", predict_type="prob")
+    lines = [line.split() for line in str(learner).splitlines()]
+    assert lines[1:] == [["takes", "classif", "tasks"], ["predicts", "prob", "(of", "response,", "prob)"], ["trained", "no"]]
+    assert "trained   on 'iris' with 4 features" in str(learner.train(tsk("iris")))
+    assert str(msr("classif.auc")).splitlines()[2].split(maxsplit=1) == ["range", "[0, 1], higher is better"]
+    assert repr(msr("classif.auc")) == 'msr("classif.auc")'
+
+
+def test_long_texts_are_cut_where_they_are_shown():
+    long = as_learner(chain([po("nop")] * 40) >> lrn("classif.lda"))
+    assert max(map(len, str(long).splitlines())) == CUT
+    assert len(long.id) > CUT
+    block = Block("t", ("a", "b"), [("x" * 500, 1), ("y", 22)], notes=["below"], right=True)
+    assert block.text().splitlines() == ["t", f" {'a':>{CUT}}  b", f" {'x' * (CUT - 1)}…  1", f" {'y':>{CUT}} 22", "below"]

@@ -17,6 +17,7 @@ from typing import Any, Literal, Self
 import attrs
 import numpy as np
 
+from pipeops.display import Block, Shown, params_block
 from pipeops.errors import ConfigError, DataError, listing
 from pipeops.params import UNSET, Configurable, Setting
 from pipeops.saving import saved_as
@@ -53,7 +54,7 @@ class MeasureParams(Configurable):
 
 
 @attrs.frozen(kw_only=True, repr=False, slots=False)
-class Measure(Configurable):
+class Measure(Configurable, Shown):
     """A score with what one must know to read it.
 
     key: its name in the registry; id: its name in results (the key unless set). hyper: its hyperparameters, which `params` shows
@@ -166,6 +167,21 @@ class Measure(Configurable):
         if self.minimize is not None and self.key in msr and "minimize" in inspect.signature(msr[self.key]).parameters:
             own["minimize"] = self.minimize
         return {name: value for name, value in self.params.items() if value is not UNSET} | own
+
+    def _blocks(self) -> list[Block]:
+        """Its range, its direction and what it needs."""
+        better = {True: "lower is better", False: "higher is better", None: "neither direction is better"}[self.minimize]
+        facts = [
+            ("measures", self.label or self.key),
+            ("range", f"[{self.range[0]:g}, {self.range[1]:g}], {better}"),
+            ("of", f"{self.task_type or 'any'} predictions: {self.predict_type or 'looks at the learner only'}"),
+            ("average", self.average),
+        ]
+        facts += [("undefined", f"when {self.undefined}")] if self.undefined else []
+        return [Block(f"Measure {self.id}", ("", ""), facts), *([params_block(self.params)] if self.params else [])]
+
+    def __str__(self) -> str:
+        return self._blocks()[0].text()
 
     def __repr__(self) -> str:
         if isinstance(self.fn, OfTruth):

@@ -169,7 +169,7 @@ class Prediction(Guessing, Shown, ABC):
 
     def __str__(self) -> str:
         head = f"<{type(self).__name__}> for {len(self)} observation{'' if len(self) == 1 else 's'}:"
-        return "\n".join([head, *preview(len(self), self._text_columns)])
+        return preview(head, len(self), self._text_columns).text()
 
     __repr__ = __str__
 

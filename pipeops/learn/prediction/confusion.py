@@ -5,8 +5,8 @@ from typing import Any
 import attrs
 import numpy as np
 
+from pipeops.display import Block
 from pipeops.errors import UnknownKeyError, suggest
-from pipeops.learn.prediction.labelled import aligned
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -54,9 +54,9 @@ class Confusion:
 
     def __str__(self) -> str:
         names = ["<NA>" if label is None else str(label) for label in self.labels]
-        columns = {"response": names} | {n: [str(c) for c in self.counts[:, j]] for j, n in enumerate(names)}
-        lines = [line[1:] for line in aligned(columns)]
+        rows = [[name, *map(str, counts)] for name, counts in zip(names, self.counts.tolist(), strict=True)]
         width = max(len("response"), *map(len, names))
-        return "\n".join([" " * width + "truth", *lines])
+        lines = Block("", ["response", *names], rows, right=True).text().split("\n")
+        return Block(" " * width + "truth", notes=[line[1:] for line in lines]).text()
 
     __repr__ = __str__

@@ -1,14 +1,16 @@
 """How predictions print: right-aligned columns as in a data table, long ones cut in the middle by a line of dashes.
 
 Numbers in one column share their decimals: as many as seven significant digits need, no more.
-Neighbours: prediction above; nothing of the package below.
+Neighbours: prediction above; display below.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import numpy.typing as npt
+
+from pipeops.display import Block
 
 DIGITS = 7
 SHOW_ALL = 10
@@ -41,16 +43,8 @@ def _digits(value: float) -> tuple[int, int]:
     return max(1, len(mantissa.lstrip("-").replace(".", "").rstrip("0"))), int(exponent)
 
 
-def aligned(columns: Mapping[str, Sequence[str]]) -> list[str]:
-    """Right-aligned lines, header first."""
-    widths = {name: max(len(name), *map(len, cells)) if cells else len(name) for name, cells in columns.items()}
-    rows = [list(columns), *zip(*columns.values(), strict=True)]
-    return ["".join(f" {cell:>{w}}" for cell, w in zip(row, widths.values(), strict=True)) for row in rows]
-
-
-def preview(n: int, columns: Callable[[np.ndarray], Mapping[str, list[str]]]) -> list[str]:
-    """The lines of a table of n rows; `columns` gives the text of the rows it is asked for."""
-    if n <= SHOW_ALL:
-        return aligned(columns(np.arange(n)))
-    shown = columns(np.r_[:ENDS, n - ENDS : n])
-    return aligned({name: [*cells[:ENDS], "---", *cells[ENDS:]] for name, cells in shown.items()})
+def preview(title: str, n: int, columns: Callable[[np.ndarray], Mapping[str, list[str]]]) -> Block:
+    """A table of n rows, cut in the middle; `columns` gives the text of the rows it is asked for."""
+    shown = columns(np.arange(n) if n <= SHOW_ALL else np.r_[:ENDS, n - ENDS : n])
+    cut = shown if n <= SHOW_ALL else {name: [*cells[:ENDS], "---", *cells[ENDS:]] for name, cells in shown.items()}
+    return Block(title, list(cut), list(zip(*cut.values(), strict=True)), right=True)

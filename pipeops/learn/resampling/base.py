@@ -141,8 +141,7 @@ class Resampling(Configurable, Shown, ABC):
         text = call(self.shelf, [source(key)], arguments) if key else call(name, [], arguments)
         if self.instance is None:
             return text
-        lines = preview(self.iters, self._text_columns)
-        return "\n".join([f"{text}, instantiated on '{self.instance.task_id}':", *lines])
+        return preview(f"{text}, instantiated on '{self.instance.task_id}':", self.iters, self._text_columns).text()
 
     def _blocks(self) -> list[Block]:
         """Its settings, and the iterations where there are any."""

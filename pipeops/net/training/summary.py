@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import torch
 
+from pipeops.display import Block
 from pipeops.net.network.descriptor import Shape, Symbol
-from pipeops.text import table
 
 
 class Row(NamedTuple):
@@ -42,7 +42,7 @@ class Summary:
         rows = [(row.id, row.module, _shape(row.shape), f"{row.parameters:,}") for row in self.rows]
         total = f"{self.parameters:,} parameters, {self.trainable:,} of them trainable"
         notes = [f"{name}: {value}" for name, value in self.notes.items()]
-        return "\n".join([table(["node", "module", "output shape", "parameters"], rows), "; ".join([total, *notes])])
+        return Block("", ("node", "module", "output shape", "parameters"), rows, notes=["; ".join([total, *notes])]).text()
 
 
 def _shape(shape: Shape) -> str:
