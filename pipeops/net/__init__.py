@@ -5,7 +5,7 @@ from pipeops.net.callbacks.context import Context
 from pipeops.net.inputs.ingress import TorchIngressCategorical, TorchIngressNumeric
 from pipeops.net.inputs.ingress_tensor import TorchIngressTensor
 from pipeops.net.inputs.samplers import BalancedBatches, StratifiedBatches, WeightedBatches
-from pipeops.net.layers.layer import Inferred, channels, fixed, last, layer
+from pipeops.net.layers.layer import Inferred, channels, codes, fixed, last, layer, levels
 from pipeops.net.losses.aum import aum, roc_curve
 from pipeops.net.losses.base import TorchLoss, loss
 from pipeops.net.losses.imbalanced import focal, logistic
@@ -42,12 +42,14 @@ __all__ = [
     "as_lazy_tensor",
     "aum",
     "channels",
+    "codes",
     "compile_network",
     "fixed",
     "focal",
     "hinge_pairs",
     "last",
     "layer",
+    "levels",
     "logistic",
     "loss",
     "optimizer",

@@ -9,7 +9,7 @@ import torch
 
 from pipeops import as_learner, as_task_classif, nn, po
 from pipeops.errors import CompositionError, DataError
-from pipeops.net import compile_network
+from pipeops.net import codes, compile_network, layer
 
 FRAME = {
     "color": ["red", "blue", "red", "green"],
@@ -186,6 +186,26 @@ def test_unknown_levels_are_the_mean_of_their_column(layer):
         prob = torch.sigmoid(learner.network.head(right.reshape(1, -1)))
     unknown = learner.predict_newdata({"a": ["x"], "b": ["l"]})
     assert unknown.prob[0, 0] == pytest.approx(prob.item(), abs=1e-6)
+
+
+class Own(torch.nn.Module):
+    """An embedding of one's own for one column."""
+
+    def __init__(self, sizes, dim: int = 2):
+        super().__init__()
+        self.table = torch.nn.Embedding(sizes[0], dim)
+
+    def forward(self, codes):
+        return self.table(codes[:, 0])
+
+
+def test_a_layer_of_ones_own_is_told_of_the_code_for_unknown_levels():
+    layer("ingress_own", Own, takes=torch.int64, sizes=codes)
+    graph = po("torch_ingress_categ") >> nn("ingress_own") >> nn("head")
+    graph = graph >> po("torch_loss", loss="cross_entropy") >> po("torch_optimizer")
+    task = as_task_classif({"color": ["u", "v", "u"], "y": ["a", "b", "b"]}, target="y")
+    learner = as_learner(graph >> po("torch_model_classif", epochs=1, batch_size=3, predict_type="prob")).train(task)
+    assert np.isfinite(learner.predict_newdata({"color": ["pink"]}).prob).all()
 
 
 def test_an_ingress_may_have_nothing_to_do():

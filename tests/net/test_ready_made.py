@@ -251,6 +251,11 @@ def test_a_graph_is_taken_apart_and_extended():
     wider = as_learner(learner.graph.insert_after("relu", nn("batch_norm1d"))).train(NUMBERS)
     assert "batch_norm1d.weight" in wider.network.state_dict()
     assert "batch_norm1d" not in learner.graph.ids()
+    learner.graph.params["linear.out_features"] = 9
+    assert learner.graph.params["linear.out_features"] == 4, "what is done to the graph is done to a copy"
+    clone = learner.clone()
+    clone.params["neurons"] = [7]
+    assert (learner.params["neurons"], clone.graph.params["linear.out_features"]) == ([4], 7)
 
 
 def test_featureless_learns_the_share_of_classes_and_the_mean():

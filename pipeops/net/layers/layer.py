@@ -74,6 +74,10 @@ def _levels(symbol: Symbol, given: Mapping[str, Any], who: str) -> tuple[int, ..
     return symbol.levels
 
 
+def _codes(symbol: Symbol, given: Mapping[str, Any], who: str) -> tuple[int, ...]:
+    return tuple(n + 1 for n in _levels(symbol, given, who))
+
+
 def _constant(value: Any, symbol: Symbol, given: Mapping[str, Any], who: str) -> Any:
     return value
 
@@ -82,6 +86,7 @@ last = Inferred("the last dimension that comes in", partial(_size, -1))
 channels = Inferred("dimension 1 of what comes in", partial(_size, 1))
 trailing = Inferred("the last `dims` dimensions that come in", _trailing)
 levels = Inferred("how many levels each incoming column has", _levels)
+codes = Inferred("how many codes each incoming column may have, the one of levels that training did not see included", _codes)
 
 
 def fixed(value: Any) -> Inferred:

@@ -10,6 +10,7 @@ from typing import Any
 
 from pipeops.data import Task
 from pipeops.errors import ConfigError, DataError, FormatError
+from pipeops.graph.graph import Graph
 from pipeops.graph.graph_learner import GraphLearner, Validate
 from pipeops.learn.fits import Run
 from pipeops.learn.learner import SAVED_PARTS, saved_parts, with_saved_parts
@@ -38,6 +39,20 @@ class NetworkLearner(GraphLearner):
         self.recipe = recipe
         super().__init__(recipe.graph(), id=recipe.id if id is None else id, validate=validate)
         self.takes_missing, self.takes_categories = recipe.architecture.takes_missing, recipe.architecture.takes_categories
+
+    @property
+    def graph(self) -> Graph:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The graph that follows from the recipe, a copy: nothing that is done to it changes the learner."""
+        return self._graph.copy()
+
+    @graph.setter
+    def graph(self, graph: Graph) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        self._graph = graph
+
+    def __copy__(self) -> "NetworkLearner":
+        new = object.__new__(type(self))
+        vars(new).update(vars(self))
+        return new
 
     def parts(self) -> dict[str, Any]:  # type: ignore[override]
         """The recipe."""
