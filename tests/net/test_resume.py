@@ -234,7 +234,8 @@ class Named:
     """No plain data."""
 
 
-def test_folds_with_folders_of_their_own(tmp_path):
+@pytest.mark.parametrize(("callbacks", "together"), [([], 2), ([Crash()], 1), ([t_clbk("lr_cosine_annealing")], 2)])
+def test_folds_with_folders_of_their_own(callbacks, together, tmp_path):
     """A fold that dies goes on from its own checkpoint; the others are done."""
 
     def folder(ctx):
@@ -242,18 +243,27 @@ def test_folds_with_folders_of_their_own(tmp_path):
 
     def make():
         checkpoint = t_clbk("checkpoint", path=folder)
-        graph = by_hand.graph([Crash(), checkpoint], layers=LAYERS, shuffle=True, predict_type="prob", resume=True)
+        graph = by_hand.graph([*callbacks, checkpoint], layers=LAYERS, shuffle=True, predict_type="prob", resume=True)
         return as_learner(graph)
 
-    whole = resample(by_hand.TASK, make(), rsmp("cv", folds=2), seed=1)
+    whole = resample(by_hand.TASK, make(), rsmp("cv", folds=2), seed=1, store_models=True)
     scores = whole.score("classif.logloss")
+    assert {learner.model["torch_model_classif"].vectorized for learner in whole.learners()} == {together}
     first = {path.name: written(path) for path in tmp_path.iterdir()}
     assert len(first) == 2
-    for files in first.values():
-        files[EPOCHS].unlink()
+    for late, files in enumerate(first.values()):
+        for epoch in range(4 + late, EPOCHS + 1):
+            files[epoch].unlink()
     again = resample(by_hand.TASK, make(), rsmp("cv", folds=2), seed=1)
     assert scores.equals(again.score("classif.logloss"))
     assert {path.name for path in tmp_path.iterdir()} == set(first)
+
+
+@pytest.mark.parametrize("vectorized", [True, False])
+def test_folds_that_share_a_folder_are_refused(vectorized, tmp_path):
+    learner = as_learner(by_hand.graph([t_clbk("checkpoint", path=str(tmp_path / "a"))], epochs=2))
+    with pytest.raises(ConfigError, match="another run"):
+        resample(by_hand.TASK, learner, rsmp("cv", folds=2), vectorized=vectorized)
 
 
 def _run(folder, done):

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 import torch
@@ -159,6 +159,7 @@ class Checkpoint(Callback):
     t_clbk("checkpoint", path="runs/first", freq=5)
     """
 
+    only_reads: ClassVar[bool] = True
     weight = math.inf
     path: str | Path | Callable[..., Any] = anything()
     freq: int = integer(1, default=1)
@@ -174,6 +175,7 @@ class Checkpoint(Callback):
                 f"checkpoint: {folder} holds checkpoints of another run; resume={self.folder!r} of the model goes on from them, "
                 "or choose a folder of its own for this run."
             )
+        self._own = set(written(folder).values())
         folder.mkdir(parents=True, exist_ok=True)
         for part in folder.glob(".epoch*.part"):  # what a process that was killed has left
             part.unlink(missing_ok=True)
@@ -181,7 +183,14 @@ class Checkpoint(Callback):
     def on_epoch_end(self, ctx: Context) -> None:
         if ctx.epoch % self.freq == 0 or ctx.epoch == ctx.epochs or ctx.terminate:
             folder = Path(self.folder)
-            write(folder / f"epoch{ctx.epoch:06d}.pipeops", "checkpoint", snapshot(ctx))
+            file = folder / f"epoch{ctx.epoch:06d}.pipeops"
+            if file.exists() and file not in self._own:
+                raise ConfigError(
+                    f"checkpoint: another run writes into {folder} too; folds of a resampling need folders of their own, as in "
+                    'path=lambda ctx: f"runs/{ctx.run_id}".'
+                )
+            write(file, "checkpoint", snapshot(ctx))
+            self._own.add(file)
             for path in list(written(folder).values())[: -self.keep if self.keep else 0]:
                 path.unlink(missing_ok=True)
 

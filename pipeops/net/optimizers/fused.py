@@ -9,7 +9,7 @@ several networks step together on flat buffers; optimizers chooses between these
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Self
 
 import torch
@@ -146,6 +146,8 @@ class FusedStepper(Stepper):
     remembers: ClassVar[tuple[str, ...]] = ()
     torch_class: ClassVar[str]
     settings: dict[str, Any]
+    catch_up: Callable[[], None] | None = None
+    """Lets it know what it remembers, while that lies in the buffers of several (`joint`)."""
     decouples: bool = False
     """Whether weights decay apart from the gradient."""
 
@@ -179,6 +181,8 @@ class FusedStepper(Stepper):
         self.prepare()
 
     def state_dict(self) -> dict[str, Any]:
+        if self.catch_up is not None:
+            self.catch_up()
         memory = dict(zip(self.kept(), self.memory, strict=True))
         return {"settings": dict(self.settings), "steps": list(self.steps), "memory": memory}
 

@@ -8,6 +8,7 @@ may change between epochs. Gradients are in `parameter.grad`.
 Neighbours: fused and kernels below; the engine steps with these.
 """
 
+import functools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -133,8 +134,17 @@ class FlatJoint(Joint):
                 for flat, kept in zip(self.memory, stepper.memory, strict=True):
                     flat.stacks[place][k].copy_(kept[i])
                 stepper.params[i].data, stepper.params[i].grad = self.stacks[place][k], self.grads[place][k]
+            stepper.catch_up = functools.partial(self._tell, k)
         self.made = [max(stepper.steps[i] for i in self.which) for stepper in self.steppers]
         self.parts.clear()
+
+    def _tell(self, k: int) -> None:
+        """Let a stepper know what is remembered here in its place."""
+        stepper = self.steppers[k]
+        for place, i in enumerate(self.which):
+            stepper.steps[i] = self.made[k]
+            for flat, kept in zip(self.memory, stepper.memory, strict=True):
+                kept[i].copy_(flat.stacks[place][k])
 
     def renew(self) -> None:
         now = [dict(stepper.settings) for stepper in self.steppers]
@@ -169,12 +179,11 @@ class FlatJoint(Joint):
 
     def give(self) -> None:
         for k, (stepper, own) in enumerate(zip(self.steppers, self.own, strict=True)):
+            self._tell(k)
+            stepper.catch_up = None
             for place, i in enumerate(self.which):
                 own[place].copy_(self.stacks[place][k])
-                for flat, kept in zip(self.memory, stepper.memory, strict=True):
-                    kept[i].copy_(flat.stacks[place][k])
                 stepper.params[i].data, stepper.params[i].grad = own[place], None
-                stepper.steps[i] = self.made[k]
             stepper.follow()
 
 
