@@ -84,6 +84,9 @@ def _schema_of_polars(frame: nw.DataFrame[Any]) -> dict[str, nw.dtypes.DType]:
 
 def missing_mask(column: nw.Series[Any]) -> npt.NDArray[np.bool_]:
     """True where the column is null or NaN."""
+    if column.implementation.is_polars() and column.dtype.is_float():
+        native = column.to_native()
+        return (native.is_null() | native.is_nan()).to_numpy()
     mask = column.is_null()
     if column.dtype.is_float():
         mask = mask | column.is_nan().fill_null(True)
@@ -101,6 +104,9 @@ def missing_counts(frame: nw.DataFrame[Any]) -> dict[str, int]:
 
 
 def _missing_count(column: nw.Series[Any]) -> int:
+    if column.implementation.is_polars() and column.dtype.is_float():
+        native = column.to_native()
+        return int(native.null_count() + (native.is_nan().sum() or 0))
     if column.dtype.is_float():
         return int(np.count_nonzero(np.isnan(column.to_numpy())))
     return int(column.null_count())

@@ -126,12 +126,16 @@ class RemoveConstants(Preprocess):
 
     def _is_flat(self, values: npt.NDArray[np.float64], needed: int) -> bool:
         """Whether `needed` of the values are the same infinity or lie within the tolerances of each other."""
+        if needed == len(values) and np.isfinite(ends := np.array([values.min(), values.max()])).all():
+            return self._is_close(ends[:1], ends[1:])
         if max(np.sum(values == np.inf), np.sum(values == -np.inf)) >= needed:
             return True
         finite = np.sort(values[np.isfinite(values)])
         if len(finite) < needed:
             return False
-        first, last = finite[: len(finite) - needed + 1], finite[needed - 1 :]
+        return self._is_close(finite[: len(finite) - needed + 1], finite[needed - 1 :])
+
+    def _is_close(self, first: npt.NDArray[np.float64], last: npt.NDArray[np.float64]) -> bool:
         gap, size = last - first, np.abs(first) + np.abs(last)
         return bool((gap <= self.abs_tol).any() or (2 * gap <= self.rel_tol * size).any())
 

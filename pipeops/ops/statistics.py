@@ -28,13 +28,20 @@ SAFE = 2.0**400
 
 @attrs.frozen
 class Statistic:
-    """One number of a column: from a block `(columns, rows)` with NaN where missing, and as an expression of a column."""
+    """One number of a column: from a block `(columns, rows)` with NaN where missing, and as an expression of a column.
 
-    of_block: Callable[[Array], Array]
+    after: another statistic, whose numbers `of_block` gets beside the block.
+    """
+
+    of_block: Callable[..., Array]
     of_column: Callable[[nw.Expr], nw.Expr]
+    after: "Statistic | None" = None
 
-    def __call__(self, block: Array) -> Array:
-        return self.of_block(block)
+    def of(self, block: Array, known: dict["Statistic", Array]) -> Array:
+        """The numbers of a block, `known` holding those that were asked for already."""
+        if self not in known:
+            known[self] = self.of_block(block, *([self.after.of(block, known)] if self.after else []))
+        return known[self]
 
 
 @attrs.frozen
@@ -78,8 +85,9 @@ def statistics(view: View, names: Sequence[str], wanted: Mapping[str, Statistic]
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # numpy warns of columns without a value
             small = block / unit[:, None] if (unit != 1).any() else block
+            known: dict[Statistic, Array] = {}
             for key, statistic in wanted.items():
-                found[key].update(zip(some, (statistic(small) * unit).tolist(), strict=True))
+                found[key].update(zip(some, (statistic.of(small, known) * unit).tolist(), strict=True))
     return {key: {name: values[name] for name in names} for key, values in found.items()}
 
 
@@ -138,17 +146,16 @@ def _count(block: Array) -> Array:
     return np.full(len(block), float(block.shape[1])) if _complete(block) else (~np.isnan(block)).sum(axis=1).astype(float)
 
 
-def _around(block: Array, middle: Callable[..., Any], total: Callable[..., Any], n: Any) -> Array:
-    around = block - middle(block, axis=1)[:, None]
+def _spread(block: Array, middle: Array) -> Array:
+    n, around = _count(block), block - middle[:, None]
     around *= around
-    return np.sqrt(total(around, axis=1) / np.maximum(n - 1, 1))
+    total = np.sum if _complete(block) else np.nansum
+    return np.where(n > 1, np.sqrt(total(around, axis=1) / np.maximum(n - 1, 1)), np.nan)
 
 
-def _spread(block: Array) -> Array:
-    n = _count(block)
-    complete = _complete(block) and block.shape[1]
-    found = _around(block, np.mean, np.sum, n) if complete else _around(block, np.nanmean, np.nansum, n)
-    return np.where(n > 1, found, np.nan)
+def _size(block: Array) -> Array:
+    found = np.maximum(np.abs(low.of_block(block)), np.abs(high.of_block(block)))
+    return found if np.isfinite(found).all() else _either(np.max, np.nanmax)(np.where(np.isinf(block), np.nan, np.abs(block)))
 
 
 def _root_mean_square(block: Array) -> Array:
@@ -168,15 +175,14 @@ mean = Statistic(_either(np.mean, np.nanmean), lambda x: x.mean())
 median = Statistic(_median, lambda x: x.median())
 count = Statistic(_count, lambda x: x.count())
 """How many values are not missing."""
-spread = Statistic(_spread, lambda x: x.std())
+spread = Statistic(_spread, lambda x: x.std(), after=mean)
 """The standard deviation, with divisor n - 1; NaN for fewer than two values."""
 root_mean_square = Statistic(_root_mean_square, _root_mean_square_of)
 """The root of the sum of squares over n - 1."""
-deviation = Statistic(lambda block: _median(np.abs(block - _median(block)[:, None])), lambda x: (x - x.median()).abs().median())
+deviation = Statistic(
+    lambda block, middle: _median(np.abs(block - middle[:, None])), lambda x: (x - x.median()).abs().median(), after=median
+)
 """The median of the distances from the median."""
 median_size = Statistic(lambda block: _median(np.abs(block)), lambda x: x.abs().median())
-size = Statistic(
-    lambda block: _either(np.max, np.nanmax)(np.where(np.isinf(block), np.nan, np.abs(block))),
-    lambda x: nw.when(x.is_finite()).then(x.abs()).max(),
-)
+size = Statistic(_size, lambda x: nw.when(x.is_finite()).then(x.abs()).max())
 """The largest finite absolute value."""
