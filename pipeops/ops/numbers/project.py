@@ -109,7 +109,8 @@ class PCA(Project):
         flat = [name for name, s in zip(names, scale, strict=True) if not s > 0]
         if flat:
             raise DataError(f'{self.id}: {listing(flat)} cannot be scaled; remove constants with po("removeconstants").')
-        turned = np.linalg.svd((x - center) / scale, full_matrices=False)[2].T
+        corner = np.linalg.qr((x - center) / scale, mode="r")  # has the directions of all rows, in a square
+        turned = np.linalg.svd(corner, full_matrices=False)[2].T
         return _projection(turned[:, : self.rank], center, scale)
 
 
