@@ -25,6 +25,8 @@ from pipeops import (
     po,
     rsmp,
     saving,
+    t_clbk,
+    t_sampler,
 )
 from pipeops.data.columns import LAZY
 from pipeops.data.tensors import sources as held
@@ -32,6 +34,7 @@ from pipeops.errors import ConfigError, DataError, FormatError, PipeOpsError
 from pipeops.keys import KEYS
 from pipeops.net.inputs import streams
 from pipeops.net.tensors import sources
+from pipeops.params import UNSET
 from pipeops.testing import example
 
 IMAGES = torch.rand((40, 2, 5, 6), generator=torch.Generator().manual_seed(0))
@@ -296,6 +299,53 @@ def test_small_columns_are_read_once_and_large_ones_in_each_epoch(monkeypatch):
     images = Counting()
     as_learner(network(epochs=5)).train(task_of(as_lazy_tensor(images)))
     assert len(images.read) == 1 + 5 * 40
+
+
+def test_processes_read_what_is_read_once_too():
+    images = Counting()
+    learner = as_learner(network(num_workers=2)).train(task_of(as_lazy_tensor(images)))
+    assert images.read == [0]
+    expected = as_learner(network()).train(task_of(as_lazy_tensor(IMAGES)))
+    assert np.array_equal(learner.network.state_dict()["head.weight"], expected.network.state_dict()["head.weight"])
+
+
+def test_a_run_on_augmented_images_goes_on_where_it_was(tmp_path):
+    def model(epochs, checked=True, **more):
+        layers = po("augment_random_crop", size=(5, 6), padding=1) >> po("torch_ingress_ltnsr") >> nn("flatten") >> nn("head")
+        graph = layers >> po("torch_loss", loss="cross_entropy") >> po("torch_optimizer", optimizer="adam", lr=0.01)
+        if checked:
+            graph = graph >> po("torch_callbacks", callbacks=t_clbk("checkpoint", path=tmp_path / "runs"))
+        options = {"epochs": epochs, "batch_size": 8, "seed": 1, "predict_type": "prob", **more}
+        return as_learner(graph >> po("torch_model_classif", **options))
+
+    task = task_of(as_lazy_tensor(Counting()))
+    whole = model(4, checked=False).train(task)
+    model(2).train(task)
+    assert list((tmp_path / "runs").iterdir())
+    resumed = model(4, resume=tmp_path / "runs").train(task)
+    assert np.array_equal(whole.predict(task).prob, resumed.predict(task).prob)
+
+
+def test_samplers_and_weights_with_what_is_streamed():
+    task = task_of(as_lazy_tensor(Counting()), w=np.linspace(0, 1, 40)).with_roles(weight="w")
+    for settings in ({"batch_sampler": t_sampler("balanced", batch_size=6), "batch_size": UNSET}, {}):
+        found = [
+            as_learner(network(loader=loader, engine="autograd", **settings)).train(task).predict(task).prob
+            for loader in ("resident", "stream")
+        ]
+        assert np.allclose(*found, atol=1e-6)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_what_cannot_be_read_while_training_says_which(workers):
+    def row(k):
+        if k == 17:
+            raise OSError("the disk is gone")
+        return IMAGES[k]
+
+    task = task_of(as_lazy_tensor(row, n=40, keep=False))
+    with pytest.raises(DataError, match="cannot be read: OSError: the disk is gone"):
+        as_learner(network(loader="stream", num_workers=workers)).train(task)
 
 
 MODELS = [{"loader": "resident"}, {"loader": "stream"}, {"loader": "stream", "num_workers": 2, "prefetch": 1}]

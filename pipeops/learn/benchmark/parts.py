@@ -146,7 +146,7 @@ def _task(task: Task) -> Parts:
     for name in dict.fromkeys(column for columns in task.roles.values() for column in columns):
         if task.has_target or name not in task.target_names:
             yield name
-            yield Part(_Column(nw.from_native(task.data(columns=[name])).get_column(name)))
+            yield Part(_Column(task._column(name)))
 
 
 @attrs.frozen(eq=False)

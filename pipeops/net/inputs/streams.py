@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 from pipeops.net.inputs.batches import Batch, Batches, Loader
 from pipeops.net.inputs.ingress_tensor import TensorInput
 from pipeops.net.network.descriptor import Source
-from pipeops.net.tensors.reading import settled
+from pipeops.net.tensors.reading import TensorColumn, fixed, settled
 from pipeops.net.tensors.sources import Memo
 from pipeops.net.training.machine import Machine
 
@@ -39,7 +39,7 @@ class Reading:
 class _Reads(Dataset[Any]):
     """What a process that reads does: a batch of each column, from the positions of its rows and a key for what is random."""
 
-    def __init__(self, inputs: Sequence[TensorInput]):
+    def __init__(self, inputs: Sequence[TensorInput | TensorColumn]):
         self.inputs = list(inputs)
 
     def __getitem__(self, cut: tuple[np.ndarray, int]) -> list[torch.Tensor]:
@@ -80,17 +80,8 @@ class Streamed:
         read = [each for each in self.inputs if isinstance(each, TensorInput)]
         self.random = any(each.column.random for each in read)
         self._cuts = _Cuts()
-        number = 0 if all(each.column.in_memory for each in read) else reading.num_workers
-        self._loader: DataLoader[Any] | None = DataLoader(
-            _Reads(read),
-            batch_size=None,
-            sampler=self._cuts,
-            num_workers=number,
-            pin_memory=reading.pin_memory and not machine.is_cpu,
-            generator=torch.Generator(),
-            prefetch_factor=reading.prefetch if number else None,
-            persistent_workers=number > 0,
-        )
+        pins = reading.pin_memory and not machine.is_cpu
+        self._loader: DataLoader[Any] | None = _loader(read, [each.column for each in read], self._cuts, reading, pins)
 
     def cut(self, rows: torch.Tensor | None, sizes: list[int], fresh: bool = False) -> Iterable[Batch]:
         """Batches of these sizes of rows (None: all in order), each in memory of its own; what is random is drawn anew."""
@@ -122,9 +113,41 @@ class Streamed:
 
     def _started(self) -> Iterator[Any]:
         assert self._loader is not None
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*multi-threaded, use of fork.*", category=DeprecationWarning)
-            return iter(self._loader)
+        return _started(self._loader)
+
+
+def _loader(
+    read: Sequence[TensorInput | TensorColumn], columns: Sequence[TensorColumn], cuts: _Cuts, reading: Reading, pins: bool
+) -> "DataLoader[Any]":
+    """Torch's loader of these cuts; it has a generator of its own, so that it draws from no other."""
+    number = 0 if all(column.in_memory for column in columns) else reading.num_workers
+    ahead = reading.prefetch if number else None
+    return DataLoader(
+        _Reads(read),
+        batch_size=None,
+        sampler=cuts,
+        num_workers=number,
+        pin_memory=pins,
+        generator=torch.Generator(),
+        prefetch_factor=ahead,
+        persistent_workers=number > 0,
+    )
+
+
+def _started(loader: "DataLoader[Any]") -> Iterator[Any]:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*multi-threaded, use of fork.*", category=DeprecationWarning)
+        return iter(loader)
+
+
+def _read_once(columns: Sequence[TensorColumn], reading: Reading) -> list[TensorColumn]:
+    """The same columns with what does not change from one epoch to the next in memory."""
+    known, cuts = fixed(columns), _Cuts()
+    size, n = min(column.block() for column in known), len(known[0])
+    size = max(1, min(size, n // max(1, 2 * reading.num_workers)))
+    cuts.cuts = [(np.arange(start, min(start + size, n)), 0) for start in range(0, n, size)]
+    blocks = list(_started(_loader(known, known, cuts, reading, False)))
+    return settled(columns, [torch.cat(several) for several in zip(*blocks, strict=True)])
 
 
 def loader_for(
@@ -144,7 +167,7 @@ def loader_for(
     read = [source for source in sources if isinstance(source, TensorInput)]
     stays = bool(read) and not once and _stays(read, reading)
     if stays:
-        columns = iter(settled([each.column for each in read]))
+        columns = iter(_read_once([each.column for each in read], reading))
         sources = [TensorInput(next(columns), s.who) if isinstance(s, TensorInput) else s for s in sources]
     inputs = [
         s if isinstance(s, TensorInput) and (s.column.random or not stays) else machine.place(_plain(s.tensor())) for s in sources

@@ -138,10 +138,14 @@ def read_all(columns: Sequence[TensorColumn], key: int = 0) -> list[torch.Tensor
     return [torch.cat(several) if len(several) > 1 else several[0] for several in found]
 
 
-def settled(columns: Sequence[TensorColumn]) -> list[TensorColumn]:
-    """The same columns with all that does not change from one epoch to the next read into memory."""
-    fixed = [TensorColumn(c.name, [_without_random(s) for s in c.held], c.which, c.rows) for c in columns]
-    return [_held(column, values) for column, values in zip(columns, read_all(fixed), strict=True)]
+def fixed(columns: Sequence[TensorColumn]) -> list[TensorColumn]:
+    """The same columns without the steps that change from one epoch to the next, nor those behind."""
+    return [TensorColumn(c.name, [_without_random(s) for s in c.held], c.which, c.rows) for c in columns]
+
+
+def settled(columns: Sequence[TensorColumn], values: Sequence[torch.Tensor]) -> list[TensorColumn]:
+    """The same columns with what `fixed` says in memory."""
+    return [_held(column, rows) for column, rows in zip(columns, values, strict=True)]
 
 
 def _steps(source: Source) -> tuple[Sequence[Step], Sequence[Step]]:

@@ -110,11 +110,12 @@ class Items(Origin):
         nbytes = self.nbytes
         self.keep = nbytes is not None and (nbytes <= KEPT if keep is None else keep)
         self._forget()
-        if self.keep:
-            self._remember(np.array([0]), [first])
+        if self._kept is not None:
+            self._remember(self._kept, np.array([0]), [first])
 
     def _forget(self) -> None:
-        self._kept: torch.Tensor | None = None
+        sizes = [size or 0 for size in self.shape]  # all are known where rows are kept
+        self._kept = torch.empty((self.size, *sizes), dtype=self.dtype) if self.keep else None
         self._known = np.zeros(self.size, dtype=bool)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -136,20 +137,16 @@ class Items(Origin):
         values = [self._tensor(item, row) for item, row in zip(self._items(new.tolist(), memo), new.tolist(), strict=True)]
         for value, row in zip(values, new.tolist(), strict=True):
             self._check(value, row)
-        if self.keep:
-            return self._remember(new, values)[torch.from_numpy(rows)]
+        if self._kept is not None:
+            self._remember(self._kept, new, values)
+            return self._kept[torch.from_numpy(rows)]
         return together([values[place] for place in np.searchsorted(new, rows)], self)
 
-    def _remember(self, rows: IntArray, values: list[torch.Tensor]) -> torch.Tensor:
-        """What is kept, with some rows more."""
-        kept = self._kept
-        if kept is None:
-            sizes = [size or 0 for size in self.shape]  # all are known where rows are kept
-            kept = self._kept = torch.empty((self.size, *sizes), dtype=self.dtype)
+    def _remember(self, kept: torch.Tensor, rows: IntArray, values: list[torch.Tensor]) -> None:
+        """Keep rows; threads that read the same at once write the same."""
         if len(rows):
             kept[torch.from_numpy(rows)] = torch.stack(values)
             self._known[rows] = True
-        return kept
 
     def _items(self, rows: list[int], memo: Memo) -> list[Any]:
         """The items of these rows, each read once for a memo."""
