@@ -95,7 +95,8 @@ class ClassifAvg(Average):
 
     weights: one for each prediction in the order of the edges, or one for all. innum: how many inputs, 0 for one that takes
     any number. collect_multiplicity: the predictions come as a multiplicity, through one edge. Probabilities go by label; classes
-    are in the order of the first prediction. The most probable class is the response.
+    are in the order of the first prediction. The most probable class is the response. prob_aggr: "mean" of probabilities, or
+    "log", the mean of their logarithms (Genest and Zidek, Statistical Science 1, 1986), where none is below prob_aggr_eps.
 
     >>> from pipeops import PredictionClassif, po
     >>> one, other = (PredictionClassif(prob=[p], class_names=["M", "R"]) for p in (0.9, 0.3))
@@ -104,6 +105,9 @@ class ClassifAvg(Average):
     """
 
     kind: ClassVar[str] = "PredictionClassif"
+
+    prob_aggr: str = choice("mean", "log", default="mean")
+    prob_aggr_eps: float = real(0, 1, default=1e-12)
 
     def _averaged(self, several: Sequence[PredictionClassif], shares: Array) -> PredictionClassif:
         first = several[0]
@@ -114,7 +118,7 @@ class ClassifAvg(Average):
                     f"{self.id}: the predictions have different classes, {listing(names)} and {listing(other.class_names)}."
                 )
         voting = any(p.prob is None for p in several)
-        prob = sum(share * _by_label(p, names, voting) for share, p in zip(shares, several, strict=True))
+        prob = self._pooled([_by_label(p, names, voting) for p in several], shares, voting)
         return PredictionClassif.from_codes(
             first.row_ids,
             truth=None if (first.truth_codes < 0).all() else first.truth_codes,
@@ -124,6 +128,15 @@ class ClassifAvg(Average):
             weights=first.weights,
             backend=first.backend,
         )
+
+    def _pooled(self, each: Sequence[Array], shares: Array, voting: bool) -> Array:
+        """One matrix of several: the mean of probabilities, or of votes, or of logarithms."""
+        if self.prob_aggr == "mean" or voting:
+            return np.tensordot(shares, np.array(each), 1)
+        with np.errstate(divide="ignore"):
+            logs = np.tensordot(shares, np.log(np.maximum(np.array(each), self.prob_aggr_eps)), 1)
+        pooled = np.exp(logs - logs.max(axis=1, keepdims=True, initial=-np.inf))
+        return pooled / pooled.sum(axis=1, keepdims=True)
 
 
 def _by_label(prediction: PredictionClassif, names: Sequence[Any], voting: bool) -> Array:

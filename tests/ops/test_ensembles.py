@@ -173,3 +173,12 @@ def test_stacking_is_leak_free_in_cross_validation():
     stacked = gunion([po("learner_cv", lrn("classif.knn", predict_type="prob"), seed=1), po("nop")]) >> po("featureunion")
     learner = as_learner(stacked >> po("scale") >> lrn("classif.log_reg", id="top", predict_type="prob")).train(task)
     assert learner.predict(task).score("classif.auc") > 0.97
+
+
+def test_logarithms_of_probabilities_may_be_averaged():
+    prob = np.array([[[0.9, 0.1], [0.5, 0.5]], [[0.4, 0.6], [0.0, 1.0]]])
+    both = [PredictionClassif(prob=p, class_names=["a", "b"]) for p in prob]
+    made = po("classifavg", weights=[1, 3], prob_aggr="log", prob_aggr_eps=1e-3).predict(both, {})[0].prob
+    raw = np.maximum(prob[0], 1e-3) ** 0.25 * np.maximum(prob[1], 1e-3) ** 0.75
+    np.testing.assert_allclose(made, raw / raw.sum(axis=1, keepdims=True))
+    assert po("classifavg", prob_aggr="log").predict([p.filter([]) for p in both], {})[0].prob.shape == (0, 2)
