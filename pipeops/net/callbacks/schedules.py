@@ -121,7 +121,7 @@ class Lambda(Epochwise):
     lr_lambda: the function, or one for each group of parameters.
 
     >>> from pipeops import t_clbk
-    >>> t_clbk("lr_lambda", lr_lambda=math.sqrt).id
+    >>> t_clbk("lr_lambda", lr_lambda=abs).id
     'lr_lambda'
     """
 
@@ -140,7 +140,7 @@ class Multiplicative(Epochwise):
     lr_lambda: the function, or one for each group of parameters.
 
     >>> from pipeops import t_clbk
-    >>> t_clbk("lr_multiplicative", lr_lambda=math.sqrt).id
+    >>> t_clbk("lr_multiplicative", lr_lambda=abs).id
     'lr_multiplicative'
     """
 

@@ -207,7 +207,7 @@ class TorchModelClassif(TorchModel):
 @po.add("torch_model_regr")
 @operator
 class TorchModelRegr(TorchModel):
-    """Trains the network as a regression; predicts numbers. Its hyperparameters are those of `torch_model_classif`, and:
+    """Trains the network as a regression; predicts numbers. Its hyperparameters are those of `torch_model_classif`.
 
     predict_type: "response"; "se", standard errors too, of a mean and a variance that are learnt by `loss="gaussian_nll"`; or
     "quantiles", of the probabilities `quantiles`, by `loss="pinball"`, in a column each; the response is their median. A head
