@@ -65,7 +65,7 @@ LOSSES = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "loss"), LOSSES, ids=str)
+@pytest.mark.parametrize(("kind", "loss"), LOSSES, ids=lambda given: getattr(given, "__name__", str(given)))
 def test_weights_are_rows_that_stand_several_times(kind, loss):
     scale = 0.01 if "sum" in repr(loss) else 1
     made = [learner(kind, loss) for _ in range(2)]
