@@ -48,7 +48,7 @@ if TYPE_CHECKING:
         to_tune,
     )
     from pipeops.net import as_lazy_tensor, layer, torch_callback
-    from pipeops.shorthand import flt, lrn, lrns, msr, msrs, nn, po, ppl, rsmp, t_clbk, t_loss, t_opt, t_sampler, tsk, tsks
+    from pipeops.shorthand import flt, lrn, lrns, msr, msrs, nn, po, ppl, rsmp, rsmps, t_clbk, t_loss, t_opt, t_sampler, tsk, tsks
     from pipeops.sklearn import PipeOpsClassifier, PipeOpsRegressor, PipeOpsTransformer
 
 __version__ = "0.1.0"
@@ -106,6 +106,7 @@ _HOMES = {
         "po",
         "ppl",
         "rsmp",
+        "rsmps",
         "t_clbk",
         "t_loss",
         "t_opt",
@@ -158,6 +159,7 @@ __all__ = [
     "resample",
     "roc_overlay",
     "rsmp",
+    "rsmps",
     "selector_all",
     "selector_cardinality_greater_than",
     "selector_grep",

@@ -387,6 +387,7 @@ KEYS: dict[str, dict[str, str]] = {
         "custom": "pipeops.learn.resampling.shelf",
         "custom_cv": "pipeops.learn.resampling.shelf",
         "cv": "pipeops.learn.resampling.shelf",
+        "forward_cv": "pipeops.learn.resampling.forward",
         "holdout": "pipeops.learn.resampling.shelf",
         "insample": "pipeops.learn.resampling.shelf",
         "loo": "pipeops.learn.resampling.shelf",

@@ -34,6 +34,11 @@ def tsks(keys: Iterable[str]) -> list[Any]:
     return [tsk(key) for key in ([keys] if isinstance(keys, str) else keys)]
 
 
+def rsmps(keys: Iterable[str], **arguments: Any) -> list[Any]:
+    """Several resamplings: `rsmps(["cv", "repeated_cv"], folds=5)`; arguments go to each."""
+    return [rsmp(key, **arguments) for key in ([keys] if isinstance(keys, str) else keys)]
+
+
 def msrs(keys: Iterable[str]) -> list[Any]:
     """Several measures: `msrs(["classif.auc", "classif.acc"])`, or `msrs("classif.auc")` for a list of one."""
     return [msr(key) for key in ([keys] if isinstance(keys, str) else keys)]

@@ -119,6 +119,7 @@ def stub_text() -> str:
         + "\n".join(body)
         + "\ndef lrns(keys: Iterable[str], **arguments: Any) -> list[Any]: ..."
         + "\ndef tsks(keys: Iterable[str]) -> list[Any]: ..."
+        + "\ndef rsmps(keys: Iterable[str], **arguments: Any) -> list[Any]: ..."
         + "\ndef msrs(keys: Iterable[str]) -> list[Any]: ...\n"
     )
 

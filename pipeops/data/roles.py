@@ -7,10 +7,10 @@ import numpy as np
 from pipeops.data.positions import names_of
 from pipeops.errors import ConfigError, UnknownKeyError, listing, suggest
 
-ROLES = ("feature", "target", "stratum", "group", "weight", "subset")
-NOT_FEATURES = ("target", "group", "weight", "subset")
-SINGLE = ("target", "group", "weight")
-ROLE_PROPERTIES = {"stratum": "strata", "group": "groups", "weight": "weights", "subset": "subsets"}
+ROLES = ("feature", "target", "stratum", "group", "weight", "subset", "order")
+NOT_FEATURES = ("target", "group", "weight", "subset", "order")
+SINGLE = ("target", "group", "weight", "order")
+ROLE_PROPERTIES = {"stratum": "strata", "group": "groups", "weight": "weights", "subset": "subsets", "order": "ordered"}
 
 
 def columns_for(role: str, given: Any) -> tuple[str, ...]:

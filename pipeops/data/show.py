@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 WIDTH = 100
 MANY_CLASSES = 10
-ROLE_TITLES = {"stratum": "Strata", "group": "Groups", "weight": "Weights", "subset": "Subsets"}
+ROLE_TITLES = {"stratum": "Strata", "group": "Groups", "weight": "Weights", "subset": "Subsets", "order": "Ordered by"}
 
 
 def show(task: Task) -> str:

@@ -138,7 +138,7 @@ class Task(Guessing, Shown):
 
     @property
     def properties(self) -> list[str]:
-        """What the task has beyond features and target: twoclass or multiclass, strata, groups, weights, subsets."""
+        """What the task has beyond features and target: twoclass or multiclass, strata, groups, weights, subsets, ordered."""
         return [text for role, text in ROLE_PROPERTIES.items() if self._roles.get(role)]
 
     def __repr__(self) -> str:
@@ -182,8 +182,8 @@ class Task(Guessing, Shown):
     def with_roles(self, **roles: Names | None) -> Self:
         """Set roles to columns: `with_roles(stratum="Class", weight="w")`; None or an empty list clears one.
 
-        A role that is not named stays. A column may have several roles, but one that becomes target, group, weight or
-        subset stops being a feature, unless `feature=` is given and names it.
+        A role that is not named stays. A column may have several roles, but one that becomes target, group, weight, subset
+        or order stops being a feature, unless `feature=` is given and names it.
         """
         named = {role: columns_for(role, names) for role, names in roles.items()}
         for role, names in named.items():

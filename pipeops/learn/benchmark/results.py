@@ -150,10 +150,24 @@ class BenchmarkResult(Guessing, Shown):
 
     def prediction(self, task: Any = None, learner: Any = None, resampling: Any = None) -> Prediction:
         """The predictions of one resampling run, joined; ids may be left out where there is only one."""
-        chosen = self.filter(task, learner, resampling)
-        if len(chosen._runs()) != 1:
-            raise ConfigError(f"prediction: {len(chosen._runs())} resampling runs fit; name task, learner and resampling.")
-        return Prediction.combine([r.outcome.prediction for r in chosen.records if r.outcome.prediction is not None])
+        records = self._one_run("prediction", task, learner, resampling)
+        return Prediction.combine([r.outcome.prediction for r in records if r.outcome.prediction is not None])
+
+    def predictions_by_fold(self, task: Any = None, learner: Any = None, resampling: Any = None) -> list[Prediction | None]:
+        """The predictions of one resampling run, iteration by iteration; None where one failed and had no fallback.
+
+        >>> from pipeops import lrn, resample, rsmp, tsk
+        >>> result = resample(tsk("iris"), lrn("classif.lda"), rsmp("cv", folds=3), seed=1)
+        >>> [len(prediction) for prediction in result.predictions_by_fold()]
+        [50, 50, 50]
+        """
+        return [r.outcome.prediction for r in self._one_run("predictions_by_fold", task, learner, resampling)]
+
+    def _one_run(self, who: str, task: Any, learner: Any, resampling: Any) -> list[Record]:
+        runs = self.filter(task, learner, resampling)._runs()
+        if len(runs) != 1:
+            raise ConfigError(f"{who}: {len(runs)} resampling runs fit; name task, learner and resampling.")
+        return sorted(next(iter(runs.values())), key=lambda r: r.iteration)
 
     def filter(self, task: Any = None, learner: Any = None, resampling: Any = None) -> "BenchmarkResult":
         """Only these tasks, learners and resamplings, by id (one or a list)."""

@@ -160,7 +160,8 @@ class Resampling(Configurable, Shown, ABC):
 class Drawn(Resampling):
     """Base of resamplings that draw their training sets and test on all other rows.
 
-    stratify: strata where the task has no such role: True for the target (numbers by their quartiles), or columns.
+    stratify: strata where the task has no such role: True for the target (numbers by their quartiles), columns,
+    or for numbers how many bins of equal size.
     """
 
     stratify: Any = anything(None)

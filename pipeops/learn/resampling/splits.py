@@ -47,7 +47,7 @@ class Units(NamedTuple):
 
 
 def stratified(task: Task, stratify: Any) -> Task:
-    """The task with the strata that are asked for: True for the target (numbers by their quartiles), columns by name."""
+    """The task with the strata that are asked for: True for the target, columns by name; numbers in bins have none, see `_strata_codes`."""
     if stratify is None or stratify is False:
         return task
     if stratify is not True:
@@ -59,9 +59,16 @@ def stratified(task: Task, stratify: Any) -> Task:
 
 def _strata_codes(task: Task, stratify: Any) -> IntArray | None:
     """The stratum of each row as a code from 0, or None."""
-    if stratify is True and task.task_type != "classif":
+    bins = 4 if stratify is True else stratify
+    if isinstance(bins, int) and bins > 0 and task.task_type == "regr":
         values = np.asarray(task.truth(), dtype=np.float64)
-        return np.searchsorted(np.unique(np.nanquantile(values, (0.25, 0.5, 0.75))), values).astype(np.int64)
+        cuts = np.nanquantile(values, np.arange(1, bins) / bins)
+        return np.searchsorted(np.unique(cuts), values).astype(np.int64)
+    if isinstance(stratify, int) and not isinstance(stratify, bool):
+        raise ConfigError(
+            f"stratify={stratify}: bins, two or more, are for the numbers of a regression target; the task '{task.id}' is of type "
+            f"{task.task_type}. Give True for the target, or columns by name."
+        )
     coded = stratified(task, stratify).role_codes("stratum")
     return None if coded is None else coded[0]
 
@@ -143,7 +150,8 @@ def partition(task: Task, ratio: float | Sequence[float] = 0.67, *, stratify: An
     """Cut a task once into training, test and perhaps validation rows.
 
     ratio: the share of the training rows; with two numbers those of training and test, and the rest validates.
-    stratify: columns whose combinations keep their shares, True for the target; default the task's role `stratum`.
+    stratify: columns whose combinations keep their shares, True for the target (numbers by their quartiles, or in as many bins of
+    equal size as a number says); default the task's role `stratum`.
     Raises `ConfigError` for ratios that are negative or sum to 1 or more.
 
     >>> from pipeops import as_task_regr

@@ -52,7 +52,7 @@ class ColRoles(PipeOp):
         wanted, roles = self._wanted(), dict(task.roles)
         changed = {
             role: [*(n for n in roles[role] if n not in wanted), *(n for n, given in wanted.items() if role in given)]
-            for role in ("stratum", "group", "weight", "subset")
+            for role in ("stratum", "group", "weight", "subset", "order")
             if any(n in roles[role] or role in given for n, given in wanted.items())
         }
         made = task.with_roles(**changed, feature=self._features(task)) if changed else task.select(self._features(task))
