@@ -35,7 +35,8 @@ def test_what_order_may_be():
     levels = pl.Series(["mid", "low", "low2", "top"], dtype=pl.Enum(["low", "low2", "mid", "top"]))
     for times in (days, [3.0, 1.0, 2.0, 4.0], ["c", "a", "b", "d"], levels):
         task = timed(times).with_roles(order="t")
-        assert "t" not in task.feature_names and "ordered" in task.properties
+        assert "t" not in task.feature_names
+        assert "ordered" in task.properties
         cv = rsmp("forward_cv", folds=1, horizon=1).instantiate(task)
         assert (cv.train_set(0).tolist(), cv.test_set(0).tolist()) == ([1, 2, 0], [3])
 

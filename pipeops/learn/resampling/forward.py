@@ -26,10 +26,10 @@ class ForwardCV(Listed):
     Time is the task's role `order` (a number, a date, text or levels), else rows come in the order of the table. Sizes count
     points in time, which are rows where no time comes twice; rows of one time are never on both sides.
 
-    folds: how many test sets. horizon: how long each is; by default the data over `folds + 1`. window: how long training sets are;
-    None for all that came before. fixed: False takes `window` for the least, and all that came before for each. step: how far a
-    test set begins after the last one, by default `horizon`, so that none overlap. gap: what is left out between training and
-    test. Raises `DataError` where the data are too short, a time is missing, or the task has groups, which time would cut.
+    folds: how many test sets. horizon: how long each is; by default the data over `folds + 1`. window: how long training sets
+    are; None for all that came before. fixed: False takes `window` for the least, and all that came before for each. step: how
+    far a test set begins after the last one, by default `horizon`, so that none overlap. gap: what is left out between training
+    and test. Raises `DataError` where the data are too short, a time is missing, or the task has groups, which time would cut.
 
     >>> from pipeops import as_task_regr, rsmp
     >>> task = as_task_regr({"day": [3, 1, 2, 5, 4], "x": [0, 0, 0, 0, 0], "y": [1, 2, 3, 4, 5]}, target="y")
@@ -58,8 +58,9 @@ class ForwardCV(Listed):
         least = self.gap + (self.window or 1)
         if starts[0] < least:
             raise DataError(
-                f"{self.id}: the task '{task.id}' has {n} points in time; {self.folds} test sets of {horizon} after training sets "
-                f"of at least {self.window or 1} need {n + least - int(starts[0])}. Take fewer folds, or a shorter horizon or window."
+                f"{self.id}: the task '{task.id}' has {n} points in time; {self.folds} test sets of {horizon} after training "
+                f"sets of at least {self.window or 1} need {n + least - int(starts[0])}. "
+                "Take fewer folds, or a shorter horizon or window."
             )
         train = [(times >= self._first(int(s))) & (times < s - self.gap) for s in starts]
         test = [(times >= s) & (times < s + horizon) for s in starts]

@@ -47,7 +47,7 @@ class Units(NamedTuple):
 
 
 def stratified(task: Task, stratify: Any) -> Task:
-    """The task with the strata that are asked for: True for the target, columns by name; numbers in bins have none, see `_strata_codes`."""
+    """The task with the strata that are asked for: True for the target (a class), or columns by name."""
     if stratify is None or stratify is False:
         return task
     if stratify is not True:
@@ -66,8 +66,8 @@ def _strata_codes(task: Task, stratify: Any) -> IntArray | None:
         return np.searchsorted(np.unique(cuts), values).astype(np.int64)
     if isinstance(stratify, int) and not isinstance(stratify, bool):
         raise ConfigError(
-            f"stratify={stratify}: bins, two or more, are for the numbers of a regression target; the task '{task.id}' is of type "
-            f"{task.task_type}. Give True for the target, or columns by name."
+            f"stratify={stratify}: bins, two or more, are for the numbers of a regression target; the task '{task.id}' is of "
+            f"type {task.task_type}. Give True for the target, or columns by name."
         )
     coded = stratified(task, stratify).role_codes("stratum")
     return None if coded is None else coded[0]
