@@ -317,6 +317,7 @@ KEYS: dict[str, dict[str, str]] = {
     "msr": {
         "aic": "pipeops.learn.measures.shelf_learner",
         "bic": "pipeops.learn.measures.shelf_learner",
+        "ci": "pipeops.learn.measures.shelf_ci",
         "classif.acc": "pipeops.learn.measures.shelf_classif",
         "classif.auc": "pipeops.learn.measures.shelf_auc",
         "classif.aum": "pipeops.learn.measures.shelf_auc",

@@ -26,11 +26,12 @@ from pipeops.saving import savable
 
 @attrs.frozen(eq=False)
 class Sets:
-    """The rows of one job and its seed."""
+    """The rows of one job, its seed, and on which of its sets it predicts."""
 
     train: IntArray
     test: IntArray
     seed: int
+    predict: tuple[str, ...] = ("test",)
 
 
 @savable
@@ -49,7 +50,8 @@ class Outcome:
     """What a job left.
 
     prediction: on the test rows, by the fallback when the learner failed; None when there is none. timings: seconds.
-    internal_valid_scores: of learners that validate. learner: trained, where models are stored.
+    internal_valid_scores: of learners that validate. learner: trained, where models are stored. on_train: the prediction on the
+    training rows, where it was asked for. sizes: of the training and the test set.
     """
 
     prediction: Prediction | None
@@ -57,6 +59,14 @@ class Outcome:
     internal_valid_scores: Mapping[str, float]
     failure: Failure | None = None
     learner: Learner | None = None
+    on_train: Prediction | None = None
+    sizes: tuple[int, int] | None = None
+
+    def on(self, sets: Sequence[str]) -> Prediction | None:
+        """The prediction on these sets together; None where there is none."""
+        found = [self.on_train if name == "train" else self.prediction for name in sets]
+        kept = [prediction for prediction in found if prediction is not None]
+        return None if len(kept) < len(found) else kept[0] if len(kept) == 1 else Prediction.combine(kept)
 
 
 class Done(NamedTuple):
@@ -91,7 +101,7 @@ def run_group(task: Task, learners: Sequence[Learner], several: Sequence[Sets], 
     for learner, sets, train, test, trained in zip(learners, several, trains, tests, made, strict=True):
         if isinstance(trained, Learner) and len(made) > 1:
             trained.timings = {"train": share}
-        yield _outcome(learner, trained, train, test, sets.seed, store_models)
+        yield _outcome(learner, trained, train, test, sets, store_models)
 
 
 def run_remote(position: int, task: Task, learners: Sequence[Learner], several: Sequence[Sets], store_models: bool) -> Any:
@@ -107,17 +117,25 @@ def run_remote(position: int, task: Task, learners: Sequence[Learner], several: 
             torch.set_num_threads(threads)
 
 
-def _outcome(learner: Learner, trained: Learner | Exception, train: Task, test: Task, seed: int, store_models: bool) -> Done:
+def _outcome(learner: Learner, trained: Learner | Exception, train: Task, test: Task, sets: Sets, store_models: bool) -> Done:
     fails = "train" if isinstance(trained, Exception) else "predict"
-    made = trained if isinstance(trained, Exception) else attempt(trained.predict, test)
+    predicted = {"train": train, "test": test}
+    tasks = {name: predicted[name] for name in sets.predict}
+    made: Any = trained if isinstance(trained, Exception) else attempt(_on, trained, tasks)
     trained = learner.clone() if isinstance(trained, Exception) else trained
     failure, error = None, None
     if isinstance(made, Exception):
         failure, error = _failed(learner, fails, made), made
-        made, error = (None, error) if learner.fallback is None else _in_its_place(learner, train, test, seed)
+        made, error = ({}, error) if learner.fallback is None else _in_its_place(learner, train, tasks, sets.seed)
         error = None if learner.fallback is None and learner.encapsulate == "try" else error
     kept = trained if store_models else None
-    return Done(Outcome(made, dict(trained.timings), _validation(trained), failure, kept), error)
+    facts = (dict(trained.timings), _validation(trained), failure, kept)
+    return Done(Outcome(made.get("test"), *facts, made.get("train"), (train.nrow, test.nrow)), error)
+
+
+def _on(learner: Learner, tasks: Mapping[str, Task]) -> dict[str, Prediction]:
+    """Predictions by set; that on the test rows comes last, so that its time is noted."""
+    return {name: learner.predict(tasks[name]) for name in sorted(tasks, key=("train", "test").index)}
 
 
 def _failed(learner: Learner, stage: str, error: Exception) -> Failure:
@@ -125,13 +143,15 @@ def _failed(learner: Learner, stage: str, error: Exception) -> Failure:
     return Failure(stage, f"{type(error).__name__}: {error}", "".join(traceback.format_exception(error)))
 
 
-def _in_its_place(learner: Learner, train: Task, test: Task, seed: int) -> tuple[Prediction | None, Exception | None]:
-    """What the fallback predicts; a fallback that fails too is an error."""
-    made = attempt(lambda: _fallback(learner, seed).train(train).predict(test))
+def _in_its_place(
+    learner: Learner, train: Task, tasks: Mapping[str, Task], seed: int
+) -> tuple[dict[str, Prediction], Exception | None]:
+    """What the fallback predicts, by set; a fallback that fails too is an error."""
+    made = attempt(lambda: _on(_fallback(learner, seed).train(train), tasks))
     if not isinstance(made, Exception):
         return made, None
     made.add_note(f"in the fallback of learner '{learner.id}'")
-    return None, made
+    return {}, made
 
 
 def portable(done: Done) -> Done:

@@ -81,15 +81,28 @@ class BenchmarkResult(Guessing, Shown):
     @by_name
     def aggregate(self, measures: Any = None) -> Any:
         """A row for each resampling run: ids, `iters`, and each measure over the iterations: their mean, or for measures
-        with `average="micro"` the score of all predictions together."""
+        with `average="micro"` the score of all predictions together; `msr("ci", measure=...)` has its bounds beside it."""
         import polars as pl
 
         several = self._measures(measures)
         rows = [
-            {**dict(zip(IDS, ids, strict=True)), "iters": len(records), **{m.id: self._aggregated(records, m) for m in several}}
+            {**dict(zip(IDS, ids, strict=True)), "iters": len(records), **self._columns(records, several)}
             for ids, records in self._runs().items()
         ]
-        return pl.DataFrame(rows, schema_overrides={m.id: pl.Float64 for m in several})
+        names = [name for m in several for name in (m.id, *m.bounds)]
+        return pl.DataFrame(rows, schema_overrides=dict.fromkeys(names, pl.Float64))
+
+    def _columns(self, records: Sequence[Record], measures: Iterable[Measure]) -> dict[str, float]:
+        """What measures say of one run: a number each, and the bounds of those that have some."""
+        found: dict[str, float] = {}
+        for m in measures:
+            found[m.id] = self._aggregated(records, m)
+            if m.interval is not None:
+                scores = [self._scores(r, [m])[m.id] for r in records]
+                predictions = [self._on(r, m) for r in records]
+                bounds = m.interval(scores, [r.outcome.sizes for r in records], predictions, **m.params)
+                found |= dict(zip(m.bounds, bounds, strict=True))
+        return found
 
     def predictions(self) -> Any:
         """All predictions one below the other: ids, iteration, row_ids, truth, response and the probabilities.
@@ -232,7 +245,13 @@ class BenchmarkResult(Guessing, Shown):
 
     def _scores(self, record: Record, measures: Iterable[Measure]) -> dict[str, float]:
         outcome, task = record.outcome, self.tasks[record.task_id]
-        return {m.id: self._score(outcome.prediction, m, task, JobLearner(outcome)) for m in measures}
+        return {m.id: self._score(self._on(record, m), m, task, JobLearner(outcome)) for m in measures}
+
+    def _on(self, record: Record, m: Measure) -> Prediction | None:
+        """The prediction on the rows that a measure scores."""
+        if record.outcome.failure is None and record.outcome.on_train is None:
+            m.check_sets(("test",))
+        return record.outcome.on(m.predict_sets)
 
     def _score(self, prediction: Prediction | None, m: Measure, task: Task, learner: JobLearner) -> float:
         if m.predict_type is None:
@@ -251,7 +270,7 @@ class BenchmarkResult(Guessing, Shown):
             return m.across([JobLearner(r.outcome) for r in records], self.tasks[records[0].task_id])
         if m.average == "macro" or m.predict_type is None:
             return float(np.mean([self._scores(r, [m])[m.id] for r in records]))
-        found = [r.outcome.prediction for r in records if r.outcome.prediction is not None]
+        found = [prediction for r in records if (prediction := self._on(r, m)) is not None]
         whole = Prediction.combine(found) if len(found) == len(records) else None
         return self._score(whole, m, self.tasks[records[0].task_id], JobLearner(records[0].outcome))
 

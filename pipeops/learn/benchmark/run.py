@@ -22,7 +22,7 @@ from pipeops.learn.benchmark.jobs import Done, Outcome, Sets, run_group, run_rem
 from pipeops.learn.benchmark.results import BenchmarkResult, BenchmarkWarning, Record
 from pipeops.learn.benchmark.store import Store
 from pipeops.learn.learner import Learner
-from pipeops.learn.measures.measure import Measure, as_measures
+from pipeops.learn.measures.measure import Measure, as_measures, as_sets
 from pipeops.learn.resampling.base import Resampling
 
 CELLS = 1 << 26
@@ -38,10 +38,11 @@ class Job:
     row: GridRow
     iteration: int
     seed: int
+    predict_sets: tuple[str, ...] = ("test",)
 
     def sets(self) -> Sets:
-        resampling = self.row.resampling
-        return Sets(resampling.train_set(self.iteration), resampling.test_set(self.iteration), self.seed)
+        resampling, i = self.row.resampling, self.iteration
+        return Sets(resampling.train_set(i), resampling.test_set(i), self.seed, self.predict_sets)
 
 
 @by_name
@@ -56,6 +57,7 @@ def benchmark(
     measures: Any = None,
     vectorized: bool = True,
     errors: Literal["raise", "keep"] = "raise",
+    predict_sets: Any = "test",
 ) -> BenchmarkResult:
     """Resample every row of a grid.
 
@@ -67,7 +69,8 @@ def benchmark(
     numbers that each would get alone but for rounding; False trains one by one, on all workers. The numbers of a row depend
     on nothing else in the grid. errors: a job that fails stops no other one; in the end the first error is raised, with
     the whole result as its attribute `result`, or all are kept in `errors()` alone ("keep"). An interrupt (Ctrl-C) and a
-    worker that is killed return what is done, with a `BenchmarkWarning`.
+    worker that is killed return what is done, with a `BenchmarkWarning`. predict_sets: "test", or ("train", "test") to predict on
+    the training rows too, for measures that ask for them: `msr("classif.acc", predict_sets="train")`.
 
     >>> from pipeops import benchmark, benchmark_grid, lrn, rsmp, tsk
     >>> grid = benchmark_grid(tsk("iris"), [lrn("classif.featureless"), lrn("classif.lda")], rsmp("cv", folds=3))
@@ -79,11 +82,12 @@ def benchmark(
     if errors not in ("raise", "keep"):
         raise ConfigError(f"benchmark: errors is 'raise' or 'keep', got {errors!r}.")
     scored = None if measures is None else as_measures(measures)
-    _check_measures(grid, scored or ())
+    sets = as_sets("benchmark", predict_sets)
+    _check_measures(grid, scored or (), sets)
     store = None if path is None else Store(path, seed, store_models, vectorized)
     seed = _drawn(store.seed if store and seed is None else seed)
     seed = seed if store is None else store.begin(seed)
-    jobs = _jobs(grid, seed)
+    jobs = _jobs(grid, seed, sets)
     done = _run(jobs, n_jobs, store_models, progress, store, vectorized)
     records = [_record(job, done[i].outcome) for i, job in enumerate(jobs) if i in done]
     result = BenchmarkResult(records, {row.task.id: row.task for row in grid}, seed=seed, measures=scored)
@@ -102,9 +106,12 @@ def _raise(failed: Sequence[Any], result: BenchmarkResult) -> NoReturn:
     raise first
 
 
-def _check_measures(grid: BenchmarkGrid, measures: Sequence[Measure]) -> None:
+def _check_measures(grid: BenchmarkGrid, measures: Sequence[Measure], sets: Sequence[str]) -> None:
     """Refuse before anything is trained what could not be scored after it."""
+    if "test" not in sets:
+        raise ConfigError(f"benchmark: predict_sets must have 'test', got {list(sets)}.")
     for m in measures:
+        m.check_sets(sets)
         for task, learner, _ in grid:
             if m.task_type not in (None, task.task_type):
                 raise ConfigError(f"benchmark: {m.id} scores {m.task_type} tasks, '{task.id}' is of type {task.task_type}.")
@@ -137,7 +144,7 @@ def _seed_for(seed: int, *what: object) -> int:
     return int.from_bytes(digest[:4], "little")
 
 
-def _jobs(grid: BenchmarkGrid, seed: int) -> list[Job]:
+def _jobs(grid: BenchmarkGrid, seed: int, sets: tuple[str, ...]) -> list[Job]:
     """All jobs, with splits drawn once for each task and resampling; what cannot run is refused before anything runs."""
     splits: dict[tuple[str, str], Resampling] = {}
     jobs: list[Job] = []
@@ -149,7 +156,7 @@ def _jobs(grid: BenchmarkGrid, seed: int) -> list[Job]:
         if place not in splits:
             splits[place] = _split(task, resampling, _seed_for(seed, "split", *place))
         row = GridRow(task, learner, splits[place])
-        jobs += [Job(row, i, _seed_for(seed, "job", *place, i)) for i in range(splits[place].iters)]
+        jobs += [Job(row, i, _seed_for(seed, "job", *place, i), sets) for i in range(splits[place].iters)]
     return jobs
 
 

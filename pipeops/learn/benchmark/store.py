@@ -135,7 +135,8 @@ class Store:
             self._rows[row] = self._row(task, learner)
         if self._rows[row] is None:
             return None
-        own = [self._rows[row], self._settings, self.seed, sets.seed, sets.train, sets.test]
+        more = [] if sets.predict == ("test",) else [sets.predict]
+        own = [self._rows[row], self._settings, self.seed, sets.seed, sets.train, sets.test, *more]
         return Fingerprints().of(own).hex()[:32]
 
     def _row(self, task: Task, learner: Learner) -> bytes | None:

@@ -41,6 +41,14 @@ def _one_of(*options: str) -> Any:
     return check
 
 
+def as_sets(who: str, given: Any) -> tuple[str, ...]:
+    """The sets of a resampling by name: "train", "test" or both."""
+    names = tuple(dict.fromkeys([given] if isinstance(given, str) else given))
+    if not names or not set(names) <= {"train", "test"}:
+        raise ConfigError(f"{who}: predict_sets are 'train', 'test' or both, got {given!r}.")
+    return names
+
+
 def _of_function(fn: Callable[..., float]) -> Any:
     """What makes two functions the same: a partial one is, with the same function and arguments."""
     return (fn.func, fn.args, tuple(sorted(fn.keywords.items()))) if isinstance(fn, partial) else fn
@@ -63,8 +71,10 @@ class Measure(Configurable, Shown):
     where neither is better. predict_type: "response", "prob", or None when only the learner is looked at. task_type:
     "classif", "regr" or None for any. average: "macro" scores each fold and takes the mean, "micro" scores the joined
     predictions. weighted: whether it can use observation weights. use_weights: "use" or "ignore" those of the prediction.
-    undefined: when the score is NaN, in words. across: for what compares folds, `across(learners, task)`: the score of several
-    trained learners in place of a mean.
+    predict_sets: the rows of a resampling that are scored, "train", "test" or both. undefined: when
+    the score is NaN, in words. across: for what compares folds, `across(learners, task)`: the score of several trained
+    learners in place of a mean. interval: of confidence intervals, `interval(scores, sizes, predictions, **params)`: the
+    bounds.
 
     >>> auc = msr("classif.auc")
     >>> auc.range, auc.minimize, auc.predict_type
@@ -83,10 +93,12 @@ class Measure(Configurable, Shown):
     needs: tuple[str, ...] = ()
     undefined: str = ""
     across: Callable[[Sequence[Any], Any], float] | None = None
+    interval: Callable[..., tuple[float, float]] | None = attrs.field(default=None, eq=False)
     hyper: MeasureParams = attrs.field(factory=MeasureParams, eq=repr)
     id: str = attrs.field(default=attrs.Factory(lambda self: self.key, takes_self=True))
     average: Average = attrs.field(default="macro", validator=_one_of("macro", "micro", "custom"))
     use_weights: Literal["use", "ignore"] = attrs.field(default="use", validator=_one_of("use", "ignore"))
+    predict_sets: tuple[str, ...] = attrs.field(default=("test",), converter=lambda given: as_sets("a measure", given))
 
     def own_params(self) -> Mapping[str, Setting]:
         """What its function takes."""
@@ -112,6 +124,19 @@ class Measure(Configurable, Shown):
             error.add_note(f"This happened in measure '{self.id}'.")
             raise
         return self._undefined(self.undefined) if math.isnan(value) else value
+
+    @property
+    def bounds(self) -> tuple[str, ...]:
+        """The columns of a confidence interval, where it is one."""
+        return () if self.interval is None else (f"{self.id}.lower", f"{self.id}.upper")
+
+    def check_sets(self, predicted: Sequence[str]) -> None:
+        """Refuse sets that nothing was predicted on."""
+        if not set(self.predict_sets) <= set(predicted):
+            raise ConfigError(
+                f"{self.id}: scores predictions on {listing(self.predict_sets)}, and there are only those on {listing(predicted)}"
+                '; use resample(..., predict_sets=("train", "test")), or the same of benchmark.'
+            )
 
     def _undefined(self, reason: str) -> float:
         """NaN, with a warning that says why."""
@@ -162,7 +187,8 @@ class Measure(Configurable, Shown):
     @property
     def options(self) -> dict[str, Any]:
         """The arguments that `msr(key, ...)` needs to make this measure again."""
-        usual = {"id": self.key, "average": "macro", "use_weights": "use"}
+        usual = {"id": self.key, "average": "macro", "use_weights": "use", "predict_sets": ("test",)}
+        usual = usual if self.interval is None else {"id": self.key}
         own = {name: value for name, default in usual.items() if (value := getattr(self, name)) != default}
         if self.minimize is not None and self.key in msr and "minimize" in inspect.signature(msr[self.key]).parameters:
             own["minimize"] = self.minimize
@@ -213,7 +239,7 @@ class OfTruth:
         return self.fn(prediction.truth, getattr(prediction, self.predict_type), **named)
 
 
-OPTIONS = ("id", "average", "use_weights")
+OPTIONS = ("id", "average", "use_weights", "predict_sets")
 EXTRAS = ("weights", "class_names", "positive", "task", "learner")
 
 
@@ -269,7 +295,7 @@ def _to_plain(one: Measure) -> dict[str, Any]:
 def _from_plain(plain: dict[str, Any]) -> Measure:
     if "fn" in plain:
         return measure(**plain)
-    if not all(v is None or isinstance(v, str | int | float) for v in plain["options"].values()):
+    if not all(v is None or isinstance(v, str | int | float | tuple | list | Measure) for v in plain["options"].values()):
         raise ConfigError(f"measure '{plain['key']}': its options are plain values.")
     return msr(plain["key"], **plain["options"])
 

@@ -46,7 +46,7 @@ def row(
 
 def _signature(hyper: Mapping[str, Param], allowed: Sequence[str]) -> inspect.Signature:
     defaults = {name: inspect.Parameter.empty if p.default is UNSET else p.default for name, p in hyper.items()}
-    usual = {"id": None, "average": "macro", "use_weights": "use", "minimize": None}
+    usual = {"id": None, "average": "macro", "use_weights": "use", "predict_sets": "test", "minimize": None}
     defaults |= {name: usual[name] for name in allowed}
     keyword = inspect.Parameter.KEYWORD_ONLY
     return inspect.Signature([inspect.Parameter(n, keyword, default=d) for n, d in defaults.items()], return_annotation=Measure)
