@@ -21,6 +21,7 @@ KEYS: dict[str, dict[str, str]] = {
         "blsmote": "pipeops.ops.tasks.imbalance",
         "boxcox": "pipeops.ops.numbers.powers",
         "branch": "pipeops.ops.branch",
+        "calibrate": "pipeops.ops.models.calibrate",
         "chunk": "pipeops.ops.flow",
         "classbalancing": "pipeops.ops.rows",
         "classifavg": "pipeops.ops.average",

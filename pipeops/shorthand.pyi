@@ -182,6 +182,7 @@ from pipeops.ops.learner_cv import LearnerCV
 from pipeops.ops.missing.draws import ImputeHist
 from pipeops.ops.missing.draws import ImputeSample
 from pipeops.ops.missing.impute_learner import ImputeLearner
+from pipeops.ops.models.calibrate import Calibrate
 from pipeops.ops.models.cv_plus import LearnerPICVPlus
 from pipeops.ops.models.quantiles import LearnerQuantiles
 from pipeops.ops.models.random_response import RandomResponse
@@ -268,6 +269,8 @@ class _Po(Registry):
     def __call__(self, key: Literal["boxcox"], /, *, id: str = ..., affect_columns: Any = ..., standardize: bool = ..., eps: float = ..., lower: float = ..., upper: float = ...) -> BoxCox: ...
     @overload
     def __call__(self, key: Literal["branch"], /, *, id: str = ..., options: Any = ..., selection: Any = ...) -> Branch: ...
+    @overload
+    def __call__(self, key: Literal["calibrate"], /, learner: Any = ..., *, id: Any = ..., **settings: Any) -> Calibrate: ...
     @overload
     def __call__(self, key: Literal["chunk"], /, *, id: str = ..., outnum: int = ..., shuffle: bool = ..., seed: int | None = ...) -> Chunk: ...
     @overload

@@ -3,6 +3,10 @@
 from pipeops.learn.benchmark.grid import BenchmarkGrid, benchmark_grid
 from pipeops.learn.benchmark.results import BenchmarkResult, load_benchmark
 from pipeops.learn.benchmark.run import benchmark, resample
+from pipeops.learn.explain.dependence import partial_dependence
+from pipeops.learn.explain.fairness import fairness
+from pipeops.learn.explain.importance import importance
+from pipeops.learn.explain.reliability import calibration
 from pipeops.learn.learner import Learner, load_learner
 from pipeops.learn.measures.measure import measure
 from pipeops.learn.plots.overlays import prc_overlay, roc_overlay
@@ -24,9 +28,13 @@ __all__ = [
     "auto_tuner",
     "benchmark",
     "benchmark_grid",
+    "calibration",
+    "fairness",
+    "importance",
     "load_benchmark",
     "load_learner",
     "measure",
+    "partial_dependence",
     "partition",
     "prc_overlay",
     "resample",

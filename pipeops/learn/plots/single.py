@@ -12,6 +12,7 @@ import numpy as np
 
 from pipeops.errors import ConfigError, DataError, suggest
 from pipeops.learn.measures.measure import as_measures
+from pipeops.learn.plots.explained import plot_calibration
 from pipeops.learn.plots.figures import COLOURS, QUIET, finish, legend, new_axes, style, unit
 from pipeops.learn.plots.overlays import prc_overlay, roc_overlay
 
@@ -125,6 +126,17 @@ def _residuals(prediction: Any, ax: Any) -> Any:
     return finish(ax, x="response", y="residual (truth - response)")
 
 
+def _calibration(prediction: Any, ax: Any, label: Any = None, bins: int = 10, strategy: str = "quantile") -> Any:
+    """Observed shares against predicted probabilities: of the positive class, or each class of several against the rest."""
+    from pipeops.learn.explain.reliability import calibration
+
+    _with_prob(prediction, "calibration")
+    several = len(prediction.class_names) > 2 and label is None
+    labels = prediction.class_names if several else [prediction.positive if label is None else label]
+    cut: Any = {"bins": bins, "strategy": strategy}
+    return plot_calibration({str(one): calibration(prediction, label=one, **cut) for one in labels}, ax)
+
+
 def _points(ax: Any, x: Any, y: Any) -> None:
     """Fainter points the more there are."""
     n = max(len(x), 1)
@@ -154,6 +166,7 @@ KINDS: dict[str, dict[str, Callable[..., Any]]] = {
         "prc": _prc,
         "threshold": _threshold,
         "histogram": _histogram,
+        "calibration": _calibration,
     },
     "regr": {"scatter": _scatter, "residuals": _residuals, "histogram": _histogram},
 }

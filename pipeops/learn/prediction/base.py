@@ -148,8 +148,9 @@ class Prediction(Guessing, Shown, ABC):
     def plot(self, kind: str | None = None, ax: Any = None, **options: Any) -> Any:
         """Draw it with matplotlib (extra `plot`) and return the axes.
 
-        kind: of classes "confusion" (the default), "roc", "prc", "threshold" (measures by threshold; `measures=`) or
-        "histogram" (of probabilities, `bins=`); of numbers "scatter" (the default), "residuals" or "histogram".
+        kind: of classes "confusion" (the default), "roc", "prc", "threshold" (measures by threshold; `measures=`),
+        "histogram" (of probabilities, `bins=`) or "calibration" (`label=`, `bins=`, `strategy=`); of numbers "scatter" (the
+        default), "residuals" or "histogram".
         ax: the axes to draw on, those of a new figure by default.
 
         >>> from matplotlib.figure import Figure
