@@ -67,6 +67,8 @@ row("classif.qda", "sklearn.discriminant_analysis:QuadraticDiscriminantAnalysis"
 row("regr.lm", "sklearn.linear_model:LinearRegression", "Linear Model")
 row("regr.ridge", "sklearn.linear_model:Ridge", "Ridge Regression")
 row("regr.lasso_cv", "sklearn.linear_model:LassoCV", "Lasso")
+row("regr.elastic_net", "sklearn.linear_model:ElasticNet", "Elastic Net")
+row("regr.elastic_net_cv", "sklearn.linear_model:ElasticNetCV", "Elastic Net, its Penalty by Cross-validation")
 row("regr.svm", "sklearn.svm:SVR", "Support Vector Machine")
 row("regr.tree", "sklearn.tree:DecisionTreeRegressor", "Regression Tree")
 row("regr.random_forest", "sklearn.ensemble:RandomForestRegressor", "Random Forest")

@@ -127,6 +127,18 @@ class SklearnLearner(FlatLearner):
             raise DataError(f"{self.id}: a {type(self.estimator).__name__} does not say which features it uses.")
         return [name for name, on in zip(model.features, np.any(np.atleast_2d(used) != 0, axis=0), strict=True) if on]
 
+    def importance(self) -> dict[str, float]:
+        """What the model says of each feature, the most important one first: importances of trees, absolute coefficients."""
+        model: SklearnModel = self.model
+        values = getattr(model.estimator, "feature_importances_", None)
+        if values is None:
+            coefficients = getattr(model.estimator, "coef_", None)
+            if coefficients is None:
+                raise DataError(f"{self.id}: a {type(self.estimator).__name__} does not say how important its features are.")
+            values = np.abs(np.atleast_2d(coefficients)).mean(axis=0)
+        found = dict(zip(model.features, np.asarray(values, dtype=np.float64).tolist(), strict=True))
+        return dict(sorted(found.items(), key=lambda item: -item[1]))
+
     # ---------------------------------------------------------------- training
 
     def _train(self, task: Any, valid: Task | None) -> SklearnModel:

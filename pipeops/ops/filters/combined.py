@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeops.data.columns import KINDS
 from pipeops.data.task import Task
-from pipeops.errors import ConfigError
+from pipeops.errors import ConfigError, DataError
 from pipeops.learn.learner import Learner
 from pipeops.ops.filters.base import Array, Filter, matrix, scorer
 from pipeops.params import Setting, choice, integer
@@ -110,13 +110,10 @@ class Importance(Filter):
 
 def importances(learner: Learner) -> dict[str, float]:
     """Importance of each feature of a trained learner over one scikit-learn estimator; refused for others."""
-    estimator = getattr(learner.model, "estimator", None)
-    values = getattr(estimator, "feature_importances_", None)
-    if values is None and getattr(estimator, "coef_", None) is not None:
-        values = np.abs(np.atleast_2d(estimator.coef_)).mean(axis=0)  # type: ignore[union-attr]
-    if values is None or len(values) != len(learner.model.features):
-        raise ConfigError(f'flt("importance"): {learner.id} says nothing of its features; trees and linear models do.')
-    return dict(zip(learner.model.features, np.asarray(values, dtype=np.float64).tolist(), strict=True))
+    try:
+        return learner.importance()  # type: ignore[attr-defined]
+    except (AttributeError, DataError):
+        raise ConfigError(f'flt("importance"): {learner.id} says nothing of its features; trees and linear models do.') from None
 
 
 @flt.add("relief")
