@@ -7,10 +7,20 @@ import numpy as np
 from pipeops.data.positions import names_of
 from pipeops.errors import ConfigError, UnknownKeyError, listing, suggest
 
-ROLES = ("feature", "target", "stratum", "group", "weight", "subset", "order")
-NOT_FEATURES = ("target", "group", "weight", "subset", "order")
-SINGLE = ("target", "group", "weight", "order")
-ROLE_PROPERTIES = {"stratum": "strata", "group": "groups", "weight": "weights", "subset": "subsets", "order": "ordered"}
+WEIGHTS = ("weight", "weights_learner", "weights_measure")
+"""Weights of rows: for learners and measures alike, for learners only, for measures only; the special ones come first."""
+ROLES = ("feature", "target", "stratum", "group", *WEIGHTS, "subset", "order")
+NOT_FEATURES = ("target", "group", *WEIGHTS, "subset", "order")
+SINGLE = ("target", "group", *WEIGHTS, "order")
+ROLE_PROPERTIES = {
+    "stratum": "strata",
+    "group": "groups",
+    "weight": "weights",
+    "weights_learner": "weights_learner",
+    "weights_measure": "weights_measure",
+    "subset": "subsets",
+    "order": "ordered",
+}
 
 
 def columns_for(role: str, given: Any) -> tuple[str, ...]:

@@ -16,7 +16,15 @@ if TYPE_CHECKING:
 
 WIDTH = 100
 MANY_CLASSES = 10
-ROLE_TITLES = {"stratum": "Strata", "group": "Groups", "weight": "Weights", "subset": "Subsets", "order": "Ordered by"}
+ROLE_TITLES = {
+    "stratum": "Strata",
+    "group": "Groups",
+    "weight": "Weights",
+    "weights_learner": "Weights for learners",
+    "weights_measure": "Weights for measures",
+    "subset": "Subsets",
+    "order": "Ordered by",
+}
 
 
 def show(task: Task) -> str:

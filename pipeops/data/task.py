@@ -8,7 +8,7 @@ Neighbours: `frames` (views), `columns` (codes, levels), `matrix` (arrays) below
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from importlib import import_module
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import narwhals as nw
 import numpy as np
@@ -29,7 +29,7 @@ from pipeops.data.frames import View, as_table, read_frame, refuse_patterns, ref
 from pipeops.data.layout import holds, joined, like, refuse_missing, refuse_other_layout, same_library, without_useless
 from pipeops.data.maps import ColumnMap
 from pipeops.data.positions import Names, Rows, names_of, positions_of
-from pipeops.data.roles import NOT_FEATURES, ROLE_PROPERTIES, ROLES, columns_for
+from pipeops.data.roles import NOT_FEATURES, ROLE_PROPERTIES, ROLES, WEIGHTS, columns_for
 from pipeops.data.show import blocks, show
 from pipeops.data.tensors import sources
 from pipeops.display import Block, Shown
@@ -190,18 +190,20 @@ class Task(Guessing, Shown):
             self._require(names, f"column for the role '{role}'")
         leaving = {name for role in NOT_FEATURES for name in named.get(role, ())}
         features = named.pop("feature", tuple(f for f in self._features if f not in leaving))
-        rest = self._rest_with([name for names in named.values() for name in names])
+        rest = self._rest_with(list(dict.fromkeys(name for names in named.values() for name in names)))
         new = self._with(_rest=rest, _roles={**self._roles, **named})._with_feature_columns(features)
         if "target" in named and named["target"] != self._roles["target"]:
             new._rechecked()
-        if named.get("weight"):
+        if any(named.get(role) for role in WEIGHTS):
             new._refuse_useless_weights()
         return new
 
     def _refuse_useless_weights(self) -> None:
-        weights = self.weights()
-        if weights is not None and self._nrow and not weights.any():
-            raise DataError(f"The weights in '{self._roles['weight'][0]}' of the task '{self.id}' are all 0; no row would count.")
+        for use in ("learner", "measure"):
+            weights = self.weights(use)
+            if weights is not None and self._nrow and not weights.any():
+                name = self.weight_column(use)
+                raise DataError(f"The weights in '{name}' of the task '{self.id}' are all 0; no row would count.")
 
     def with_id(self, id: str) -> Self:
         """The same task under another id."""
@@ -383,10 +385,19 @@ class Task(Guessing, Shown):
         values = self._column(column)
         return codes_of(values, levels_of(values) if levels is None else levels)
 
-    def weights(self) -> npt.NDArray[np.float64] | None:
-        """The weight of each row, or None."""
-        names = self._roles.get("weight")
-        return weight_values(self._rest.column(names[0]), self.id) if names else None
+    def weights(self, use: Literal["learner", "measure"] = "learner") -> npt.NDArray[np.float64] | None:
+        """The weight of each row for learners, or for measures; None without any."""
+        name = self.weight_column(use)
+        return None if name is None else weight_values(self._rest.column(name), self.id)
+
+    def weight_column(self, use: Literal["learner", "measure"] = "learner") -> str | None:
+        """The column of these weights."""
+        role = self.weight_role(use)
+        return self._roles[role][0] if role else None
+
+    def weight_role(self, use: Literal["learner", "measure"] = "learner") -> str | None:
+        """The role that these weights have: `weights_learner` (or `weights_measure`), else `weight`."""
+        return next((role for role in (f"weights_{use}", "weight") if self._roles.get(role)), None)
 
     def role_codes(self, role: str) -> tuple[IntArray, list[Any]] | None:
         """For a role (stratum, group, subset): a code for each row and the label of each code, or None.

@@ -245,7 +245,7 @@ class Learner(Closed, Parameterized, Validates, Shown, ABC):
     def _check_weights(self, task: Task) -> None:
         weights = task.weights()
         if weights is not None and len(weights) and not weights.any():
-            raise DataError(f"{self.id}: the weights in '{task.roles['weight'][0]}' of the task '{task.id}' are all 0.")
+            raise DataError(f"{self.id}: the weights in '{task.weight_column()}' of the task '{task.id}' are all 0.")
 
     def _blocks(self) -> list[Block]:
         """What it is, takes, predicts and holds, and its hyperparameters."""

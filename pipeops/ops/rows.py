@@ -149,10 +149,24 @@ class ClassBalancing(DrawRows):
         return parts.get(self.adjust, other)
 
 
+def weighted(node: Any, task: Any, weights: Any) -> Any:
+    """The task with a column `.WEIGHTS` for learners or measures, as the node says; refused where it has such weights."""
+    wanted = [role for role in ("weights_learner", "weights_measure") if getattr(node, role)]
+    for role in wanted:
+        if (present := task.weight_column(role.removeprefix("weights_"))) is not None:
+            raise DataError(f"{node.id}: the task '{task.id}' has weights already ('{present}').")
+    if not wanted:
+        return task
+    column = new_frame({".WEIGHTS": weights}, like=task.target_series().to_frame())
+    return task.cbind(column).with_roles(**dict.fromkeys(wanted, ".WEIGHTS"))
+
+
 @po.add("classweights")
 @operator
 class ClassWeights(PipeOp):
     """Give the rows of the smaller of two classes the weight `minor_weight`, all others 1; the task may not have weights yet.
+
+    weights_learner, weights_measure: for whom they are.
 
     >>> from pipeops import as_task_classif, po
     >>> task = as_task_classif({"x": [1, 2, 3], "y": ["a", "a", "b"]}, target="y")
@@ -166,18 +180,16 @@ class ClassWeights(PipeOp):
     target: ClassVar[bool] = True
 
     minor_weight: float = real(0, default=1.0)
+    weights_learner: bool = flag(True)
+    weights_measure: bool = flag(False)
 
     def train(self, inputs: Sequence[Any]) -> tuple[Sequence[Any], dict[str, Any]]:
         task = one_task(self, inputs)
         if len(task.class_names) != 2:
             raise DataError(f"{self.id}: class weights need two classes, the task '{task.id}' has {len(task.class_names)}.")
-        if task.roles.get("weight"):
-            raise DataError(f"{self.id}: the task '{task.id}' has weights already ('{task.roles['weight'][0]}').")
         codes = task.class_codes()
         minor = int(np.argmin(np.bincount(codes, minlength=2)))
-        weights = np.where(codes == minor, float(self.minor_weight), 1.0)
-        column = new_frame({".WEIGHTS": weights}, like=task.target_series().to_frame())
-        return (task.cbind(column).with_roles(weight=".WEIGHTS"),), {}
+        return (weighted(self, task, np.where(codes == minor, float(self.minor_weight), 1.0)),), {}
 
     def predict(self, inputs: Sequence[Any], state: Any) -> Sequence[Any]:
         return inputs

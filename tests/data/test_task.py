@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeops import lrn
 from pipeops.data import as_task_classif, as_task_regr
 from pipeops.data.columns import label_array
 from pipeops.errors import ConfigError, DataError, UnknownKeyError
@@ -293,3 +294,21 @@ def test_counts_of_missing_values_are_plain_integers():
         counts = as_task_regr(frame({"a": [1.0, None], "b": ["u", None], "y": [0, 1]}), target="y").missings()
         assert counts == {"y": 0, "a": 1, "b": 1}
         assert {type(n) for n in counts.values()} == {int}
+
+
+def test_weights_for_learners_and_for_measures_are_apart():
+    frame = {"x": [0.0, 1.0, 2.0, 3.0], "y": [1.0, 2.0, 3.0, 9.0], "w": [1.0, 0.0, 1.0, 2.0], "v": [0.0, 0.0, 1.0, 1.0]}
+    task = as_task_regr(frame, target="y")
+    both = task.with_roles(weight="w")
+    assert both.weights("learner").tolist() == both.weights("measure").tolist() == frame["w"]
+    apart = both.with_roles(weights_measure="v")
+    assert apart.weights().tolist() == frame["w"]
+    assert apart.weights("measure").tolist() == frame["v"]
+    assert apart.feature_names == ["x"]
+    prediction = lrn("regr.featureless").train(apart).predict(apart)
+    assert prediction.response.tolist() == [(1 + 3 + 2 * 9) / 4] * 4
+    assert prediction.score("regr.mae") == pytest.approx(((5.5 - 3) + (9 - 5.5)) / 2)
+    learners = task.with_roles(weights_learner="w")
+    assert learners.weights("measure") is None
+    assert lrn("regr.featureless").train(learners).predict(learners).weights is None
+    assert "Weights for learners: w" in str(learners)

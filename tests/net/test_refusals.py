@@ -28,7 +28,7 @@ def weighted():
 
 
 def test_weights_count_in_the_loss_or_in_the_draws():
-    plain = learner(batch_size=20).train(weighted().with_roles(weight=[]))
+    plain = learner(batch_size=20).train(weighted().with_roles(weights_learner=[]))
     for settings in (
         {"batch_size": 20},
         {"batch_sampler": StratifiedBatches(min_per_stratum=2)},

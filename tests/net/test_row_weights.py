@@ -80,7 +80,7 @@ def test_weights_are_rows_that_stand_several_times(kind, loss):
 def test_the_value_is_the_weighted_mean_by_hand():
     logits, labels = torch.tensor([[0.5], [-1.0], [2.0]]), torch.tensor([[1.0], [0.0], [0.0]])
     weights = torch.tensor([1.0, 3.0, 0.5])
-    made = by_rows(t_loss("cross_entropy"), t_loss("cross_entropy").build(task("two")), "task")
+    made = by_rows(t_loss("cross_entropy"), t_loss("cross_entropy").build(task("two")), task("two"))
     terms = [np.log1p(np.exp(-0.5)), np.log1p(np.exp(-1.0)), np.log1p(np.exp(2.0))]
     assert made(logits, labels, weights).item() == pytest.approx(np.average(terms, weights=[1, 3, 0.5]), rel=1e-6)
     assert made(logits, labels, torch.zeros(3)).item() == 0

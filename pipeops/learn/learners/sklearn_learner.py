@@ -184,7 +184,8 @@ class SklearnLearner(FlatLearner):
         weights = task.weights()
         if weights is not None and not has_fit_parameter(estimator, "sample_weight"):
             raise DataError(
-                f"{self.id}: cannot use the weights of the task '{task.id}'; train on task.with_roles(weight=None) instead."
+                f"{self.id}: cannot use the weights of the task '{task.id}'; train on "
+                f"task.with_roles({task.weight_role()}=None) instead."
             )
         return weights
 

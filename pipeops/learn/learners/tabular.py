@@ -86,7 +86,7 @@ def class_prediction(
         response=codes,
         prob=prob,
         class_names=list(class_names),
-        weights=task.weights(),
+        weights=task.weights("measure"),
         backend=frame_library(task),
     )
 
@@ -95,7 +95,7 @@ def number_prediction(task: Task, response: Array, se: Array | None = None) -> P
     """The table of a model that predicts numbers."""
     truth = task.truth() if task.has_target else None
     return PredictionRegr(
-        row_ids=task.row_ids, truth=truth, response=response, se=se, weights=task.weights(), backend=frame_library(task)
+        row_ids=task.row_ids, truth=truth, response=response, se=se, weights=task.weights("measure"), backend=frame_library(task)
     )
 
 

@@ -74,7 +74,7 @@ class ClassLink:
             response=response,
             prob=prob if with_all else None,
             class_names=self.class_names,
-            weights=task.weights(),
+            weights=task.weights("measure"),
             backend=backend(task),
         )
 

@@ -33,7 +33,7 @@ class RegrLink:
 
     def _table(self, task: Task, **parts: Any) -> PredictionRegr:
         truth = task.truth() if task.has_target else None
-        return PredictionRegr(row_ids=task.row_ids, truth=truth, weights=task.weights(), backend=backend(task), **parts)
+        return PredictionRegr(row_ids=task.row_ids, truth=truth, weights=task.weights("measure"), backend=backend(task), **parts)
 
 
 @savable

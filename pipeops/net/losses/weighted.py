@@ -37,7 +37,7 @@ class ByRows(nn.Module):
         return self.loss(input, target) if weights is None else self._weighted(input, target, weights)
 
 
-def by_rows(spec: TorchLoss, loss: LossFunction, task_id: str) -> ByRows:
+def by_rows(spec: TorchLoss, loss: LossFunction, task: Any) -> ByRows:
     """The loss that was built from a spec, with row weights; refused where it is no mean or sum of terms."""
     if _takes_weights(loss):
         return ByRows(loss, lambda input, target, weights: loss(input, target, weights=weights))  # type: ignore[call-arg]
@@ -45,8 +45,8 @@ def by_rows(spec: TorchLoss, loss: LossFunction, task_id: str) -> ByRows:
     if found is None:
         raise ConfigError(
             f"torch_loss: {source(spec)} is no mean or sum of terms for the rows, so it cannot use the weights of the task "
-            f"'{task_id}'; give a function of your own an argument `weights`, draw rows by them with "
-            'batch_sampler=t_sampler("weighted", batch_size=...), or drop them: with_roles(weight=[]).'
+            f"'{task.id}'; give a function of your own an argument `weights`, draw rows by them with "
+            f'batch_sampler=t_sampler("weighted", batch_size=...), or drop them: with_roles({task.weight_role()}=[]).'
         )
     terms, mean, total = found
     return ByRows(loss, functools.partial(_weighted, terms, mean, total))

@@ -129,7 +129,7 @@ def _context(
     task = descriptor.feed.task
     loss = descriptor.loss.build(task)
     if _weighs(node, task):
-        loss = by_rows(descriptor.loss, loss, str(task.id))
+        loss = by_rows(descriptor.loss, loss, task)
     if descriptor.symbol.spec is not None and descriptor.symbol.spec.module is MemberHead:
         loss = PerMember(loss)
     loss = machine.place(loss)
@@ -179,7 +179,7 @@ def _batches(
 
 def _weighs(node: "TorchModel", task: Task) -> bool:
     """Whether the loss is to use the weights of the rows: there are some, and no sampler draws by them."""
-    return bool(task.roles["weight"]) and not getattr(node.batch_sampler, "uses_weights", False)
+    return task.weight_column() is not None and not getattr(node.batch_sampler, "uses_weights", False)
 
 
 def reading_of(node: "TorchModel") -> Reading:

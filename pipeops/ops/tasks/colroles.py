@@ -6,6 +6,7 @@ Neighbours: `data.task` has the roles; `features` beside this folder changes the
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+from pipeops.data.roles import WEIGHTS
 from pipeops.data.task import ROLES, Task
 from pipeops.errors import ConfigError, UnknownKeyError, suggest
 from pipeops.graph.pipeop import Channel, PipeOp, operator
@@ -52,7 +53,7 @@ class ColRoles(PipeOp):
         wanted, roles = self._wanted(), dict(task.roles)
         changed = {
             role: [*(n for n in roles[role] if n not in wanted), *(n for n, given in wanted.items() if role in given)]
-            for role in ("stratum", "group", "weight", "subset", "order")
+            for role in ("stratum", "group", *WEIGHTS, "subset", "order")
             if any(n in roles[role] or role in given for n, given in wanted.items())
         }
         made = task.with_roles(**changed, feature=self._features(task)) if changed else task.select(self._features(task))

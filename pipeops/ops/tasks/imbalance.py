@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from pipeops.data.columns import label_array, new_frame
+from pipeops.data.roles import WEIGHTS
 from pipeops.data.task import Task
 from pipeops.errors import DataError, PipeOpsError, TrainingError, listing
 from pipeops.extras import extra
@@ -89,7 +90,7 @@ class Make(Resample):
     seed: int = integer(0, default=0)
 
     def resampled(self, task: Any, sampler: Any, x: Any, codes: Any) -> Any:
-        roles = [role for role in ("group", "weight", "subset", "order") if task.roles.get(role)]
+        roles = [role for role in ("group", *WEIGHTS, "subset", "order") if task.roles.get(role)]
         if roles:
             raise DataError(f"{self.id}: the task '{task.id}' has the role '{roles[0]}', which new rows would lack.")
         many, classes = sampler.fit_resample(x, codes)

@@ -8,14 +8,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from pipeops.data.columns import new_frame
 from pipeops.errors import ConfigError, DataError, listing
 from pipeops.graph.pipeop import Channel, PipeOp, operator
 from pipeops.ops.base import one_task
-from pipeops.params import anything, choice
+from pipeops.ops.rows import weighted
+from pipeops.params import anything, choice, flag
 from pipeops.shorthand import po
 
-COLUMN = ".WEIGHTS"
 METHODS = ("explicit", "inverse_class_frequency", "inverse_square_root_of_frequency", "median_frequency_balancing")
 
 
@@ -27,6 +26,7 @@ class ClassWeightsEx(PipeOp):
     weight_method: inverse_class_frequency, one over the share of the class; inverse_square_root_of_frequency, its root;
     median_frequency_balancing, the median of all shares over it (Eigen and Fergus, ICCV 2015); explicit, by `mapping`, a
     dictionary from each class to its weight, without which nothing changes. Classes without rows count for nothing.
+    weights_learner, weights_measure: for whom the weights are.
 
     >>> from pipeops import as_task_classif, po
     >>> task = as_task_classif({"x": [1, 2, 3], "y": ["a", "a", "b"]}, target="y")
@@ -41,6 +41,8 @@ class ClassWeightsEx(PipeOp):
 
     weight_method: str = choice(*METHODS, default="explicit")
     mapping: Mapping[Any, float] | None = anything(None)
+    weights_learner: bool = flag(True)
+    weights_measure: bool = flag(False)
 
     def __attrs_post_init__(self) -> None:
         given: Any = {} if self.mapping is None else self.mapping
@@ -53,11 +55,7 @@ class ClassWeightsEx(PipeOp):
         task = one_task(self, inputs)
         if self.weight_method == "explicit" and self.mapping is None:
             return (task,), {}
-        if task.roles.get("weight"):
-            raise DataError(f"{self.id}: the task '{task.id}' has weights already ('{task.roles['weight'][0]}').")
-        weights = self._by_class(task)[task.class_codes()]
-        column = new_frame({COLUMN: weights}, like=task.target_series().to_frame())
-        return (task.cbind(column).with_roles(weight=COLUMN),), {}
+        return (weighted(self, task, self._by_class(task)[task.class_codes()]),), {}
 
     def _by_class(self, task: Any) -> Any:
         """A weight for each class, in their order."""
