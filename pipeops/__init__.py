@@ -7,7 +7,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pipeops.data import Task, TaskClassif, TaskRegr, as_task_classif, as_task_regr, selectors
+    from pipeops.data import (
+        Task,
+        TaskClassif,
+        TaskMultilabel,
+        TaskMultiRegr,
+        TaskRegr,
+        as_task_classif,
+        as_task_multilabel,
+        as_task_regr,
+        selectors,
+    )
     from pipeops.data.selectors import (
         selector_all,
         selector_cardinality_greater_than,
@@ -34,6 +44,8 @@ if TYPE_CHECKING:
         Learner,
         Prediction,
         PredictionClassif,
+        PredictionMultilabel,
+        PredictionMultiRegr,
         PredictionRegr,
         auto_tuner,
         benchmark,
@@ -58,7 +70,17 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "pipeops.data": ("Task", "TaskClassif", "TaskRegr", "as_task_classif", "as_task_regr", "selectors"),
+    "pipeops.data": (
+        "Task",
+        "TaskClassif",
+        "TaskMultiRegr",
+        "TaskMultilabel",
+        "TaskRegr",
+        "as_task_classif",
+        "as_task_multilabel",
+        "as_task_regr",
+        "selectors",
+    ),
     "pipeops.data.selectors": (
         "selector_all",
         "selector_cardinality_greater_than",
@@ -85,6 +107,8 @@ _HOMES = {
         "Learner",
         "Prediction",
         "PredictionClassif",
+        "PredictionMultiRegr",
+        "PredictionMultilabel",
         "PredictionRegr",
         "auto_tuner",
         "benchmark",
@@ -136,13 +160,18 @@ __all__ = [
     "PipeOpsTransformer",
     "Prediction",
     "PredictionClassif",
+    "PredictionMultiRegr",
+    "PredictionMultilabel",
     "PredictionRegr",
     "Task",
     "TaskClassif",
+    "TaskMultiRegr",
+    "TaskMultilabel",
     "TaskRegr",
     "as_lazy_tensor",
     "as_learner",
     "as_task_classif",
+    "as_task_multilabel",
     "as_task_regr",
     "auto_tuner",
     "benchmark",

@@ -137,7 +137,7 @@ def test_what_cannot_come_back_is_refused_when_written(value, tmp_path):
 
 @pytest.mark.parametrize("library", ["polars", "pandas", "pyarrow"])
 def test_prototypes_come_back(library):
-    from pipeops.data.prototype import prototype
+    from pipeops.data.stored import prototype
 
     frame = pl.DataFrame(
         {

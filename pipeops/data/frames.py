@@ -10,11 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import narwhals as nw
+import numpy as np
 import numpy.typing as npt
 
 from pipeops.data.columns import IntArray, kind, schema_of, slice_of
 from pipeops.data.incoming import as_array, column_of, describe, is_array, moved, typed
 from pipeops.data.maps import ColumnMap, Lookup, after, run
+from pipeops.data.positions import names_of
 from pipeops.data.tensors import TensorSource, sources
 from pipeops.errors import DataError, listing
 
@@ -199,6 +201,24 @@ def read_xy(x: Any, y: Any, target: str | None) -> tuple[nw.DataFrame[Any], str]
         raise DataError(f"X has {len(frame)} rows and y has {len(labels)} values; they must be equally many.")
     labels = moved(labels, frame.implementation).alias(name)
     return _typed(_plain_index(_beside(frame, labels) if frame.columns else labels.to_frame())), name
+
+
+def several_y(y: Any, names: Any) -> dict[str, Any] | None:
+    """The columns of targets apart, by name (`names`, else their own, else y1, y2, ...); None where there is one."""
+    if isinstance(y, Mapping) or _is_table(y):
+        frame = read_frame(y)
+        columns: list[Any] = list(frame.iter_columns())
+        own = frame.columns
+    else:
+        array = as_array(y) if is_array(y) else np.empty(0)
+        columns = list(array.T) if array.ndim == 2 else []
+        own = [f"y{i + 1}" for i in range(len(columns))]
+    if len(columns) < 2:
+        return None
+    wanted = own if names is None else names_of(names)
+    if len(wanted) != len(columns):
+        raise DataError(f"y has {len(columns)} columns, target= names {len(wanted)}: {listing(wanted)}.")
+    return dict(zip(wanted, columns, strict=True))
 
 
 def _beside(frame: nw.DataFrame[Any], column: nw.Series[Any]) -> nw.DataFrame[Any]:

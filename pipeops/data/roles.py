@@ -11,7 +11,7 @@ WEIGHTS = ("weight", "weights_learner", "weights_measure")
 """Weights of rows: for learners and measures alike, for learners only, for measures only; the special ones come first."""
 ROLES = ("feature", "target", "stratum", "group", *WEIGHTS, "subset", "order")
 NOT_FEATURES = ("target", "group", *WEIGHTS, "subset", "order")
-SINGLE = ("target", "group", *WEIGHTS, "order")
+SINGLE = ("group", *WEIGHTS, "order")
 ROLE_PROPERTIES = {
     "stratum": "strata",
     "group": "groups",
@@ -33,7 +33,8 @@ def columns_for(role: str, given: Any) -> tuple[str, ...]:
             f'as in as_task_regr({{**columns, "{role}": values}}, target="y").with_roles({role}="{role}").'
         )
     names = () if given is None else tuple(names_of(given))
-    if role in SINGLE and len(names) != 1 and (names or role == "target"):
-        hint = "; make a task for each target" if role == "target" and names else ""
-        raise ConfigError(f"with_roles: the role '{role}' takes one column, got {listing(names) or 'none'}{hint}.")
+    if role in SINGLE and len(names) > 1:
+        raise ConfigError(f"with_roles: the role '{role}' takes one column, got {listing(names)}.")
+    if role == "target" and not names:
+        raise ConfigError("with_roles: the role 'target' takes at least one column, got none.")
     return names

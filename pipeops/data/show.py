@@ -40,7 +40,7 @@ def show(task: Task) -> str:
       - numeric (1): a
     """
     lines = [f"<{type(task).__name__}:{task.id}> ({task.nrow} x {task.ncol})"]
-    lines += _item("Target", task.target_names if task.has_target else [f"{task.target_name} (absent)"])
+    lines += _item("Targets" if len(task.target_names) > 1 else "Target", _targets(task))
     classes = getattr(task, "class_names", None)
     if classes:
         lines += _item("Target classes", _classes(task, classes))
@@ -54,7 +54,7 @@ def show(task: Task) -> str:
 
 def blocks(task: Task) -> list[Block]:
     """What a page shows of a task: the same, and each feature with its type and missing values."""
-    facts = [("target", ", ".join(task.target_names) if task.has_target else f"{task.target_name} (absent)")]
+    facts = [("target", ", ".join(_targets(task)))]
     classes = getattr(task, "class_names", None)
     facts += [("classes", ", ".join(_classes(task, classes)))] if classes else []
     facts += [("properties", ", ".join(task.properties) or "-")]
@@ -67,6 +67,10 @@ def blocks(task: Task) -> list[Block]:
 
 def _item(title: str, texts: Iterable[str]) -> list[str]:
     return wrap(f"* {title}: {', '.join(texts)}", WIDTH, subsequent_indent="    ", break_long_words=False)
+
+
+def _targets(task: Task) -> list[str]:
+    return task.target_names if task.has_target else [f"{', '.join(task.target_names)} (absent)"]
 
 
 def _classes(task: Any, classes: list[Any]) -> list[str]:

@@ -1,6 +1,6 @@
 """How a task stands in a file: its columns, with types from a table, and its roles.
 
-Neighbours: `task` below; `supervised` registers the two kinds of tasks, `prototype` is a task without rows.
+Neighbours: `task` below; `supervised` and `several` register the kinds of tasks, learners keep a prototype of theirs.
 """
 
 import re
@@ -14,6 +14,16 @@ from pipeops.data.columns import LAZY
 from pipeops.data.task import Task
 from pipeops.errors import FormatError, listing
 from pipeops.saving.declared import fits
+
+
+def prototype(task: Task) -> Any:
+    """A task without its rows, what a trained learner remembers: features and their types, targets, classes, roles, library.
+
+    >>> from pipeops import as_task_regr
+    >>> prototype(as_task_regr({"x": [1, 2], "y": [0.5, 1.5]}, target="y")).nrow
+    0
+    """
+    return task.without_rows()
 
 
 def to_plain(task: Task) -> dict[str, Any]:

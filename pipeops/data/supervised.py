@@ -7,16 +7,17 @@ of frame, once for each frame. Neighbours: `task` below; learners, operators and
 
 import ast
 from collections.abc import Sequence
-from functools import partial
-from typing import Any, ClassVar, Self
+from functools import partial, reduce
+from typing import Any, ClassVar, Self, overload
 
 import narwhals as nw
 import numpy as np
 import numpy.typing as npt
 
 from pipeops.data.columns import IntArray, codes_of, kind, label_array, levels_of, new_frame, positive_first
-from pipeops.data.frames import View, read_frame, read_xy
-from pipeops.data.positions import Rows
+from pipeops.data.frames import View, read_frame, read_xy, several_y
+from pipeops.data.positions import Rows, names_of
+from pipeops.data.several import TaskMultilabel, TaskMultiRegr
 from pipeops.data.stored import PLAIN, from_plain, to_plain
 from pipeops.data.task import Task
 from pipeops.errors import ConfigError, DataError, UnknownKeyError, listing, suggest
@@ -218,30 +219,66 @@ def as_task_classif(
     >>> as_task_classif({"x": [1.0, 2.0], "y": ["no", "yes"]}, target="y", positive="yes", id="demo").positive
     'yes'
     """
-    frame, name = _frame_and_target(data, y, target)
+    if _is_several(target):
+        raise ConfigError(
+            f"target= is the name of one column, got {target!r:.80}; make a task for each target, or one of labels with "
+            "as_task_multilabel."
+        )
+    frame, (name, *more) = _frame_and_targets(data, y, target)
+    if more:
+        raise DataError(f"y has {1 + len(more)} columns; pass the one column of labels, or make a task with as_task_multilabel.")
     return TaskClassif(frame, name, id, positive=positive)
 
 
+@overload
+def as_task_regr(data: Any, y: Any = None, *, target: list[str] | tuple[str, ...], id: str | None = None) -> TaskMultiRegr: ...
+@overload
+def as_task_regr(data: Any, y: Any = None, *, target: str | None = None, id: str | None = None) -> TaskRegr: ...
 @by_name
-def as_task_regr(data: Any, y: Any = None, *, target: str | None = None, id: str | None = None) -> TaskRegr:
+def as_task_regr(data: Any, y: Any = None, *, target: Any = None, id: str | None = None) -> TaskRegr | TaskMultiRegr:
     """A regression task from a table with a numeric target column, or from features and values apart.
+
+    A list of targets, or several columns of values, makes a `TaskMultiRegr`.
 
     >>> import numpy as np
     >>> as_task_regr(np.eye(2), [0.5, 1.5]).feature_names
     ['V1', 'V2']
+    >>> as_task_regr({"x": [1, 2], "a": [0.5, 1.5], "b": [3, 4]}, target=["a", "b"]).task_type
+    'multiregr'
     """
-    frame, name = _frame_and_target(data, y, target)
-    return TaskRegr(frame, name, id)
+    frame, names = _frame_and_targets(data, y, target)
+    return TaskMultiRegr(frame, names, id) if _is_several(target) or len(names) > 1 else TaskRegr(frame, names, id)
 
 
-def _frame_and_target(data: Any, y: Any, target: str | None) -> tuple[nw.DataFrame[Any], str]:
+@by_name
+def as_task_multilabel(data: Any, y: Any = None, *, target: Sequence[str] | None = None, id: str | None = None) -> TaskMultilabel:
+    """A task of labels, any number of which a row may have, from a table with a column for each (boolean, or 0 and 1).
+
+    `data` and `y` as of `as_task_classif`; without `target` every column of `y` is a label.
+    Raises DataError for missing values and columns with other values.
+
+    >>> as_task_multilabel({"x": [1, 2], "red": [True, False], "big": [1, 1]}, target=["red", "big"]).target_names
+    ['red', 'big']
+    """
+    frame, names = _frame_and_targets(data, y, target)
+    return TaskMultilabel(frame, names, id)
+
+
+def _is_several(target: Any) -> bool:
+    return isinstance(target, list | tuple | set | dict)
+
+
+def _frame_and_targets(data: Any, y: Any, target: Any) -> tuple[nw.DataFrame[Any], list[str]]:
+    """All columns as one frame, and the names of the targets."""
     if y is not None:
-        return read_xy(data, y, target)
+        columns = several_y(y, target)
+        if columns is None:
+            frame, name = read_xy(data, y, target if target is None or isinstance(target, str) else names_of(target)[0])
+            return frame, [name]
+        return reduce(lambda frame, name: read_xy(frame, columns[name], name)[0], columns, data), list(columns)
     if isinstance(data, Task):
         raise DataError(f"This is a task already ('{data.id}'); change it with with_roles, with_positive or with_id.")
     frame = read_frame(data)
     if target is None:
         raise ConfigError(f"Name the target column with target=.{suggest('', frame.columns, 'columns')}")
-    if isinstance(target, list | tuple | set | dict):
-        raise ConfigError(f"target= is the name of one column, got {target!r:.80}; make a task for each target.")
-    return frame, str(target)
+    return frame, [str(target)] if not _is_several(target) else names_of(target)

@@ -42,6 +42,7 @@ class Task(Guessing, Shown):
 
     __slots__ = ("_features", "_id", "_ids", "_nrow", "_rest", "_roles", "_x")
     task_type: ClassVar[str] = ""
+    one_target: ClassVar[bool] = True
 
     _id: str
     _x: View
@@ -51,20 +52,24 @@ class Task(Guessing, Shown):
     _ids: IntArray | None
     _nrow: int
 
-    def __init__(self, frame: nw.DataFrame[Any], target: str, id: str | None = None, features: Sequence[str] | None = None):
-        """`frame` as `read_frame` answers it; everything but the target is a feature unless `features` says otherwise."""
+    def __init__(self, frame: nw.DataFrame[Any], target: Names, id: str | None = None, features: Sequence[str] | None = None):
+        """`frame` as `read_frame` answers it; everything but the targets is a feature unless `features` says otherwise."""
         if type(self).task_type == "":
             raise TypeError("Task is abstract: make one with as_task_classif(...) or as_task_regr(...).")
         self._x = self._rest = View(frame)
         self._id, self._nrow, self._ids = str(id or "task"), len(frame), None
-        self._roles = {"target": (target,)}
-        self._require([target], "target column")
-        self._features = tuple(c for c in frame.columns if c != target) if features is None else tuple(features)
+        self._roles = {"target": (targets := tuple(names_of(target)))}
+        self._require(targets, "target column")
+        self._features = tuple(c for c in frame.columns if c not in targets) if features is None else tuple(features)
         refuse_unsupported(frame, self._features)
         self._rechecked()
 
     def _rechecked(self) -> Self:
-        refuse_missing(self.target_series(), self.row_ids, self.id)
+        names = self._roles["target"]
+        if self.one_target and len(names) > 1:
+            raise DataError(f"The task '{self.id}' takes one target, got {listing(names)}; make a task for each target.")
+        for column in self.targets():
+            refuse_missing(column, self.row_ids, self.id)
         self._check_target()
         return self
 
@@ -128,8 +133,8 @@ class Task(Guessing, Shown):
 
     @property
     def has_target(self) -> bool:
-        """False for new data that came without the target column."""
-        return self.target_name in self._rest.schema
+        """False for new data that came without the target column, or without one of several."""
+        return all(name in self._rest.schema for name in self._roles["target"])
 
     @property
     def roles(self) -> dict[str, list[str]]:
@@ -214,8 +219,8 @@ class Task(Guessing, Shown):
         names = tuple(features.columns)
         if names and len(features) != self._nrow:
             raise DataError(f"with_features: the frame has {len(features)} rows, the task '{self.id}' {self._nrow}.")
-        if self.target_name in names:
-            raise DataError(f"with_features: a feature may not have the target's name '{self.target_name}'; rename it.")
+        if clash := set(self._roles["target"]).intersection(names):
+            raise DataError(f"with_features: a feature may not have the target's name {listing(clash)}; rename it.")
         refuse_patterns(features)
         return self._with(_x=View(features), _features=names)
 
@@ -252,7 +257,8 @@ class Task(Guessing, Shown):
         start = int(self.row_ids.max(initial=-1)) + 1
         ids = np.concatenate([self.row_ids, np.arange(start, start + len(both.frame) - self._nrow)])
         task = self._with(_x=both, _rest=both, _ids=ids, _nrow=len(ids))
-        refuse_missing(task.target_series(), ids, self.id)
+        for column in task.targets():
+            refuse_missing(column, ids, self.id)
         task.truth()
         return task
 
@@ -319,11 +325,16 @@ class Task(Guessing, Shown):
         """The features as operators read them, without making a frame where there are only maps."""
         return self._x
 
+    def targets(self) -> list[nw.Series[Any]]:
+        """The target columns for the rows in use, as narwhals series."""
+        absent = [name for name in self._roles["target"] if name not in self._rest.schema]
+        if absent:
+            raise DataError(f"The task '{self.id}' is new data without its target column {listing(absent)}.")
+        return [self._rest.column(name) for name in self._roles["target"]]
+
     def target_series(self) -> nw.Series[Any]:
         """The target column for the rows in use, as a narwhals series."""
-        if not self.has_target:
-            raise DataError(f"The task '{self.id}' is new data without its target column '{self.target_name}'.")
-        return self._rest.column(self.target_name)
+        return self.targets()[0]
 
     def data(self, rows: Rows | None = None, columns: Names | None = None) -> Any:
         """Target and features (or these columns) of all rows (or these) as a frame of the user's own kind."""
@@ -341,7 +352,7 @@ class Task(Guessing, Shown):
 
     def missings(self) -> dict[str, int]:
         """Missing values (null and NaN) in target and features, by column."""
-        own = missing_counts(self.target_series().to_frame()) if self.has_target else {}
+        own = missing_counts(self._rest.select(self._roles["target"])) if self.has_target else {}
         return {**own, **missing_counts(self.frame())}
 
     def matrix(

@@ -13,6 +13,7 @@ from pipeops.errors import CompositionError, ConfigError, DataError, FormatError
 from pipeops.graph.driver import Occasion
 from pipeops.graph.graph import Graph
 from pipeops.graph.kinds import ANY, PREDICTION, TASK
+from pipeops.graph.learner_node import NAMES
 from pipeops.graph.pipeop import PipeOp
 from pipeops.learn.fits import Run
 from pipeops.learn.learner import SAVED_PARTS, Learner, saved_parts, with_saved_parts
@@ -45,8 +46,9 @@ class GraphLearner(Passes, Learner):
 
     @property
     def task_type(self) -> str | None:  # type: ignore[override]
-        """ "classif" or "regr", as the graph's output says."""
-        return {"PredictionClassif": "classif", "PredictionRegr": "regr"}.get(self.graph.outputs[0].channel.predict)
+        """What it learns from, "classif", "regr", "multiregr" or "multilabel", as the graph's output says."""
+        kind = self.graph.outputs[0].channel.predict.removeprefix("Prediction")
+        return next((task_type for task_type, name in NAMES.items() if name == kind), None)
 
     def parts(self) -> dict[str, Graph]:
         """The graph."""

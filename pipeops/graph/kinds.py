@@ -137,7 +137,11 @@ PREDICTION = declare("Prediction")
 for _name, _wider in (
     ("TaskClassif", TASK),
     ("TaskRegr", TASK),
+    ("TaskMultiRegr", TASK),
+    ("TaskMultilabel", TASK),
     ("PredictionClassif", PREDICTION),
     ("PredictionRegr", PREDICTION),
+    ("PredictionMultiRegr", PREDICTION),
+    ("PredictionMultilabel", PREDICTION),
 ):
     declare(_name, _wider)

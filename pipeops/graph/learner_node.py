@@ -18,7 +18,7 @@ from pipeops.params import Param, Setting
 from pipeops.shorthand import lrn, po
 from pipeops.text import call
 
-NAMES = {"classif": "Classif", "regr": "Regr", None: ""}
+NAMES = {"classif": "Classif", "regr": "Regr", "multiregr": "MultiRegr", "multilabel": "Multilabel", None: ""}
 
 
 @po.add("learner")

@@ -12,6 +12,7 @@ from pipeops.learn.measures.measure import measure
 from pipeops.learn.plots.overlays import prc_overlay, roc_overlay
 from pipeops.learn.prediction.base import Prediction
 from pipeops.learn.prediction.classif import PredictionClassif
+from pipeops.learn.prediction.multi import PredictionMultilabel, PredictionMultiRegr
 from pipeops.learn.prediction.regr import PredictionRegr
 from pipeops.learn.resampling.splits import partition
 from pipeops.learn.tuning.space import to_tune
@@ -24,6 +25,8 @@ __all__ = [
     "Learner",
     "Prediction",
     "PredictionClassif",
+    "PredictionMultiRegr",
+    "PredictionMultilabel",
     "PredictionRegr",
     "auto_tuner",
     "benchmark",

@@ -18,7 +18,7 @@ import numpy as np
 
 from pipeops.closed import Closed
 from pipeops.data import Task
-from pipeops.data.prototype import prototype
+from pipeops.data.stored import prototype
 from pipeops.display import Block, Shown, params_block
 from pipeops.errors import ConfigError, DataError, FormatError, NotTrainedError, PipeOpsError, refused
 from pipeops.guesses import by_name
@@ -58,7 +58,7 @@ def reseeded(node: Any, k: int) -> Any:
 class Learner(Closed, Parameterized, Validates, Shown, ABC):
     """Something that trains on a task and predicts on one.
 
-    id: a name for tables. task_type: "classif" or "regr". predict_type: "response", "prob" or "se".
+    id: a name for tables. task_type: "classif", "regr", "multiregr" or "multilabel". predict_type: "response", "prob" or "se".
     `train` returns the learner itself, `state` is None before it. What happens in a benchmark when training or
     predicting fails: encapsulate "none" raises, "try" notes the failure and goes on; a `fallback` learner (which implies
     "try") then predicts in its place.

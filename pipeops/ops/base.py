@@ -15,6 +15,7 @@ import narwhals as nw
 from pipeops.data.columns import KINDS
 from pipeops.data.frames import chosen
 from pipeops.data.selectors import resolve
+from pipeops.data.several import TaskMulti
 from pipeops.data.task import Task
 from pipeops.errors import CompositionError, DataError, UnknownKeyError, listing, suggest
 from pipeops.graph.pipeop import Channel, PipeOp, operator
@@ -74,9 +75,11 @@ class Preprocess(PipeOp):
         state = self.fit(frame, target)
         return self.apply(frame, state), state
 
-    def seen_target(self, task: Task) -> Series:
-        """The target as `fit` sees it."""
-        return task.target_series()
+    def seen_target(self, task: Task) -> Series | None:
+        """The target as `fit` sees it; one that does not use it is shown none of several."""
+        if isinstance(task, TaskMulti) and not self.target:
+            return None
+        return one_target(self, task).target_series()
 
     def train(self, inputs: Sequence[Any]) -> tuple[Sequence[Any], dict[str, Any]]:
         """Learn from a task: the changed task, and `{"layout", "columns", "learnt"}`."""
@@ -156,6 +159,16 @@ def one_task(node: PipeOp, inputs: Sequence[Any]) -> Any:
     if not isinstance(inputs[0], Task):
         raise DataError(f"{node.id}: takes a task, got {type(inputs[0]).__name__}; as_task_classif or as_task_regr makes one.")
     return inputs[0]
+
+
+def one_target(node: PipeOp, task: Any) -> Any:
+    """The task, refused where it has several targets."""
+    if isinstance(task, TaskMulti):
+        raise DataError(
+            f"{node.id}: learns from the one target of a task, '{task.id}' is of type {task.task_type} with the targets "
+            f"{listing(task.target_names)}."
+        )
+    return task
 
 
 def _join(frame: Frame, columns: Frame) -> Frame:

@@ -17,7 +17,7 @@ from pipeops.errors import CompositionError, DataError
 from pipeops.graph.learner_node import NAMES
 from pipeops.graph.pipeop import AutoId, Channel, PipeOp, operator
 from pipeops.learn.learner import Learner
-from pipeops.ops.base import one_task
+from pipeops.ops.base import one_target, one_task
 from pipeops.params import Setting, choice, flag, hyperparameters, integer
 from pipeops.shorthand import lrn, po, rsmp
 from pipeops.text import call
@@ -80,7 +80,7 @@ class LearnerCV(PipeOp):
 
     def train(self, inputs: Sequence[Any]) -> tuple[Sequence[Any], Any]:
         """The task with out-of-fold predictions as features; the state is that of the learner trained on all rows."""
-        task = one_task(self, inputs)
+        task = one_target(self, one_task(self, inputs))
         self._check_rows(task)
         whole = self.learner.clone().train(task)
         if self.method == "insample":

@@ -15,6 +15,8 @@ import narwhals as nw
 import numpy as np
 
 from pipeops.data.columns import KINDS, new_frame, number_arrays
+from pipeops.data.several import TaskMulti
+from pipeops.data.task import Task
 from pipeops.errors import ConfigError, DataError, UnknownParameterError, listing, suggest
 from pipeops.graph.pipeop import AutoId, operator
 from pipeops.learn.learners import estimators
@@ -76,7 +78,7 @@ class Transformer(Preprocess):
     @property
     def kinds(self) -> tuple[str, ...]:  # type: ignore[override]
         """The kinds of columns that the estimator takes."""
-        tags = _tags(self.transformer)
+        tags = _tags(self.transformer).input_tags
         if tags.categorical:
             return ("categorical",) if self.affect_columns is None else KINDS
         return ("numeric", "boolean") if tags.two_d_array else ("categorical",)
@@ -92,6 +94,12 @@ class Transformer(Preprocess):
         return super().with_own(name, value)
 
     # ---------------------------------------------------------------- columns
+
+    def seen_target(self, task: Task) -> Series | None:
+        """The target; none of several for an estimator that needs none."""
+        if isinstance(task, TaskMulti) and not _tags(self.transformer).target_tags.required:
+            return None
+        return super().seen_target(task)
 
     def fit(self, frame: Frame, target: Series | None) -> FittedTransformer:
         return self.fit_apply(frame, target)[1]
@@ -115,7 +123,7 @@ class Transformer(Preprocess):
         return self._framed(made, frame, state.names)
 
     def _input(self, frame: Frame) -> Any:
-        tags = _tags(self.transformer)
+        tags = _tags(self.transformer).input_tags
         if not tags.two_d_array:
             if len(frame.columns) != 1:
                 raise DataError(
@@ -136,7 +144,7 @@ class Transformer(Preprocess):
         if not hasattr(estimator, "get_feature_names_out"):
             same = made.shape[1] == len(frame.columns)
             return list(frame.columns) if same else [f"{self.id}_{j}" for j in range(made.shape[1])]
-        given = frame.columns if _tags(self.transformer).two_d_array else None
+        given = frame.columns if _tags(self.transformer).input_tags.two_d_array else None
         return [str(name) for name in estimator.get_feature_names_out(given)]
 
     def _framed(self, made: Any, frame: Frame, names: list[str]) -> Frame:
@@ -168,7 +176,7 @@ def _changed(estimator: Any, arguments: Mapping[str, Any]) -> Any:
 def _tags(estimator: Any) -> Any:
     from sklearn.utils import get_tags
 
-    return get_tags(estimator).input_tags
+    return get_tags(estimator)
 
 
 def _fit_transform(estimator: Any, x: Any, y: Any) -> Any:

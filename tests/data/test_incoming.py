@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeops import as_task_classif, as_task_regr, lrn, po
-from pipeops.data.prototype import prototype
 from pipeops.data.selectors import resolve, selector_grep, selector_type
+from pipeops.data.stored import prototype
 from pipeops.errors import ConfigError, DataError, UnknownKeyError
 
 MAKERS = [pd.DataFrame, pl.DataFrame, pa.table, dict]

@@ -12,14 +12,14 @@ import attrs
 import numpy as np
 
 from pipeops.data import Task
-from pipeops.data.prototype import prototype
+from pipeops.data.stored import prototype
 from pipeops.display import Block, Shown
 from pipeops.errors import ConfigError, DataError, FormatError, UnknownKeyError, suggest
 from pipeops.guesses import Guessing, by_name
 from pipeops.learn.benchmark.compare import paired
 from pipeops.learn.benchmark.jobs import JobLearner, Outcome
 from pipeops.learn.learner import Learner
-from pipeops.learn.measures.measure import Measure, MeasureWarning, as_measures
+from pipeops.learn.measures.measure import DEFAULTS, Measure, MeasureWarning, as_measures
 from pipeops.learn.plots.overlays import plot_scores
 from pipeops.learn.prediction.base import Prediction
 from pipeops.saving import Encoder, read, savable, saved_as, write
@@ -241,7 +241,7 @@ class BenchmarkResult(Guessing, Shown):
         kinds = {task.task_type for task in self.tasks.values()}
         if len(kinds) != 1:
             raise DataError("score: the tasks are of different kinds; name the measures, or filter(task=...) first.")
-        return as_measures({"classif": "classif.ce", "regr": "regr.mse"}[kinds.pop()])
+        return as_measures(DEFAULTS[kinds.pop()])
 
     def _scores(self, record: Record, measures: Iterable[Measure]) -> dict[str, float]:
         outcome, task = record.outcome, self.tasks[record.task_id]

@@ -1,4 +1,6 @@
-"""Featureless learners, the baselines: they look at the target only. Neighbours: tabular below."""
+"""Featureless learners, the baselines: they look at the target only. Neighbours: tabular below,
+featureless_multi beside it.
+"""
 
 from abc import abstractmethod
 from typing import Any, ClassVar
@@ -130,8 +132,8 @@ class RegrFeatureless(Featureless):
         y, weights = task.truth().astype(np.float64), task.weights()
         w = np.ones(len(y)) if weights is None else weights
         if self.settings.robust:
-            center = _median(y, w)
-            return Location(center, MAD * _median(np.abs(y - center), w))
+            center = median(y, w)
+            return Location(center, MAD * median(np.abs(y - center), w))
         center = float(np.average(y, weights=w))
         freedom = w.sum() - (w**2).sum() / w.sum()
         return Location(center, float(np.sqrt((w * (y - center) ** 2).sum() / freedom)) if freedom > 0 else float("nan"))
@@ -141,7 +143,7 @@ class RegrFeatureless(Featureless):
         return number_prediction(task, np.full(task.nrow, model.center), se)
 
 
-def _median(values: Array, weights: Array) -> float:
+def median(values: Array, weights: Array) -> float:
     """The smallest value with at least half of the weight up to it, or the mean of two where the weight splits evenly."""
     order = np.argsort(values)
     values, share = values[order], np.cumsum(weights[order]) / weights.sum()
@@ -149,16 +151,17 @@ def _median(values: Array, weights: Array) -> float:
     return float((values[i] + values[i + 1]) / 2) if share[i] == 0.5 and i + 1 < len(values) else float(values[i])
 
 
-def _to_plain(learner: Featureless) -> dict[str, Any]:
+def to_plain(learner: Featureless) -> dict[str, Any]:
+    """What a file holds of a featureless learner."""
     return {**saved_parts(learner), "predict_type": learner.predict_type, "values": dict(learner.params.items())}
 
 
-def _restore(cls: type[Featureless], plain: dict[str, Any]) -> Any:
+def restore(cls: type[Featureless], plain: dict[str, Any]) -> Any:
     """Version 0.1.0 called the predict type by the attribute that holds it."""
     predict_type = plain.get("predict_type") or plain["_predict_type"]
     return with_saved_parts(cls(id=plain["id"], predict_type=predict_type, **plain["values"]), plain)
 
 
-_PLAIN = SAVED_PARTS | {"predict_type": str, "_predict_type": str, "values": dict[str, Any]}
-saved_as(ClassifFeatureless, lambda plain: _restore(ClassifFeatureless, plain), _to_plain, plain=_PLAIN)
-saved_as(RegrFeatureless, lambda plain: _restore(RegrFeatureless, plain), _to_plain, plain=_PLAIN)
+PLAIN = SAVED_PARTS | {"predict_type": str, "_predict_type": str, "values": dict[str, Any]}
+saved_as(ClassifFeatureless, lambda plain: restore(ClassifFeatureless, plain), to_plain, plain=PLAIN)
+saved_as(RegrFeatureless, lambda plain: restore(RegrFeatureless, plain), to_plain, plain=PLAIN)

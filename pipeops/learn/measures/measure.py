@@ -27,6 +27,13 @@ from pipeops.text import call, source
 PredictType = Literal["response", "prob", "quantiles"]
 Average = Literal["macro", "micro", "custom"]
 INF = math.inf
+DEFAULTS = {
+    "classif": "classif.ce",
+    "regr": "regr.mse",
+    "multiregr": "multiregr.mse",
+    "multilabel": "multilabel.hamming",
+}
+"""What scores a prediction of each type of task when nothing is said."""
 
 
 class MeasureWarning(UserWarning):
@@ -68,9 +75,9 @@ class Measure(Configurable, Shown):
     key: its name in the registry; id: its name in results (the key unless set). hyper: its hyperparameters, which `params` shows
     and `with_param` changes. fn: `fn(prediction, **params)`, with
     `task=`, `learner=` and `loss=` too for those in `needs`. range: lowest and highest value. minimize: the direction, None
-    where neither is better. predict_type: "response", "prob", or None when only the learner is looked at. task_type:
-    "classif", "regr" or None for any. average: "macro" scores each fold and takes the mean, "micro" scores the joined
-    predictions. weighted: whether it can use observation weights. use_weights: "use" or "ignore" those of the prediction.
+    where neither is better. predict_type: "response", "prob", or None when only the learner is looked at. task_type: "classif",
+    "regr", "multiregr", "multilabel", or None for any. average: "macro" scores each fold and takes the mean, "micro" scores the
+    joined predictions. weighted: whether it can use observation weights. use_weights: "use" or "ignore" those of the prediction.
     predict_sets: the rows of a resampling that are scored, "train", "test" or both. undefined: when
     the score is NaN, in words. across: for what compares folds, `across(learners, task)`: the score of several trained
     learners in place of a mean. interval: of confidence intervals, `interval(scores, sizes, predictions, **params)`: the
@@ -278,7 +285,7 @@ def measure(
         range=range,
         minimize=minimize,
         predict_type=predict_type,
-        task_type="classif" if predict_type == "prob" else task_type,
+        task_type="classif" if predict_type == "prob" and task_type is None else task_type,
         weighted="weights" in extras,
         needs=tuple(name for name in ("task", "learner") if name in extras),
         average=average,

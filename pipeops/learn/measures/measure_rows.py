@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pipeops.errors import UnknownParameterError, suggest
-from pipeops.learn.measures.measure import OPTIONS, Measure, MeasureParams
+from pipeops.learn.measures.measure import DEFAULTS, OPTIONS, Measure, MeasureParams
 from pipeops.params import UNSET, Param, hyperparameters
 from pipeops.shorthand import msr
 
@@ -29,7 +29,7 @@ def row(
     """
     declared, allowed = hyperparameters(hyper), OPTIONS if minimize is not None else (*OPTIONS, "minimize")
     kind = key.split(".")[0]
-    facts = {"task_type": kind if kind in ("classif", "regr") else None, **facts}
+    facts = {"task_type": kind if kind in DEFAULTS else None, **facts}
 
     def make(**options: Any) -> Measure:
         for name in options:

@@ -174,7 +174,9 @@ KINDS: dict[str, dict[str, Callable[..., Any]]] = {
 
 def plot_prediction(prediction: Any, kind: str | None, ax: Any, **options: Any) -> Any:
     """Draw a prediction; the first kind for its task type when none is named."""
-    kinds = KINDS[prediction.task_type]
+    kinds = KINDS.get(prediction.task_type)
+    if kinds is None:
+        raise ConfigError(f"plot: there is none of a {type(prediction).__name__}; to_frame() has a column for each target.")
     chosen: Sequence[str] = list(kinds)
     if kind is not None and kind not in kinds:
         raise ConfigError(f"plot: no kind '{kind}' for a {type(prediction).__name__}.{suggest(str(kind), chosen, 'kinds')}")

@@ -17,7 +17,7 @@ from pipeops.display import Block, Shown
 from pipeops.errors import DataError
 from pipeops.guesses import Guessing, by_name
 from pipeops.learn.measures.grouping import score_groups
-from pipeops.learn.measures.measure import as_measures
+from pipeops.learn.measures.measure import DEFAULTS, as_measures
 from pipeops.learn.plots.single import plot_prediction
 from pipeops.learn.prediction.labelled import preview
 
@@ -30,10 +30,9 @@ SHOWN = 10
 
 
 class Prediction(Guessing, Shown, ABC):
-    """What `PredictionClassif` and `PredictionRegr` share."""
+    """What the kinds of predictions share."""
 
     task_type: ClassVar[str]
-    default_measure: ClassVar[str]
     row_ids: Array
     weights: Array | None
     backend: Any
@@ -129,16 +128,16 @@ class Prediction(Guessing, Shown, ABC):
     def score(self, measures: Any = None, *, task: Any = None, learner: Any = None, weights: Any = None, by: Any = None) -> Any:
         """Score with measures: keys, `Measure` objects or functions `(truth, response)`.
 
-        measures: one gives a float, a list gives a dictionary by measure id, none gives the default
-        (`classif.ce`, `regr.mse`). weights: one for each row, in place of the prediction's own. by: one group label
-        for each row (an array, series or one-column frame); gives a frame with a row for each group.
+        measures: one gives a float, a list gives a dictionary by measure id, none gives the default of the
+        task type (`classif.ce`, `regr.mse`, ...). weights: one for each row, in place of the prediction's own. by: one group
+        label for each row (an array, series or one-column frame); gives a frame with a row for each group.
 
         >>> from pipeops.learn.prediction.regr import PredictionRegr
         >>> PredictionRegr(truth=[1.0, 2.0], response=[1.0, 4.0]).score("regr.mae")
         1.0
         """
         prediction = self if weights is None else self.with_weights(weights)
-        chosen = self.default_measure if measures is None else measures
+        chosen = DEFAULTS[self.task_type] if measures is None else measures
         several = as_measures(chosen)
         if by is not None:
             return score_groups(prediction, several, by, task=task, learner=learner)
@@ -188,7 +187,7 @@ def _check_alike(several: Sequence[Prediction]) -> None:
     kinds = sorted({type(p).__name__ for p in several})
     if len(kinds) > 1:
         raise DataError(f"combine: predictions are of different kinds: {', '.join(kinds)}.")
-    for what in ("predict_types", "class_names", "probs"):
+    for what in ("predict_types", "class_names", "probs", "target_names"):
         values = {str(getattr(p, what, None)) for p in several}
         if len(values) > 1:
             raise DataError(f"combine: predictions differ in {what}: {' and '.join(sorted(values))}.")

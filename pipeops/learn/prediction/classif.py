@@ -42,7 +42,6 @@ class PredictionClassif(Prediction):
     """
 
     task_type = "classif"
-    default_measure = "classif.ce"
     class_names: list[Any]
 
     def __init__(

@@ -32,7 +32,6 @@ class PredictionRegr(Prediction):
     """
 
     task_type = "regr"
-    default_measure = "regr.mse"
 
     def __init__(
         self,

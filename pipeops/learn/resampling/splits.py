@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeops.data import Task
-from pipeops.errors import ConfigError
+from pipeops.errors import ConfigError, DataError
 from pipeops.guesses import by_name
 
 IntArray = npt.NDArray[np.int64]
@@ -47,13 +47,18 @@ class Units(NamedTuple):
 
 
 def stratified(task: Task, stratify: Any) -> Task:
-    """The task with the strata that are asked for: True for the target (a class), or columns by name."""
+    """The task with the strata that are asked for: True for the target, columns by name.
+
+    Numbers are divided by their quartiles, labels by which of them stand together; several numbers are refused.
+    """
     if stratify is None or stratify is False:
         return task
     if stratify is not True:
         return task.with_roles(stratum=stratify)
-    if task.task_type == "classif":
+    if task.task_type in ("classif", "multilabel"):
         return task.with_roles(stratum=task.target_names)
+    if task.task_type == "multiregr":
+        raise DataError(f"stratify: the task '{task.id}' has several numbers as targets; name columns to stratify by.")
     return task.with_roles(stratum=None)
 
 

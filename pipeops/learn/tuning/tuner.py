@@ -16,7 +16,7 @@ from pipeops.errors import ConfigError, listing
 from pipeops.extras import extra
 from pipeops.guesses import by_name
 from pipeops.learn.learner import SAVED_PARTS, Learner, saved_parts, with_saved_parts
-from pipeops.learn.measures.measure import Measure, as_measures
+from pipeops.learn.measures.measure import DEFAULTS, Measure, as_measures
 from pipeops.learn.resampling.base import Resampling
 from pipeops.learn.tuning.search import Limits, Search, configured
 from pipeops.learn.tuning.space import Dimension, grid, search_space
@@ -249,7 +249,7 @@ def auto_tuner(
     search_space: ranges by address, `{"torch_optimizer.lr": to_tune(1e-4, 1e-1, log=True)}`, beside those that stand in
     the learner as values; a choice of loss or optimizer whose own hyperparameters are tuned too stands here, beside a first
     one in the learner. resampling: how a configuration is judged, the same sets for all. measure: what is optimised,
-    `classif.ce` or `regr.mse` by default; of several the first decides which model is trained in the end, and
+    that of `score()` by default; of several the first decides which model is trained in the end, and
     `tuning_result` has all that none other beats. seed: makes everything reproducible.
 
     When the search ends, by whichever comes first: n_trials: so many configurations were tried (one whose loss becomes NaN
@@ -276,7 +276,7 @@ def auto_tuner(
     _check_limits(limits, sampler)
     for name, value in (("n_parallel", n_parallel), ("resolution", resolution)):
         _check_count(name, value)
-    chosen = as_measures(measure if measure is not None else {"regr": "regr.mse"}.get(str(learner.task_type), "classif.ce"))
+    chosen = as_measures(measure if measure is not None else DEFAULTS[learner.task_type or "classif"])
     for one in chosen:
         _check_measure(one, learner)
     own = (_named("sampler", SAMPLERS, sampler), _named("pruner", PRUNERS, pruner))

@@ -11,7 +11,7 @@ import attrs
 import torch
 
 from pipeops.data import Task
-from pipeops.data.prototype import prototype
+from pipeops.data.stored import prototype
 from pipeops.errors import ConfigError, listing
 from pipeops.graph.pipeop import Channel, operator
 from pipeops.net.layers.layer import TYPES, ports

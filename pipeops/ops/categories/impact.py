@@ -11,7 +11,7 @@ import numpy.typing as npt
 from pipeops.data.columns import codes_of, levels_of, new_frame
 from pipeops.data.supervised import TaskClassif
 from pipeops.data.task import Task
-from pipeops.ops.base import Frame, Preprocess, Series, operator
+from pipeops.ops.base import Frame, Preprocess, Series, one_target, operator
 from pipeops.params import flag, integer, real
 from pipeops.shorthand import po
 
@@ -27,7 +27,7 @@ class ByTarget(Preprocess):
 
     def seen_target(self, task: Task) -> Series:
         """The classes as text, so that they are never taken for numbers; numbers of a regression task as they are."""
-        series = task.target_series()
+        series = one_target(self, task).target_series()
         if not isinstance(task, TaskClassif):
             return series
         labels = [str(label) for label in task.truth().tolist()]

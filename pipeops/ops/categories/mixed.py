@@ -12,7 +12,7 @@ from pipeops.data.columns import codes_of, levels_of
 from pipeops.data.levels import from_codes
 from pipeops.data.supervised import TaskClassif
 from pipeops.data.task import Task
-from pipeops.ops.base import Frame, Series, operator
+from pipeops.ops.base import Frame, Series, one_target, operator
 from pipeops.ops.categories.impact import ByTarget
 from pipeops.params import flag
 from pipeops.shorthand import po
@@ -40,7 +40,7 @@ class EncodeLmer(ByTarget):
 
     def seen_target(self, task: Task) -> Series:
         """The classes as categories in the task's order; numbers of a regression task as they are."""
-        series = task.target_series()
+        series = one_target(self, task).target_series()
         if not isinstance(task, TaskClassif):
             return series
         return from_codes(series.name, task.class_codes(), [str(label) for label in task.class_names], series.to_frame())

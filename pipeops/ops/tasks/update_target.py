@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 import narwhals as nw
 
 from pipeops.data import as_task_classif, as_task_regr
-from pipeops.data.prototype import prototype
+from pipeops.data.stored import prototype
 from pipeops.errors import ConfigError, DataError
 from pipeops.graph.pipeop import Channel, PipeOp, operator
-from pipeops.ops.base import one_task
+from pipeops.ops.base import one_target, one_task
 from pipeops.params import anything, choice, flag
 from pipeops.shorthand import po
 
@@ -55,7 +55,7 @@ class UpdateTarget(PipeOp):
 
     def train(self, inputs: Sequence[Any]) -> tuple[Sequence[Any], dict[str, Any]]:
         """The task with the other target; the state knows its columns and classes."""
-        task = one_task(self, inputs)
+        task = one_target(self, one_task(self, inputs))
         frame, name = self._frame(task), self._name(task)
         make = MAKE[self.new_task_type or task.task_type]
         others = {role: names for role, names in task.roles.items() if names and role not in ("feature", "target")}
