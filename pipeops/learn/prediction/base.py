@@ -52,6 +52,11 @@ class Prediction(Guessing, Shown, ABC):
         if values is not None and len(values) != n:
             raise DataError(f"{type(self).__name__}: '{name}' has {len(values)} rows where the others have {n}.")
 
+    @property
+    def default_measure(self) -> str:
+        """The measure that scores it when none is named."""
+        return DEFAULTS[self.task_type]
+
     def __len__(self) -> int:
         return len(self.row_ids)
 
@@ -137,7 +142,7 @@ class Prediction(Guessing, Shown, ABC):
         1.0
         """
         prediction = self if weights is None else self.with_weights(weights)
-        chosen = DEFAULTS[self.task_type] if measures is None else measures
+        chosen = self.default_measure if measures is None else measures
         several = as_measures(chosen)
         if by is not None:
             return score_groups(prediction, several, by, task=task, learner=learner)

@@ -202,7 +202,7 @@ def _labels(values: Any, name: str) -> Array:
     array = _table(values, name, "PredictionMultilabel")
     if not np.isin(array, (0, 1)).all():
         raise DataError(f"PredictionMultilabel: '{name}' is true or false (1 or 0) for each label, got other values.")
-    return np.asarray(array == 1)
+    return array.astype(bool)
 
 
 def _probabilities(values: Any) -> Array:
