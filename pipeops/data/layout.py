@@ -1,7 +1,7 @@
 """Whether a table has the columns, and a target the values, that a task needs. Neighbours: `columns` below, `task` above."""
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import narwhals as nw
@@ -107,11 +107,19 @@ def _exact(column: nw.Series[Any], dtype: nw.dtypes.DType) -> nw.Series[Any] | N
     return found if kept and (missing_mask(found) == missing_mask(column)).all() else None
 
 
-def refuse_missing(target: nw.Series[Any], row_ids: IntArray, task_id: str) -> None:
+def refuse_missing(targets: Sequence[nw.Series[Any]], row_ids: IntArray, task_id: str) -> None:
     """Refuse a target with missing values, saying how many and in which rows first."""
-    holes = missing_mask(target)
-    if holes.any():
-        raise DataError(
-            f"The target '{target.name}' of the task '{task_id}' has {holes.sum()} missing values, first in rows "
-            f"{listing(row_ids[holes].tolist(), 5)}; drop those rows before making a task."
-        )
+    for target in targets:
+        holes = missing_mask(target)
+        if holes.any():
+            raise DataError(
+                f"The target '{target.name}' of the task '{task_id}' has {holes.sum()} missing values, first in rows "
+                f"{listing(row_ids[holes].tolist(), 5)}; drop those rows before making a task."
+            )
+
+
+def refuse_absent(targets: Sequence[str], present: Collection[str], task_id: str) -> None:
+    """Refuse to answer targets that new data came without."""
+    absent = [name for name in targets if name not in present]
+    if absent:
+        raise DataError(f"The task '{task_id}' is new data without its target column {listing(absent)}.")

@@ -23,7 +23,7 @@ ROLE_PROPERTIES = {
 }
 
 
-def columns_for(role: str, given: Any) -> tuple[str, ...]:
+def columns_for(role: str, given: Any, one_target: bool = True) -> tuple[str, ...]:
     """The columns for a role, by name."""
     if role not in ROLES:
         raise UnknownKeyError(f"with_roles: no role '{role}'.{suggest(role, ROLES)}")
@@ -33,8 +33,9 @@ def columns_for(role: str, given: Any) -> tuple[str, ...]:
             f'as in as_task_regr({{**columns, "{role}": values}}, target="y").with_roles({role}="{role}").'
         )
     names = () if given is None else tuple(names_of(given))
-    if role in SINGLE and len(names) > 1:
-        raise ConfigError(f"with_roles: the role '{role}' takes one column, got {listing(names)}.")
+    if len(names) > 1 and (role in SINGLE or (role == "target" and one_target)):
+        hint = "; make a task for each target" if role == "target" else ""
+        raise ConfigError(f"with_roles: the role '{role}' takes one column, got {listing(names)}{hint}.")
     if role == "target" and not names:
         raise ConfigError("with_roles: the role 'target' takes at least one column, got none.")
     return names

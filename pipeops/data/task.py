@@ -14,6 +14,7 @@ import narwhals as nw
 import numpy as np
 import numpy.typing as npt
 
+import pipeops.data.layout as layout
 import pipeops.data.matrix as arrays
 from pipeops.data.columns import (
     IntArray,
@@ -26,7 +27,6 @@ from pipeops.data.columns import (
     weight_values,
 )
 from pipeops.data.frames import View, as_table, read_frame, refuse_patterns, refuse_unsupported
-from pipeops.data.layout import holds, joined, like, refuse_missing, refuse_other_layout, same_library, without_useless
 from pipeops.data.maps import ColumnMap
 from pipeops.data.positions import Names, Rows, names_of, positions_of
 from pipeops.data.roles import NOT_FEATURES, ROLE_PROPERTIES, ROLES, WEIGHTS, columns_for
@@ -58,18 +58,16 @@ class Task(Guessing, Shown):
             raise TypeError("Task is abstract: make one with as_task_classif(...) or as_task_regr(...).")
         self._x = self._rest = View(frame)
         self._id, self._nrow, self._ids = str(id or "task"), len(frame), None
-        self._roles = {"target": (targets := tuple(names_of(target)))}
-        self._require(targets, "target column")
-        self._features = tuple(c for c in frame.columns if c not in targets) if features is None else tuple(features)
+        self._roles = {"target": tuple(names_of(target))}
+        self._require(self._roles["target"], "target column")
+        self._features = (
+            tuple(c for c in frame.columns if c not in self._roles["target"]) if features is None else tuple(features)
+        )
         refuse_unsupported(frame, self._features)
         self._rechecked()
 
     def _rechecked(self) -> Self:
-        names = self._roles["target"]
-        if self.one_target and len(names) > 1:
-            raise DataError(f"The task '{self.id}' takes one target, got {listing(names)}; make a task for each target.")
-        for column in self.targets():
-            refuse_missing(column, self.row_ids, self.id)
+        layout.refuse_missing(self.targets(), self.row_ids, self.id)
         self._check_target()
         return self
 
@@ -163,8 +161,7 @@ class Task(Guessing, Shown):
         >>> as_task_regr({"a": [1, 2], "b": [3, 4], "y": [0.5, 1.5]}, target="y").select(["b"]).feature_names
         ['b']
         """
-        names = names_of(names)
-        self._require(names, "feature", self._features)
+        self._require(names := names_of(names), "feature", self._features)
         if len(set(names)) < len(names):
             raise DataError(f"select: names come twice in {listing(names)}.")
         return self._with(_features=tuple(names))
@@ -190,7 +187,7 @@ class Task(Guessing, Shown):
         A role that is not named stays. A column may have several roles, but one that becomes target, group, weight, subset
         or order stops being a feature, unless `feature=` is given and names it.
         """
-        named = {role: columns_for(role, names) for role, names in roles.items()}
+        named = {role: columns_for(role, names, self.one_target) for role, names in roles.items()}
         for role, names in named.items():
             self._require(names, f"column for the role '{role}'")
         leaving = {name for role in NOT_FEATURES for name in named.get(role, ())}
@@ -238,7 +235,7 @@ class Task(Guessing, Shown):
 
     def cbind(self, frame: Any) -> Self:
         """More feature columns, from a frame with one row for each row in use; columns of the same name are replaced."""
-        new = same_library(read_frame(frame), self._x.frame)
+        new = layout.same_library(read_frame(frame), self._x.frame)
         refuse_unsupported(new, new.columns)
         if len(new) != self._nrow:
             raise DataError(f"cbind: the frame has {len(new)} rows, the task '{self.id}' {self._nrow}.")
@@ -251,14 +248,13 @@ class Task(Guessing, Shown):
         value is refused.
         """
         own = self._collect(list(dict.fromkeys((*self._features, *(c for names in self._roles.values() for c in names)))))
-        new = like(read_frame(frame), own.schema)
-        refuse_other_layout(new, own.schema, f"rbind to the task '{self.id}'")
-        both = View(joined(own, same_library(new, own), f"rbind to the task '{self.id}'"))
+        new = layout.like(read_frame(frame), own.schema)
+        layout.refuse_other_layout(new, own.schema, f"rbind to the task '{self.id}'")
+        both = View(layout.joined(own, layout.same_library(new, own), f"rbind to the task '{self.id}'"))
         start = int(self.row_ids.max(initial=-1)) + 1
         ids = np.concatenate([self.row_ids, np.arange(start, start + len(both.frame) - self._nrow)])
         task = self._with(_x=both, _rest=both, _ids=ids, _nrow=len(ids))
-        for column in task.targets():
-            refuse_missing(column, ids, self.id)
+        layout.refuse_missing(task.targets(), ids, self.id)
         task.truth()
         return task
 
@@ -274,10 +270,10 @@ class Task(Guessing, Shown):
         array([None], dtype=object)
         """
         view, schema = View(read_frame(as_table(frame))), self._x.types(self._features)
-        if not holds(view.schema, schema):
-            view = View(like(view.frame, schema))
-            refuse_other_layout(view.frame, schema, f"newdata for the task '{self.id}'")
-        new = without_useless(view.frame, self._roles["target"], self._usable)
+        if not layout.holds(view.schema, schema):
+            view = View(layout.like(view.frame, schema))
+            layout.refuse_other_layout(view.frame, schema, f"newdata for the task '{self.id}'")
+        new = layout.without_useless(view.frame, self._roles["target"], self._usable)
         roles = {role: names for role, names in self._roles.items() if role == "target" or set(names) <= set(new.columns)}
         view = view if new is view.frame else View(new)
         return self._with(_x=view, _rest=view, _roles=roles, _ids=None, _nrow=len(new))
@@ -327,9 +323,7 @@ class Task(Guessing, Shown):
 
     def targets(self) -> list[nw.Series[Any]]:
         """The target columns for the rows in use, as narwhals series."""
-        absent = [name for name in self._roles["target"] if name not in self._rest.schema]
-        if absent:
-            raise DataError(f"The task '{self.id}' is new data without its target column {listing(absent)}.")
+        layout.refuse_absent(self._roles["target"], self._rest.schema, self.id)
         return [self._rest.column(name) for name in self._roles["target"]]
 
     def target_series(self) -> nw.Series[Any]:
@@ -353,7 +347,7 @@ class Task(Guessing, Shown):
     def missings(self) -> dict[str, int]:
         """Missing values (null and NaN) in target and features, by column."""
         own = missing_counts(self._rest.select(self._roles["target"])) if self.has_target else {}
-        return {**own, **missing_counts(self.frame())}
+        return own | missing_counts(self.frame())
 
     def matrix(
         self, dtype: npt.DTypeLike = "float32", columns: Names | None = None, rows: Rows | None = None

@@ -106,7 +106,7 @@ def test_what_is_no_target_is_refused():
         as_task_regr({"x": [1, 2], "b": [1.0, 2.0], "a": [None, 1.0]}, target=["b", "a"])
     with pytest.raises(DataError, match="a name twice"):
         as_task_regr(COLUMNS, target=["a", "a"])
-    with pytest.raises(DataError, match="takes one target, got 'a', 'b'"):
+    with pytest.raises(ConfigError, match="takes one column, got 'a', 'b'"):
         as_task_regr(COLUMNS, target="a").with_roles(target=["a", "b"])
     with pytest.raises(ConfigError, match="as_task_multilabel"):
         as_task_classif(COLUMNS, target=["a", "b"])

@@ -32,7 +32,7 @@ class FeaturelessMulti(Featureless):
             "row_ids": task.row_ids,
             "truth": task.truth() if task.has_target else None,
             "target_names": model.target_names,
-            "weights": task.weights(),
+            "weights": task.weights("measure"),
             "backend": frame_library(task),
         }
 
