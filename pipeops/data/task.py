@@ -58,11 +58,9 @@ class Task(Guessing, Shown):
             raise TypeError("Task is abstract: make one with as_task_classif(...) or as_task_regr(...).")
         self._x = self._rest = View(frame)
         self._id, self._nrow, self._ids = str(id or "task"), len(frame), None
-        self._roles = {"target": tuple(names_of(target))}
-        self._require(self._roles["target"], "target column")
-        self._features = (
-            tuple(c for c in frame.columns if c not in self._roles["target"]) if features is None else tuple(features)
-        )
+        self._roles = {"target": (targets := tuple(names_of(target)))}
+        self._require(targets, "target column")
+        self._features = tuple(c for c in frame.columns if c not in targets) if features is None else tuple(features)
         refuse_unsupported(frame, self._features)
         self._rechecked()
 
