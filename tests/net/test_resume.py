@@ -200,6 +200,36 @@ def test_another_run_is_refused(change, says, tmp_path):
         learner(tmp_path, **{"epochs": 2, **change}).train(by_hand.TASK)
 
 
+def test_other_settings_of_a_callback_are_refused(tmp_path):
+    def made(size):
+        return learner(tmp_path, epochs=2, callbacks=[t_clbk("lr_step", step_size=size), t_clbk("history")])
+
+    made(5).train(by_hand.TASK)
+    with pytest.raises(ConfigError, match=r"another 'lr_step\.step_size'"):
+        made(6).train(by_hand.TASK)
+    made(5).train(by_hand.TASK)
+
+
+def test_a_schedule_over_all_epochs_takes_no_more_of_them(tmp_path):
+    def made(**settings):
+        epochs = settings.pop("epochs", 2)
+        return learner(tmp_path, epochs=epochs, callbacks=[t_clbk("lr_cosine_annealing", **settings)])
+
+    made().train(by_hand.TASK)
+    with pytest.raises(ConfigError, match="schedule has 2 steps, this run's 4"):
+        made(epochs=4).train(by_hand.TASK)
+
+
+def test_training_on_writes_where_training_wrote(tmp_path):
+    trained = learner(tmp_path, epochs=2).train(by_hand.TASK)
+    trained.train_more(by_hand.TASK, epochs=2)
+    assert list(written(tmp_path)) == [3, 4]  # the newest two are kept
+    again = learner(tmp_path, epochs=4).train(by_hand.TASK)
+    alike(trained, again)
+    with pytest.raises(ConfigError, match="another task"):
+        trained.train_more(by_hand.task_of(by_hand.FRAME, id="other"), epochs=1)
+
+
 def test_another_task_is_refused(tmp_path):
     learner(tmp_path, epochs=2).train(by_hand.TASK)
     with pytest.raises(ConfigError, match="another task"):

@@ -63,6 +63,13 @@ class Schedule(Callback):
         return self._scheduler.state_dict() if hasattr(self, "_scheduler") else {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        for name in ("total_steps", "T_max"):
+            before, now = state.get(name), getattr(self._scheduler, name, None)
+            if before != now:
+                raise ConfigError(
+                    f"{self.id}: the checkpoint's schedule has {before} steps, this run's {now}; "
+                    f"train as many epochs and batches, or set {name} from the start."
+                )
         self._scheduler.load_state_dict(state)
 
 
@@ -214,15 +221,6 @@ class OneCycle(Schedule):
     def on_batch_end(self, ctx: Context) -> None:
         if self._scheduler.last_epoch < self._scheduler.total_steps:
             self.turn(ctx)
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        before, now = state.get("total_steps"), self._scheduler.total_steps
-        if before != now:
-            raise ConfigError(
-                f"{self.id}: the checkpoint's cycle has {before} steps, this run's {now}; "
-                "train as many epochs and batches, or set total_steps."
-            )
-        super().load_state_dict(state)
 
 
 @t_clbk.add("lr_reduce_on_plateau")

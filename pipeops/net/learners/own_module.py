@@ -18,6 +18,7 @@ from pipeops.net.learners.shelf import CATEGORIES
 from pipeops.net.losses.base import as_loss
 from pipeops.params import anything, flag, hyperparameters
 from pipeops.shorthand import lrn, po
+from pipeops.text import source
 
 INGRESS = {"num": "torch_ingress_num", "categ": "torch_ingress_categ", "ltnsr": "torch_ingress_ltnsr"}
 WANTED = '"num", "categ", "ltnsr", or a graph that ends in an ingress; a dictionary has one for each argument of forward'
@@ -65,9 +66,15 @@ class ModuleNetwork(Architecture):
 
     def _entries(self) -> list[Any]:
         """What makes the input of each argument, in the order of the arguments."""
+        names = self.module.ports() if self.module is not None else ("input",)
         if not isinstance(self.ingress, Mapping):
+            if len(names) > 1:
+                example = ", ".join(f'{source(name)}: "num"' for name in names)
+                raise ConfigError(
+                    f"module: forward takes {listing(names)}; say what each of them gets, as in ingress={{{example}}} "
+                    '("num", "categ", "ltnsr").'
+                )
             return [_entry(self.ingress, "", several=False)]
-        names = self.module.ports() if self.module is not None else tuple(self.ingress)
         if names == ("input",) and len(self.ingress) == 1:
             names = tuple(self.ingress)
         if set(names) != set(self.ingress) and names != ("input",):

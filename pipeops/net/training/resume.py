@@ -52,6 +52,7 @@ def identity(node: "TorchModel", descriptor: ModelDescriptor, valid: Feed | None
         **{f"'{name}'": value for name, value in settings.items() if name.split(".")[0] not in FREE},
         "features": task,
         "callbacks": sorted((name, type(c).__qualname__) for name, c in ctx.callbacks.items() if not isinstance(c, Checkpoint)),
+        **{f"'{c.id}.{name}'": value for c in ctx.callbacks.values() if not c.only_reads for name, value in c.params.items()},
     }
     digests = Fingerprints()
     return {name: _digest(digests, part) for name, part in parts.items()}
@@ -69,7 +70,7 @@ def wanted_folder(node: "TorchModel", ctx: Context) -> Path | None:
     """The folder that `resume` means; with True the one that the callback writes to."""
     if node.resume is None or node.resume is False:
         return None
-    if node.resume is not True:
+    if not (node.resume is True or isinstance(node.resume, TorchState)):
         return folder_of(node.resume, ctx, f"{node.id}: 'resume'")
     writer: Any = ctx.callbacks.get("checkpoint")
     if not isinstance(writer, Checkpoint):

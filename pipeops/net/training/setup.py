@@ -81,14 +81,16 @@ def _resume(node: "TorchModel", descriptor: ModelDescriptor, valid: Feed | None,
     """Let a run that is to be resumed know what it goes on from; runs that are written are told who they are."""
     ctx = trainer.ctx
     ctx.seed = seed
-    if isinstance(node.resume, TorchState):
+    trained_on = isinstance(node.resume, TorchState)
+    if trained_on:
         trainer.put_back = functools.partial(warm, state=node.resume)
-        return
-    if node.resume is None and not any(isinstance(c, Checkpoint) for c in ctx.callbacks.values()):
+    if (node.resume is None or trained_on) and not any(isinstance(c, Checkpoint) for c in ctx.callbacks.values()):
         return
     ctx.identity = identity(node, descriptor, valid, ctx)
     ctx.samplers = {name: s for name in ("sampler", "batch_sampler") if (s := getattr(node, name)) is not None}
     kept = resumed(node, ctx)
+    if trained_on:
+        return
     if kept is not None:
         trainer.put_back, ctx.seed = functools.partial(put_back, kept=kept), kept.seed
 
