@@ -26,7 +26,7 @@ class RegrLink:
 
     def target(self, task: Task) -> torch.Tensor:
         """The numbers as float32 `(n, 1)`."""
-        values = self._truth(task)
+        values = task.truth()
         if values.dtype.itemsize > 2 and values.dtype != np.float32:
             warn_of_equal([task.target_name], values[sample(len(values))].astype(np.float64)[:, None], "the target")
         return torch.tensor(values, dtype=torch.float32).unsqueeze(1)
