@@ -197,3 +197,67 @@ def test_nodes_by_hand_say_what_they_take():
 def test_shapes_that_say_too_little_are_refused(shape):
     with pytest.raises(ConfigError, match=r"reshape: 'shape' has sizes from 1 and at most one -1"):
         nn("reshape", shape=shape).shape_out((None, 4))
+
+
+class Exchanged(Callback):
+    """Puts new parameters, or a new layer, in the place of the head's, at some stage of the second epoch."""
+
+    def __init__(self, stage, whole):
+        self.whole, self.done = whole, False
+        setattr(self, stage, self.exchange)
+
+    def exchange(self, ctx):
+        if ctx.epoch < 2 or self.done:
+            return
+        self.done, head = True, ctx.network.head
+        if self.whole:
+            ctx.network.head = torch.nn.Linear(2, 1)
+        else:
+            head.weight = torch.nn.Parameter(torch.full((1, 2), 9.0))
+
+
+LINE = as_task_regr({**FRAME, "y": X @ [1.0, -2.0] + 3}, target="y")
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd", "nadam", {"optimizer": "adam", "lr": {"head": 0.2, "*": 0.01}}])
+@pytest.mark.parametrize(("stage", "whole"), [("on_epoch_begin", False), ("on_batch_end", False), ("on_epoch_end", True)])
+def test_parameters_that_a_callback_puts_there_are_trained(optimizer, stage, whole):
+    settings = optimizer if isinstance(optimizer, dict) else {"optimizer": optimizer, "lr": 0.2}
+    head = learner(LINE, "mse", Exchanged(stage, whole), optimizer=settings, epochs=50).train(LINE).network.head
+    assert np.allclose([*head.weight[0].tolist(), *head.bias.tolist()], [1, -2, 3], atol=0.1)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "name"), [("lbfgs", "head.weight"), ({"optimizer": "adam", "lr": {"head": 0.05, "*": 0.01}}, "extra")]
+)
+def test_a_parameter_that_an_optimizer_cannot_take_over_is_named(optimizer, name):
+    does = Extra() if name == "extra" else Exchanged("on_epoch_begin", False)
+    with pytest.raises(TrainingError, match=rf"'{name}' of the network .* by a callback in epoch 2"):
+        learner(NUMBER, "mse", does, hidden=[nn("linear", out_features=2)], optimizer=optimizer).train(NUMBER)
+
+
+class Extra(Callback):
+    """Lets the network have one parameter more."""
+
+    def on_epoch_begin(self, ctx):
+        if ctx.epoch == 2:
+            ctx.network.extra = torch.nn.Parameter(torch.ones(()))
+
+
+def zeroing(input, target):
+    value = functional.binary_cross_entropy_with_logits(input, target)
+    target.zero_()
+    return value
+
+
+def remembering(input, target, kept=[]):  # noqa: B006 the fault that is meant
+    kept.append(functional.binary_cross_entropy_with_logits(input, target))
+    return sum(kept)
+
+
+@pytest.mark.parametrize(
+    ("loss", "words"), [(zeroing, r"writes in place.*x\.clone\(\)"), (remembering, "an earlier batch.*detach")]
+)
+def test_a_gradient_that_cannot_be_computed_says_why(loss, words):
+    with pytest.raises(TrainingError, match=words):
+        learner(TWO, loss).train(TWO)

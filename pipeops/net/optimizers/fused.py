@@ -40,6 +40,11 @@ class Stepper(ABC):
         """Go on where the one stopped that this state is from."""
         self.lr = state["lr"]
 
+    def exchange(self, old: torch.nn.Parameter | None, new: torch.nn.Parameter) -> bool:
+        """Go on with a parameter in the place of another (None: beside the others) that has made no step; False if it cannot."""
+        del old, new
+        return False
+
     def watch(self, batch: Any) -> None:  # noqa: B027 most steppers need the gradients only
         """Called once before training, with the run's context: its `x` and `y` are the present batch."""
 
@@ -90,6 +95,18 @@ class ObjectStepper(Stepper):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.optimizer.load_state_dict(state)
 
+    def exchange(self, old: torch.nn.Parameter | None, new: torch.nn.Parameter) -> bool:
+        held = [group["params"] for group in self.optimizer.param_groups]
+        if any(param is new for params in held for param in params):
+            return True
+        places = [(params, i) for params in held for i, param in enumerate(params) if param is old]
+        for params, i in places:
+            params[i] = new
+        if not places and len(held) == 1:
+            held[0].append(new)
+        self.optimizer.state.pop(new if old is None else old, None)
+        return bool(places) or len(held) == 1
+
     def step(self) -> None:
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
@@ -106,6 +123,9 @@ class ClosureStepper(ObjectStepper):
 
     def watch(self, batch: Any) -> None:
         self.batch = batch
+
+    def exchange(self, old: torch.nn.Parameter | None, new: torch.nn.Parameter) -> bool:
+        return False
 
     def step(self) -> None:
         evaluations = 0
@@ -235,6 +255,18 @@ class FusedStepper(Stepper):
         made.settings = {**self.settings, "lr": 1.0, "weight_decay": 0.0}
         made.prepare()
         return made
+
+    def exchange(self, old: torch.nn.Parameter | None, new: torch.nn.Parameter) -> bool:
+        first = self.values[0]
+        if new.dtype != first.dtype or new.device != first.device or not new.is_contiguous():
+            return False
+        place = next((i for i, param in enumerate(self.params) if param is old), len(self.params))
+        at = slice(place, place + 1)
+        self.params[at], self.steps[at] = [new], [0]
+        for kept in self.memory:
+            kept[at] = [torch.zeros_like(new.detach())]
+        self.follow()
+        return True
 
     def follow(self) -> None:
         """Go on from where the parameters' data are now, which a callback may have replaced."""

@@ -13,12 +13,11 @@ import torch
 
 from pipeops.errors import TrainingError
 from pipeops.net.callbacks.context import Context
-from pipeops.net.optimizers.fused import FusedStepper
 from pipeops.net.training.course import Course
 from pipeops.net.training.interrupts import Interrupted
 from pipeops.net.training.machine import drawing
 from pipeops.net.training.plain import hooked, idle_bias, is_known
-from pipeops.net.training.trainer import Epoch, Trained, refuse_failed, refuse_one_row
+from pipeops.net.training.trainer import Epoch, Trained, refuse_failed, refuse_no_gradient, refuse_one_row
 
 
 class Engine(ABC):
@@ -56,16 +55,17 @@ class OneByAutograd(Engine):
     def _train(self, epoch: Epoch) -> Trained:
         ctx, losses, outputs = self.trainer.ctx, list[torch.Tensor](), list[torch.Tensor]()
         now = vars(ctx)  # past the check of names, which would cost a percent of a small step
-        network, loss_of = self.trainer.forward or _callable(ctx.network), _callable(ctx.loss)
+        network, loss_of = self._called(ctx)
         batches, interrupt = self.trainer.epochs.batches, self.trainer.interrupt
         spoils = epoch.keeps and not is_known(getattr(ctx.loss, "loss", ctx.loss))
-        self._follow()
         idle = idle_bias(self.course)
         for now["step"], (now["x"], now["y"], weights) in enumerate(batches.cut(epoch.rows, epoch.sizes, self.watched), 1):
             now["global_step"] += 1
             now["hold"], now["row_weights"] = False, weights
             for call in self.before:
                 call(ctx)
+            if self.before:
+                network, loss_of = self._called(ctx)
             try:
                 now["y_hat"] = network(*ctx.x)
             except ValueError as error:
@@ -80,7 +80,11 @@ class OneByAutograd(Engine):
                 raise
             if type(loss) is not torch.Tensor or loss.ndim or not loss.requires_grad:
                 _refuse_no_loss(loss, ctx)
-            ctx.stepper.backward(loss)
+            try:
+                ctx.stepper.backward(loss)
+            except RuntimeError as error:
+                refuse_no_gradient(error)
+                raise
             if idle is not None and idle.grad is not None:
                 idle.grad.zero_()
             losses.append(loss.detach())
@@ -88,7 +92,7 @@ class OneByAutograd(Engine):
             for call in self.after:
                 call(ctx)
             if self.watched:
-                self._follow()
+                self.trainer.learnt.follow()
             if not ctx.hold:
                 ctx.stepper.step()
             for call in self.end:
@@ -98,11 +102,9 @@ class OneByAutograd(Engine):
         batches.check()
         return Trained(torch.stack(losses).tolist(), outputs)
 
-    def _follow(self) -> None:
-        """Where a callback may have replaced the data of parameters, go on from those."""
-        stepper = self.trainer.ctx.stepper
-        if self.trainer.own and isinstance(stepper, FusedStepper):
-            stepper.follow()
+    def _called(self, ctx: Context) -> tuple[Callable[..., Any], Callable[..., Any]]:
+        """What is called for the network and for the loss, as they are now."""
+        return self.trainer.forward or _callable(ctx.network), _callable(ctx.loss)
 
     def close(self) -> None:
         """Nothing was moved."""

@@ -23,6 +23,7 @@ from pipeops.net.inputs.batches import Epochs, Loader
 from pipeops.net.inputs.link import Link
 from pipeops.net.layers.modules.members import MemberHead
 from pipeops.net.training.interrupts import Interrupt, Interrupted
+from pipeops.net.training.learnt import Learnt, trained_modules
 
 
 class Epoch(NamedTuple):
@@ -80,6 +81,7 @@ class Trainer:
         self.stages = stages_of(callbacks)
         self.shows = any(type(c) not in (History, EarlyStopping) for c in callbacks)
         self.own = not all(may_be_together(c) for c in callbacks)
+        self.learnt = Learnt(ctx)
         self.modes: list[tuple[torch.nn.Module, bool]] = []
         self.scored: list[tuple[int, int]] | None = None
         self.predictions: dict[str, Any] = {}
@@ -140,6 +142,8 @@ class Trainer:
         self.predictions.clear()
         put_modes_back(self.modes)
         self._call("on_epoch_begin")
+        if self.own:
+            self.learnt.renew()
 
     def end_epoch(self, losses: Sequence[float], outputs: Sequence[torch.Tensor] | None, rows: torch.Tensor | None) -> None:
         """After the last batch: a loss for each, the outputs where they are wanted, and whose rows they are (None: in order)."""
@@ -219,11 +223,6 @@ def _united(network: torch.nn.Module, output: torch.Tensor) -> torch.Tensor:
     return heads[-1].united(output) if heads else output
 
 
-def trained_modules(ctx: Context) -> list[torch.nn.Module]:
-    """The network, and the loss where it is a module."""
-    return [ctx.network, ctx.loss] if isinstance(ctx.loss, torch.nn.Module) else [ctx.network]
-
-
 def modes_of(ctx: Context) -> list[tuple[torch.nn.Module, bool]]:
     """Every module of the network and the loss, and whether it is in training mode."""
     return [(module, module.training) for whole in trained_modules(ctx) for module in whole.modules()]
@@ -277,6 +276,20 @@ def refuse_failed(error: Exception, loss: Any, output: torch.Tensor, target: tor
     raise TrainingError(
         f"torch_loss: {name} failed on an output of {shown[0]} and a target of {shown[1]}: {type(error).__name__}: {error}"
     ) from error
+
+
+def refuse_no_gradient(error: Exception) -> None:
+    """Say what keeps torch from the gradient of a loss, where that is known."""
+    if "modified by an inplace operation" in str(error):
+        raise TrainingError(
+            "a layer, the loss or a callback writes in place into something that the gradient of the loss needs, such as the "
+            "labels or the output; let it work on a copy (x.clone())."
+        ) from error
+    if "backward through the graph a second time" in str(error):
+        raise TrainingError(
+            "the loss depends on something that was computed in an earlier batch, through which gradients cannot go again; keep "
+            "only values between batches (x.detach())."
+        ) from error
 
 
 def refuse_one_row(error: Exception, ctx: Context) -> None:
