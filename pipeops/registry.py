@@ -6,6 +6,7 @@ theirs through the entry-point group `pipeops`: each entry names a module, impor
 Neighbours: errors and params below; `shorthand` holds the instances.
 """
 
+import inspect
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -107,7 +108,24 @@ class Registry:
         if numbered_id is not None:
             kwargs.setdefault("id", numbered_id)
         check_names(f'{self.name}("{key}")', holder, kwargs, args)
-        return holder(*args, **kwargs)
+        try:
+            return holder(*args, **kwargs)
+        except TypeError as error:
+            self._refuse_unfilled(key, holder, args, kwargs, error)
+            raise
+
+    def _refuse_unfilled(self, key: str, holder: Any, args: tuple[Any, ...], kwargs: dict[str, Any], error: Exception) -> None:
+        """Say what a function on this shelf is called with, where its arguments do not fit it."""
+        if not inspect.isfunction(holder):
+            return
+        try:
+            inspect.signature(holder).bind(*args, **kwargs)
+        except TypeError as unfit:
+            raise CompositionError(
+                f'{self.name}("{key}"): the function {holder.__qualname__} {unfit}; a function on this shelf makes a {self.what} '
+                f'from what {self.name}("{key}", ...) gets. If it is one itself, hand it over as it is, or register a function '
+                "that answers it."
+            ) from error
 
     def __getitem__(self, key: str) -> Any:
         holder = self._find(key)

@@ -198,3 +198,12 @@ def test_a_class_with_fields_that_was_not_decorated_is_pointed_out(shelf):
 
     with pytest.raises(UnknownParameterError, match="'p' is a field of a class that is not decorated"):
         shelf("bare", p=0.1)
+
+
+def test_a_function_that_makes_nothing_says_what_one_is_for():
+    msr.add("regr.of_two")(lambda truth, response: 0.0)
+    try:
+        with pytest.raises(CompositionError, match=r'msr\("regr.of_two"\): the function .* missing a required argument: .truth'):
+            msr("regr.of_two")
+    finally:
+        del msr._holders["regr.of_two"]

@@ -180,7 +180,7 @@ def test_measures_of_ranking_see_the_order_of_logits(sign, size):
     logit = rng.uniform(1, 2, 200).astype(np.float32) * size
     truth = logit / size + rng.normal(0, 0.3, 200) > 1.5
     task = as_task_classif({"x": np.arange(200), "y": np.where(truth, "p", "n")}, target="y", positive="p")
-    prediction = link_for(["p", "n"]).predict(torch.tensor(sign * logit).unsqueeze(1), task, with_prob=True)
+    prediction = link_for(["p", "n"]).predict(torch.tensor(sign * logit).unsqueeze(1), task, with_all=True)
     assert prediction.score("classif.auc") == pytest.approx(roc_auc_score(truth, sign * logit))
 
 

@@ -194,3 +194,11 @@ def test_model_matrices_have_the_columns_of_r():
         po("modelmatrix", formula="~ center(x)").train([tsk("iris").select([]).cbind({"x": np.arange(150.0)})])
     with pytest.raises(DataError, match="does not fit the features"):
         po("modelmatrix", formula="~ absent").train([train])
+
+
+@pytest.mark.parametrize("key", ["pca", "ica", "randomprojection", "kernelpca"])
+def test_numbers_near_the_limits_are_refused_by_name(key):
+    task = as_task_regr({"a": [1e308, -1.7e308, 1.7e308], "b": [1.0, 3.0, 2.0], "y": [0.0, 1.0, 2.0]}, target="y")
+    with pytest.raises(DataError, match=rf"{key}: the numbers in 'a' are too large.*po\(\"scale\"\)"):
+        po(key).train([task])
+    assert np.isfinite((po("scale") >> po(key)).train(task).matrix(dtype="float64")).all()

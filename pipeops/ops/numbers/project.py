@@ -18,6 +18,8 @@ from pipeops.params import choice, flag, integer, real
 from pipeops.shorthand import po
 
 Matrix = npt.NDArray[np.float64]
+LARGEST = 1e300
+"""The largest number that is taken: sums of many stay finite."""
 
 
 def matrix_of(frame: Frame) -> Matrix:
@@ -52,6 +54,9 @@ class Embed(Preprocess):
                 f"{self.id}: missing or infinite values in {listing(holed)}; impute them first, for example with "
                 'po("imputemean"), or leave the columns out with affect_columns.'
             )
+        large = [name for name, top in zip(frame.columns, abs(x).max(axis=0, initial=0.0), strict=True) if top > LARGEST]
+        if large:
+            raise DataError(f'{self.id}: the numbers in {listing(large)} are too large to be added up; use po("scale") before.')
         return self.learn(x, frame.columns) if len(x) > 1 else {"size": 0}
 
     def apply(self, frame: Frame, state: dict[str, Any]) -> Frame:
