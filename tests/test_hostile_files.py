@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
-from pipeops import load_learner
+from pipeops import as_learner, as_task_regr, load_learner, nn, po
 from pipeops.errors import DataError, FormatError
 from pipeops.keys import SAVED
 from pipeops.saving.decoder import _DECODERS
-from tests.hostile import altered, crafted, found, packed, unpacked
+from tests.hostile import altered, crafted, found, packed, places, unpacked
 from tests.test_saved_before import SAVED as FILES
 from tests.test_saved_before import task
 
@@ -258,3 +259,42 @@ def test_mutations_load_or_are_refused(tmp_path, times):
     loaded, megabytes = map(int, done.stdout.split())
     assert 0 < loaded < times
     assert megabytes < 200
+
+
+def given(path: Path) -> bytes:
+    """A file of a learner whose network holds modules that were made already."""
+    module = torch.nn.Sequential(torch.nn.Linear(2, 4), torch.nn.BatchNorm1d(4))
+    graph = po("torch_ingress_num") >> nn("module", module=module) >> nn("head") >> po("torch_loss", loss="mse")
+    graph = graph >> po("torch_optimizer") >> po("torch_model_regr", epochs=1, batch_size=4, seed=1)
+    made = as_learner(graph).train(as_task_regr({"a": [1.0, 2, 3, 4], "b": [2.0, 1, 4, 3], "y": [1.0, 2, 3, 5]}, target="y"))
+    made.save(path)
+    return path.read_bytes()
+
+
+ALTERED = {
+    "huge": ("BatchNorm1d", {"num_features": 10**12}),
+    "padding": ("padding:ConstantPad1d", {"padding": [10**9, 10**9], "value": 0.0}),
+    "layers": ("rnn:GRU", {"num_layers": 60_000, "bidirectional": False}),
+    "called": ("BatchNorm1d", {"_compiled_call_impl": {"$": "torch_class", "of": "torch.nn.modules.linear:Linear"}}),
+    "hooks": ("BatchNorm1d", {"_forward_hooks": {}}),
+    "forward": ("BatchNorm1d", {"forward": 1}),
+    "class": ("BatchNorm1d", {"__class__": 1}),
+    "optimizer": ("torch.optim.adam:Adam", {}),
+}
+
+
+def test_modules_that_are_made_already(tmp_path):
+    file = given(tmp_path / "f")
+    assert load_learner(tmp_path / "f").is_trained
+    for cls, attributes in ALTERED.values():
+
+        def change(spec, cls=cls, attributes=attributes):
+            for holder, key in places({"": spec}):
+                it = holder[key]
+                if isinstance(it, dict) and it.get("$") == "GivenModule" and "BatchNorm1d" in it["of"]["class"]["of"]:
+                    it["of"]["attributes"].update(attributes)
+                    if ":" in cls:
+                        name = cls if "." in cls else f"torch.nn.modules.{cls}"
+                        it["of"]["class"] = {"$": "torch_class", "of": name}
+
+        refused(altered(file, change), tmp_path / "g")

@@ -15,6 +15,8 @@ from pipeops.errors import FormatError
 from pipeops.saving import saved_as
 
 INNER = frozenset(vars(nn.Module()))
+SIZE = 1 << 16
+"""Whole numbers up to this may stand in a module without a tensor of that size."""
 FLAT = ("_flat_weights", "_flat_weight_refs")
 """What recurrent layers keep beside their parameters, and make again of them."""
 
@@ -66,7 +68,8 @@ def _from_plain(plain: dict[str, Any]) -> GivenModule:
     module: Any = cls.__new__(cls)
     nn.Module.__init__(module)
     for name, value in plain["attributes"].items():
-        if not name.isidentifier() or name.startswith("__") or name in INNER or callable(getattr(cls, name, None)):
+        taken = name in INNER or hasattr(nn.Module, name) or callable(getattr(cls, name, None))
+        if taken or not name.isidentifier() or name.startswith("__"):
             raise FormatError(f"load: a {cls.__name__} cannot have {name[:80]!r} put in its place.")
         vars(module)[name] = value
     for name, tensor in plain["parameters"].items():
@@ -75,9 +78,24 @@ def _from_plain(plain: dict[str, Any]) -> GivenModule:
     module._non_persistent_buffers_set = set(plain["loose"])
     module._modules.update({n: None if m is None else m.module for n, m in plain["modules"].items()})
     module.training = plain["training"]
+    _check_sizes(module)
     if isinstance(module, nn.RNNBase):
         module._init_flat_weights()
     return GivenModule(module)
+
+
+def _check_sizes(module: nn.Module) -> None:
+    """Refuse whole numbers that let a module ask for memory that its tensors do not explain."""
+    limit = max(SIZE, *(t.numel() for t in module.state_dict().values()), 0)
+    for name, value in vars(module).items():
+        if name not in INNER and any(isinstance(n, int) and abs(n) > limit for n in _flat(value)):
+            raise FormatError(f"load: {name[:80]!r} of a {type(module).__name__} is larger than what it holds.")
+    if isinstance(module, nn.RNNBase) and module.num_layers * (1 + module.bidirectional) > len(module._parameters):
+        raise FormatError(f"load: a {type(module).__name__} of {module.num_layers} layers has no weights for them.")
+
+
+def _flat(value: Any) -> list[Any]:
+    return [inner for one in value for inner in _flat(one)] if isinstance(value, list | tuple) else [value]
 
 
 saved_as(
