@@ -137,6 +137,8 @@ from pipeops.net.tensors.trafos import TrafoRgbToGrayscale
 from pipeops.net.tensors.warps import AugmentRandomAffine
 from pipeops.net.tensors.warps import AugmentRotate
 from pipeops.net.training.model import TorchModelClassif
+from pipeops.net.training.model import TorchModelMultiRegr
+from pipeops.net.training.model import TorchModelMultilabel
 from pipeops.net.training.model import TorchModelRegr
 from pipeops.ops.average import ClassifAvg
 from pipeops.ops.average import RegrAvg
@@ -435,6 +437,10 @@ class _Po(Registry):
     def __call__(self, key: Literal["torch_loss"], /, loss: Any = ..., *, id: Any = ..., **arguments: Any) -> SetLoss: ...
     @overload
     def __call__(self, key: Literal["torch_model_classif"], /, *, id: str = ..., epochs: int = ..., batch_size: int = ..., batch_size_predict: int | None = ..., shuffle: bool = ..., drop_last: bool = ..., sampler: Any = ..., batch_sampler: Any = ..., device: Any = ..., num_threads: int = ..., seed: int | None = ..., measures_train: Any = ..., measures_valid: Any = ..., eval_freq: int = ..., patience: int = ..., min_delta: float = ..., restore_best_weights: bool = ..., engine: Literal['auto', 'autograd'] = ..., resume: Any = ..., precision: Literal['fp32', 'bf16', 'fp16'] = ..., compile: bool = ..., loader: Literal['auto', 'resident', 'stream'] = ..., num_workers: int = ..., pin_memory: bool = ..., prefetch: int = ..., predict_type: Literal['response', 'prob'] = ...) -> TorchModelClassif: ...
+    @overload
+    def __call__(self, key: Literal["torch_model_multilabel"], /, *, id: str = ..., epochs: int = ..., batch_size: int = ..., batch_size_predict: int | None = ..., shuffle: bool = ..., drop_last: bool = ..., sampler: Any = ..., batch_sampler: Any = ..., device: Any = ..., num_threads: int = ..., seed: int | None = ..., measures_train: Any = ..., measures_valid: Any = ..., eval_freq: int = ..., patience: int = ..., min_delta: float = ..., restore_best_weights: bool = ..., engine: Literal['auto', 'autograd'] = ..., resume: Any = ..., precision: Literal['fp32', 'bf16', 'fp16'] = ..., compile: bool = ..., loader: Literal['auto', 'resident', 'stream'] = ..., num_workers: int = ..., pin_memory: bool = ..., prefetch: int = ..., predict_type: Literal['response', 'prob'] = ...) -> TorchModelMultilabel: ...
+    @overload
+    def __call__(self, key: Literal["torch_model_multiregr"], /, *, id: str = ..., epochs: int = ..., batch_size: int = ..., batch_size_predict: int | None = ..., shuffle: bool = ..., drop_last: bool = ..., sampler: Any = ..., batch_sampler: Any = ..., device: Any = ..., num_threads: int = ..., seed: int | None = ..., measures_train: Any = ..., measures_valid: Any = ..., eval_freq: int = ..., patience: int = ..., min_delta: float = ..., restore_best_weights: bool = ..., engine: Literal['auto', 'autograd'] = ..., resume: Any = ..., precision: Literal['fp32', 'bf16', 'fp16'] = ..., compile: bool = ..., loader: Literal['auto', 'resident', 'stream'] = ..., num_workers: int = ..., pin_memory: bool = ..., prefetch: int = ..., predict_type: Literal['response'] = ...) -> TorchModelMultiRegr: ...
     @overload
     def __call__(self, key: Literal["torch_model_regr"], /, *, id: str = ..., epochs: int = ..., batch_size: int = ..., batch_size_predict: int | None = ..., shuffle: bool = ..., drop_last: bool = ..., sampler: Any = ..., batch_sampler: Any = ..., device: Any = ..., num_threads: int = ..., seed: int | None = ..., measures_train: Any = ..., measures_valid: Any = ..., eval_freq: int = ..., patience: int = ..., min_delta: float = ..., restore_best_weights: bool = ..., engine: Literal['auto', 'autograd'] = ..., resume: Any = ..., precision: Literal['fp32', 'bf16', 'fp16'] = ..., compile: bool = ..., loader: Literal['auto', 'resident', 'stream'] = ..., num_workers: int = ..., pin_memory: bool = ..., prefetch: int = ..., predict_type: Literal['response', 'se', 'quantiles'] = ..., quantiles: Any = ...) -> TorchModelRegr: ...
     @overload

@@ -7,9 +7,11 @@ from pipeops import flt, nn, po, t_clbk, t_loss, t_opt
 from pipeops.keys import KEYS
 from pipeops.registry import Registry
 from pipeops.testing import check_node, content, contract_checks, example, example_tasks, tensor_tasks
+from pipeops.testing.samples import several_tasks, takes_several
 from tests.broken_nodes import BROKEN, Sound, Spoiling, Unchecked
 
 TASKS = example_tasks()
+SEVERAL = several_tasks()
 TENSORS = {"lazy": tensor_tasks()["lazy"]}
 PRINTED = {("importance", "repr"), ("learner_quantiles", "repr")}
 """Holders of a learner around an estimator, which prints what it can do."""
@@ -19,7 +21,8 @@ FOR_LAYERS = {"numbers": TASKS["numbers"]}
 @pytest.mark.parametrize("key", KEYS["po"])
 def test_operators(key):
     node = example(po, key)
-    for check in contract_checks(node, TENSORS if getattr(node, "kinds", ()) == ("tensor",) else TASKS):
+    tasks = TENSORS if getattr(node, "kinds", ()) == ("tensor",) else SEVERAL if takes_several(node) else TASKS
+    for check in contract_checks(node, tasks):
         check()
 
 

@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from pipeops.errors import ConfigError
+from pipeops.errors import ConfigError, listing
 from pipeops.export.builder import OPSET, Builder, Column, Columns, Scores
 from pipeops.export.operators import decided, form
 from pipeops.extras import extra
 from pipeops.graph.learner_node import LearnerOp
 from pipeops.learn.learners.sklearn_learner import SklearnModel
+from pipeops.net.inputs.link_multi import MultilabelLink, MultiRegrLink
 from pipeops.net.inputs.link_regr import NumberLink, QuantileLink
 
 TREES = ("DecisionTree", "RandomForest", "ExtraTrees", "GradientBoosting", "HistGradientBoosting")
@@ -123,6 +124,8 @@ def _coded(column: Column, levels: list[Any], missing: bool, b: Builder) -> str:
 
 def network(state: Any, feed: Mapping[str, str], b: Builder) -> Scores:
     """A trained network's output as probabilities or numbers."""
+    if isinstance(state.link, MultiRegrLink | MultilabelLink):
+        raise ConfigError(f"export: networks of several targets ({listing(state.link.target_names)}) have no form in ONNX here.")
     (output,) = b.inline(to_onnx(state), {name: feed[name] for name in state.inputs})
     output = b.cast(output, "float64")
     if state.class_names is None:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from pipeops.graph import PipeOp
 from pipeops.testing.checks import FOR_ALL, FOR_NODES
-from pipeops.testing.samples import Tasks, content, example, example_tasks, tensor_tasks
+from pipeops.testing.samples import Tasks, content, example, example_tasks, several_tasks, takes_several, tensor_tasks
 from pipeops.testing.surroundings import check_fresh_process, pickled, settings_kept
 
 __all__ = ["Check", "check_node", "content", "contract_checks", "example", "example_tasks", "tensor_tasks"]
@@ -67,6 +67,8 @@ def contract_checks(thing: Any, tasks: Tasks | None = None) -> list[Check]:
 
 
 def _tasks_for(node: PipeOp) -> Tasks:
+    if takes_several(node):
+        return several_tasks()
     return tensor_tasks() if getattr(node, "kinds", ()) == ("tensor",) else example_tasks()
 
 

@@ -4,6 +4,7 @@ Neighbours: parts.py and surroundings.py compare with this; `content` in samples
 """
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -29,7 +30,9 @@ def columns(value: Any) -> Table:
         weights = value.weights()
         return found | ({} if weights is None else {"(weights)": plain(weights.tolist())})
     frame = nw.from_native(value.to_frame(), eager_only=True)
-    return {c.name: plain(c.to_list()) for c in frame.iter_columns() if c.name not in ("row_ids", "truth")}
+    return {
+        c.name: plain(c.to_list()) for c in frame.iter_columns() if c.name != "row_ids" and not re.match(r"truth(\.|$)", c.name)
+    }
 
 
 def lists(task: Task) -> dict[str, list[Any]]:

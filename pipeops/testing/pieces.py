@@ -12,6 +12,7 @@ import narwhals as nw
 import numpy as np
 
 from pipeops.data import Task
+from pipeops.data.several import TaskMulti
 from pipeops.errors import PipeOpsError
 from pipeops.graph import PipeOp
 from pipeops.graph.kinds import Kind
@@ -143,6 +144,10 @@ def _leaks(node: PipeOp, task: Task, outputs: Sequence[Any]) -> set[str]:
 
 def _with_other_target(task: Task) -> Any:
     """The task with the values of its target in other rows."""
+    if isinstance(task, TaskMulti):
+        order, roles = np.roll(np.arange(task.nrow), 1), {role: names for role, names in task.roles.items() if role != "feature"}
+        turned = [nw.from_native(_fresh_index(column[order]), series_only=True) for column in task.targets()]
+        return type(task).restored(task.id, task.frame(), turned[0].to_frame().with_columns(*turned[1:]), roles, task.row_ids)
     series = task.target_series()
     order = np.roll(np.arange(task.nrow), 1)
     turned = series.to_frame()[order].get_column(series.name)

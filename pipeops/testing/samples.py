@@ -11,11 +11,11 @@ import attrs
 import numpy as np
 
 from pipeops import shorthand
-from pipeops.data import Task, TaskClassif, as_task_classif, as_task_regr
+from pipeops.data import Task, TaskClassif, TaskMultilabel, TaskMultiRegr, as_task_classif, as_task_multilabel, as_task_regr
 from pipeops.errors import DataError, PipeOpsError
 from pipeops.graph import PipeOp
 from pipeops.graph.kinds import Kind, Multiplicity
-from pipeops.learn import PredictionClassif, PredictionRegr
+from pipeops.learn import PredictionClassif, PredictionMultilabel, PredictionMultiRegr, PredictionRegr
 from pipeops.params import Configurable
 from pipeops.registry import Registry
 from pipeops.testing.alike import lists
@@ -77,6 +77,22 @@ def tensor_tasks() -> dict[str, Task]:
     }
 
 
+def several_tasks() -> dict[str, Task]:
+    """Small tasks with several targets, for nodes that take no others."""
+    rng, n = np.random.default_rng(0), 12
+    table = {"x": rng.normal(size=n), "z": rng.normal(size=n), "a": np.arange(n) % 2, "b": np.arange(n) % 3 // 2}
+    return {
+        "targets": as_task_regr(table, target=["a", "b"], id="targets"),
+        "labels": as_task_multilabel(table, target=["a", "b"], id="labels"),
+    }
+
+
+def takes_several(node: PipeOp) -> bool:
+    """Whether a node is for tasks with several targets only."""
+    ends = {c.predict for c in (*node.inputs, *node.outputs)} | {c.train for c in node.inputs}
+    return any(end.endswith(("MultiRegr", "Multilabel")) for end in ends)
+
+
 def train_inputs(node: PipeOp, task: Task) -> list[Any]:
     """What the node takes in training, made from a task: the task itself, nothing, or a network under construction."""
     if hasattr(type(node), "row"):
@@ -128,7 +144,7 @@ def _levels(task: Task) -> dict[str, Any]:
 
 def _suiting(kind: str, task: Task) -> Task:
     """The task, refused where a channel is for another type of task."""
-    if kind.endswith(("Classif", "Regr")) and not kind.lower().endswith(task.task_type):
+    if kind.removeprefix("Task").removeprefix("Prediction").lower() not in ("", task.task_type):
         raise DataError(f"takes a {kind}, the task '{task.id}' is of type {task.task_type}.")
     return task
 
@@ -136,6 +152,10 @@ def _suiting(kind: str, task: Task) -> Task:
 def _prediction(task: Task) -> Any:
     """Some prediction for the task's rows; each row's follows from its id."""
     ids = task.row_ids
+    if isinstance(task, TaskMultiRegr):
+        return PredictionMultiRegr(row_ids=ids, truth=task.truth(), response=task.truth() / 3)
+    if isinstance(task, TaskMultilabel):
+        return PredictionMultilabel(row_ids=ids, truth=task.truth(), response=~task.truth())
     if not isinstance(task, TaskClassif):
         return PredictionRegr(row_ids=ids, truth=task.truth(), response=ids / 11)
     scores = np.random.default_rng(1).uniform(0.1, 1, (int(ids.max(initial=0)) + 1, len(task.class_names)))[ids]
@@ -145,7 +165,7 @@ def _prediction(task: Task) -> Any:
 
 def _complete(descriptor: Any) -> Any:
     """A network that lacks nothing but its training."""
-    loss = "cross_entropy" if descriptor.feed.task.task_type == "classif" else "mse"
+    loss = "cross_entropy" if descriptor.feed.task.task_type in ("classif", "multilabel") else "mse"
     for node in (shorthand.nn("head"), shorthand.po("torch_loss", loss=loss), shorthand.po("torch_optimizer")):
         (descriptor,), _ = node.train([descriptor])
     return descriptor

@@ -1,14 +1,14 @@
 """The baselines of tasks with several targets: they look at the targets only. Neighbours: featureless beside it."""
 
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import attrs
 import numpy as np
 
 from pipeops.data import Task
 from pipeops.learn.learners.featureless import PLAIN, Featureless, median, restore, to_plain
-from pipeops.learn.learners.tabular import Array, counting, frame_library
+from pipeops.learn.learners.tabular import Array, counting, several_facts
 from pipeops.learn.prediction.multi import PredictionMultilabel, PredictionMultiRegr
 from pipeops.params import Configurable, flag
 from pipeops.saving import savable, saved_as
@@ -26,15 +26,6 @@ class Centers:
 
 class FeaturelessMulti(Featureless):
     """What both kinds share."""
-
-    def _facts(self, task: Task, model: Centers) -> dict[str, Any]:
-        return {
-            "row_ids": task.row_ids,
-            "truth": task.truth() if task.has_target else None,
-            "target_names": model.target_names,
-            "weights": task.weights("measure"),
-            "backend": frame_library(task),
-        }
 
     def _centers(self, task: Task, middle: Literal["mean", "median"]) -> Centers:
         task = counting(task)
@@ -69,7 +60,7 @@ class MultiRegrFeatureless(FeaturelessMulti):
         return self._centers(task, "median" if self.settings.robust else "mean")
 
     def _predict(self, task: Task, model: Centers) -> PredictionMultiRegr:
-        return PredictionMultiRegr(response=np.tile(model.values, (task.nrow, 1)), **self._facts(task, model))
+        return PredictionMultiRegr(response=np.tile(model.values, (task.nrow, 1)), **several_facts(task, model.target_names))
 
 
 @lrn.add("multilabel.featureless")
@@ -96,7 +87,7 @@ class MultilabelFeatureless(FeaturelessMulti):
     def _predict(self, task: Task, model: Centers) -> PredictionMultilabel:
         prob = np.tile(model.values, (task.nrow, 1))
         shown = {"prob": prob} if self.predict_type == "prob" else {"response": prob >= 0.5}
-        return PredictionMultilabel(**shown, **self._facts(task, model))
+        return PredictionMultilabel(**shown, **several_facts(task, model.target_names))
 
 
 for _cls in (MultiRegrFeatureless, MultilabelFeatureless):

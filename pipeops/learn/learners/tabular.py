@@ -99,6 +99,20 @@ def number_prediction(task: Task, response: Array, se: Array | None = None) -> P
     )
 
 
+def several_facts(task: Task, target_names: Sequence[str]) -> dict[str, Any]:
+    """What the table of a model of these targets has beside what is predicted; other targets in the task are refused."""
+    truth = None
+    if task.has_target:
+        if set(task.target_names) != set(target_names):
+            raise DataError(
+                f"the task '{task.id}' has the targets {listing(task.target_names)}, the model was trained on "
+                f"{listing(target_names)}."
+            )
+        truth = task.truth()[:, [task.target_names.index(name) for name in target_names]]
+    own = {"row_ids": task.row_ids, "truth": truth, "target_names": list(target_names), "weights": task.weights("measure")}
+    return {**own, "backend": frame_library(task)}
+
+
 def truth_codes(task: Any, class_names: Sequence[Any]) -> Array:
     """The truth as positions in the model's classes; labels that the model does not know are refused."""
     codes, names = task.class_codes(), task.class_names

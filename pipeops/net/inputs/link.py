@@ -1,7 +1,8 @@
 """The contract between a task and a network: the shape of the output, the target that the loss sees, and the way back.
 
 Two classes: one logit, of the positive class, against float32 `(batch, 1)` with 1 for positive. More: k logits against
-int64 `(batch,)`, positions in level order. Of a regression the loss says what the outputs mean (`link_regr`).
+int64 `(batch,)`, positions in level order. Of a regression the loss says what the outputs mean (`link_regr`); several targets
+have an output each (`link_multi`).
 Neighbours: tasks and predictions below; model and trainer above.
 """
 
@@ -16,6 +17,7 @@ from torch.nn import functional
 from pipeops.data import Task
 from pipeops.errors import DataError, listing
 from pipeops.learn.prediction.classif import PredictionClassif
+from pipeops.net.inputs.link_multi import MultilabelLink, MultiRegrLink
 from pipeops.net.inputs.link_regr import GaussianLink, NumberLink, QuantileLink, backend
 from pipeops.saving import savable
 
@@ -97,10 +99,14 @@ def _kept(prob: torch.Tensor, logits: torch.Tensor, logarithm: Callable[[], torc
     return prob.numpy()
 
 
-Link = ClassLink | NumberLink | GaussianLink | QuantileLink
+Link = ClassLink | NumberLink | GaussianLink | QuantileLink | MultiRegrLink | MultilabelLink
 """What a model knows of its task: `width` and `needs()` say what its outputs must be, `target(task)` is what the loss sees, and
 `predict(output, task, with_all)` the labelled table from outputs `(n, width)`, with more than the response where that is wanted.
 """
+
+
+SEVERAL: dict[str, Callable[[list[str]], Link]] = {"multiregr": MultiRegrLink, "multilabel": MultilabelLink}
+"""The links of tasks with several targets."""
 
 
 def link_for(class_names: Sequence[Any] | None) -> Link:
@@ -109,10 +115,12 @@ def link_for(class_names: Sequence[Any] | None) -> Link:
 
 
 def classes_of(task: Task) -> list[Any] | None:
-    """The classes of a task; None for a regression."""
+    """The classes of a task; None where it has none."""
     return list(task.class_names) if task.task_type == "classif" else None  # type: ignore[attr-defined]
 
 
 def link_of(task: Task) -> Link:
     """The link of a task."""
+    if task.task_type in SEVERAL:
+        return SEVERAL[task.task_type](task.target_names)
     return link_for(classes_of(task))

@@ -146,7 +146,8 @@ class EnsembleHead(NetworkNode):
         (symbol,) = inputs
         size = _needed(self, task)
         check_rank(symbol.shape, self.rank, str(self.id))
-        of = "number" if task is not None and task.task_type == "regr" else "logit" if size == 1 else "logits"
+        kinds = {"regr": "number", "multiregr": "number", "multilabel": "logit"}
+        of = kinds.get(task.task_type if task else "") or ("logit" if size == 1 else "logits")
         sizes = {"k": symbol.shape[1], "in_features": last.take(symbol, {}, str(self.id)), "out_features": size, "of": of}
         return self.symbol(inputs, sizes, (symbol.shape[0], size))
 

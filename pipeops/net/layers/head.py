@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from pipeops.data import Task
+from pipeops.data import Task, TaskClassif
 from pipeops.errors import ConfigError
 from pipeops.graph.pipeop import operator
 from pipeops.net.layers.layer import last
@@ -17,15 +17,17 @@ from pipeops.shorthand import nn
 
 
 def output_size(task: Task) -> int:
-    """How many numbers a row a network must answer: one for regression and for two classes, else one for each class."""
-    classes = len(getattr(task, "class_names", ()))
-    return classes if classes > 2 else 1
+    """How many numbers a row a network must answer: one for two classes, else one for each class, or each target."""
+    classes = len(task.class_names) if isinstance(task, TaskClassif) else 0
+    return classes if classes > 2 else len(task.target_names)
 
 
 @nn.add("head")
 @operator
 class Head(NetworkNode):
     """Linear layer with as many outputs as the task needs: `(batch, in) -> (batch, 1)`, or `(batch, classes)` for more than two.
+
+    Several targets and labels have an output each.
 
     >>> from pipeops import nn, tsk
     >>> nn("head").shape_out((None, 4), task=tsk("iris"))

@@ -3,7 +3,7 @@
 A loss is a spec with hyperparameters that builds a function `(input, target) -> scalar` when the task is known. The
 shelf is `losses`; one's own class, module or function is wrapped by `as_loss`. The input is what the network puts out
 and the target what `encode` makes: logits `(batch, 1)` and float32 `(batch, 1)` on two classes, `(batch, k)` and int64
-`(batch,)` on more, float32 `(batch, 1)` both for regression.
+`(batch,)` on more, float32 `(batch, 1)` both for regression, and `(batch, targets)` both for several targets and for labels.
 Neighbours: wrapped below; model builds and calls it.
 """
 
@@ -35,7 +35,7 @@ C = TypeVar("C", bound=type)
 class TorchLoss(Item, ABC):
     """A loss to be built. A subclass is made with `@loss`, has hyperparameters as fields and answers `build`."""
 
-    task_types: ClassVar[tuple[str, ...]] = ("classif", "regr")
+    task_types: ClassVar[tuple[str, ...]] = ("classif", "regr", "multiregr", "multilabel")
     output: ClassVar[str | None] = None
     """What a regression's outputs mean to it: "number", "exponential", "gaussian", "quantiles"; None for what is asked for."""
 
@@ -108,12 +108,17 @@ FIT: dict[str, tuple[type[nn.Module], ...]] = {
     "more": (nn.CrossEntropyLoss, nn.MultiMarginLoss),
     "number": (nn.MSELoss, nn.L1Loss, nn.SmoothL1Loss, nn.HuberLoss, nn.PoissonNLLLoss),
 }
-"""The losses of torch that take what a network gives and the target of two classes, of more, or of a regression."""
+FIT |= {"numbers": FIT["number"], "labels": FIT["two"]}
+"""The losses of torch that take what a network gives and the target of two classes, of more, of a regression, of several."""
 GETS = {
     "two": 'two classes have one, that of the positive class; use loss="cross_entropy", or torch.nn.BCEWithLogitsLoss',
     "more": 'it gets a logit for each class and the number of the class; use loss="cross_entropy", or torch.nn.CrossEntropyLoss',
     "number": 'a regression has one number, and one for the target; use loss="mse", "l1" or "huber", or their classes',
+    "numbers": 'several targets have a number each, and so has the target; use loss="mse", "l1" or "huber", or their classes',
+    "labels": 'labels have one each; use loss="cross_entropy", or torch.nn.BCEWithLogitsLoss',
 }
+OUTPUTS = {"regr": "number", "multiregr": "numbers", "multilabel": "labels"}
+"""What the outputs of a network are, for tasks without classes."""
 TAKES: dict[type[nn.Module], str] = {
     nn.BCELoss: "takes probabilities",
     nn.NLLLoss: "takes log-probabilities, a column for each class",
@@ -140,12 +145,12 @@ def _of_function(make: Any) -> type[nn.Module] | None:
 def _refuse_unfit(make: Any, task: Task) -> None:
     """Refuse losses of torch that would silently train nothing, or something else, on what they get for this task."""
     make = make.func if isinstance(make, functools.partial) else make
-    kind = "number" if task.task_type == "regr" else "two" if len(task.class_names) == 2 else "more"  # type: ignore[attr-defined]
+    kind = OUTPUTS.get(task.task_type) or ("two" if len(task.class_names) == 2 else "more")  # type: ignore[attr-defined]
     loss = computes_as(make)
     if loss is None or loss in FIT[kind]:
         return
     gets = GETS[kind]
-    if loss is nn.BCELoss and kind == "two":
+    if loss is nn.BCELoss and kind in ("two", "labels"):
         gets = (
             'the loss gets logits; use torch.nn.BCEWithLogitsLoss, or loss="cross_entropy", and no sigmoid at the end of the '
             "network"

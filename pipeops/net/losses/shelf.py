@@ -28,6 +28,8 @@ NO_INDEX = -100
 class CrossEntropy(TorchLoss):
     """Cross entropy: of logits and labels on k classes; on two, binary cross entropy with the logit of the positive one.
 
+    Of a multi-label task it is the mean of the binary cross entropies of the labels, which take no class_weight.
+
     class_weight: for two classes a number, the weight of the positive class; else one number for each class, in level
     order or by label; or "balanced", rows over classes times rows of the class (weights in
     place of rows, where the task has some). label_smoothing: how much of a label is
@@ -38,16 +40,16 @@ class CrossEntropy(TorchLoss):
     t_loss("cross_entropy", class_weight={"M": 3})
     """
 
-    task_types: ClassVar[tuple[str, ...]] = ("classif",)
+    task_types: ClassVar[tuple[str, ...]] = ("classif", "multilabel")
     class_weight: Any = anything(None)
     ignore_index: int = integer(default=NO_INDEX)
     reduction: str = choice("mean", "sum", default="mean")
     label_smoothing: float = real(0, 1, default=0.0)
 
     def build(self, task: Task) -> LossFunction:
-        """BCE-with-logits on two classes, cross entropy on more."""
-        weights = _class_weights(self.class_weight, task)
-        if len(task.class_names) > 2:  # type: ignore[attr-defined]
+        """BCE-with-logits on two classes and on labels, cross entropy on more."""
+        weights = self._weights(task)
+        if len(getattr(task, "class_names", ())) > 2:
             return torch.nn.CrossEntropyLoss(
                 weight=None if weights is None else torch.tensor(weights),
                 ignore_index=self.ignore_index,
@@ -55,9 +57,18 @@ class CrossEntropy(TorchLoss):
                 label_smoothing=self.label_smoothing,
             )
         if self.ignore_index != NO_INDEX:
-            raise ConfigError("cross_entropy: 'ignore_index' has no meaning on two classes; leave it out.")
+            raise ConfigError("cross_entropy: 'ignore_index' has no meaning on two classes and labels; leave it out.")
         made = _binary_cross_entropy(weights, self.reduction)
         return SmoothedTarget(made, self.label_smoothing) if self.label_smoothing else made
+
+    def _weights(self, task: Task) -> list[float] | None:
+        if task.task_type == "classif":
+            return _class_weights(self.class_weight, task)
+        if self.class_weight is not None:
+            raise ConfigError(
+                "cross_entropy: 'class_weight' is of classes; weigh labels with loss=torch.nn.BCEWithLogitsLoss, pos_weight=..."
+            )
+        return None
 
 
 def _binary_cross_entropy(weights: Sequence[float] | None, reduction: str) -> LossFunction:

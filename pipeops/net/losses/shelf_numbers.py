@@ -29,7 +29,7 @@ class MeanSquaredError(TorchLoss):
     t_loss("mse")
     """
 
-    task_types: ClassVar[tuple[str, ...]] = ("regr",)
+    task_types: ClassVar[tuple[str, ...]] = ("regr", "multiregr")
     output = "number"
     reduction: str = choice("mean", "sum", default="mean")
 
@@ -48,7 +48,7 @@ class AbsoluteError(TorchLoss):
     t_loss("l1", reduction="sum")
     """
 
-    task_types: ClassVar[tuple[str, ...]] = ("regr",)
+    task_types: ClassVar[tuple[str, ...]] = ("regr", "multiregr")
     output = "number"
     reduction: str = choice("mean", "sum", default="mean")
 
@@ -67,7 +67,7 @@ class Huber(TorchLoss):
     t_loss("huber", delta=2.0)
     """
 
-    task_types: ClassVar[tuple[str, ...]] = ("regr",)
+    task_types: ClassVar[tuple[str, ...]] = ("regr", "multiregr")
     output = "number"
     reduction: str = choice("mean", "sum", default="mean")
     delta: float = real(0, default=1.0)
@@ -87,7 +87,7 @@ class SmoothAbsoluteError(TorchLoss):
     t_loss("smooth_l1", beta=0.5)
     """
 
-    task_types: ClassVar[tuple[str, ...]] = ("regr",)
+    task_types: ClassVar[tuple[str, ...]] = ("regr", "multiregr")
     output = "number"
     reduction: str = choice("mean", "sum", default="mean")
     beta: float = real(0, default=1.0)
@@ -109,7 +109,7 @@ class PoissonLikelihood(TorchLoss):
     t_loss("poisson_nll")
     """
 
-    task_types: ClassVar[tuple[str, ...]] = ("regr",)
+    task_types: ClassVar[tuple[str, ...]] = ("regr", "multiregr")
     output = "exponential"
     reduction: str = choice("mean", "sum", default="mean")
     full: bool = flag(False)

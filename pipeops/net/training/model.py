@@ -35,7 +35,7 @@ from pipeops.shorthand import po
 
 @operator
 class TorchModel(PipeOp, Validates):
-    """What `torch_model_classif` and `torch_model_regr` share; the former says what each hyperparameter does."""
+    """What `torch_model_classif`, `torch_model_regr` and their like share; the former says what each hyperparameter does."""
 
     task_type: ClassVar[str]
     takes_valid: ClassVar[bool] = True
@@ -233,6 +233,50 @@ class TorchModelRegr(TorchModel):
         return self.predict_type != "response"
 
 
+@po.add("torch_model_multiregr")
+@operator
+class TorchModelMultiRegr(TorchModel):
+    """Trains the network as a regression on several targets, an output for each.
+
+    Its hyperparameters are those of `torch_model_classif`; it predicts responses only.
+
+    >>> from pipeops import po
+    >>> po("torch_model_multiregr", epochs=10, batch_size=32)
+    po("torch_model_multiregr", epochs=10, batch_size=32)
+    """
+
+    inputs: ClassVar[tuple[Channel, ...]] = (Channel("input", "ModelDescriptor", "Feed"),)
+    outputs: ClassVar[tuple[Channel, ...]] = (Channel("output", "None", "PredictionMultiRegr"),)
+    task_type = "multiregr"
+
+    predict_type: str = choice("response", default="response")
+
+    def _with_all(self, link: Link) -> bool:
+        return False
+
+
+@po.add("torch_model_multilabel")
+@operator
+class TorchModelMultilabel(TorchModel):
+    """Trains the network on labels, any number of which a row may have; an output, the logit, for each.
+
+    Its hyperparameters are those of `torch_model_classif`; `predict_type="prob"` predicts the probability of each label, too.
+
+    >>> from pipeops import po
+    >>> po("torch_model_multilabel", epochs=10, batch_size=32, predict_type="prob")
+    po("torch_model_multilabel", epochs=10, batch_size=32, predict_type="prob")
+    """
+
+    inputs: ClassVar[tuple[Channel, ...]] = (Channel("input", "ModelDescriptor", "Feed"),)
+    outputs: ClassVar[tuple[Channel, ...]] = (Channel("output", "None", "PredictionMultilabel"),)
+    task_type = "multilabel"
+
+    predict_type: str = choice("response", "prob", default="response")
+
+    def _with_all(self, link: Link) -> bool:
+        return self.predict_type == "prob"
+
+
 def _evaluating(network: torch.nn.Module, machine: Machine) -> torch.nn.Module:
     """The network in eval mode on a device: a copy where it is not, so that predicting changes nothing, in any thread."""
     if machine.is_cpu and not any(module.training for module in network.modules()):
@@ -241,10 +285,10 @@ def _evaluating(network: torch.nn.Module, machine: Machine) -> torch.nn.Module:
 
 
 def _refuse_nan(who: str, output: torch.Tensor, task: Task) -> None:
-    """Refuse outputs that are no numbers. An infinite logit of two classes gives a probability; elsewhere it gives none."""
+    """Refuse outputs that are no numbers. Infinite logits of labels and of two classes give probabilities."""
     if bool(torch.isfinite(output.sum())):
         return
-    logit = task.task_type == "classif" and output.shape[1] == 1
+    logit = task.task_type == "multilabel" or (task.task_type == "classif" and output.shape[1] == 1)
     rows = (torch.isnan(output) if logit else ~torch.isfinite(output)).any(dim=1)
     if rows.any():
         first, what = task.row_ids[rows.numpy()][:3].tolist(), "NaN" if torch.isnan(output).any() else "infinity"

@@ -1,7 +1,7 @@
 """What the outputs of a network mean: its link, chosen from task, loss and model node, and a head of the size that it needs.
 
-Classes follow from the task. Of a regression the loss says what it wants (`TorchLoss.output`), and one that takes anything
-gets what is asked for by `predict_type`. Neighbours: links below; set-up asks before anything else.
+Classes and labels follow from the task. Of a regression the loss says what it wants (`TorchLoss.output`), and one that takes
+anything gets what is asked for by `predict_type`. Neighbours: links below; set-up asks before anything else.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -10,6 +10,7 @@ import attrs
 
 from pipeops.errors import ConfigError
 from pipeops.net.inputs.link import Link, link_of
+from pipeops.net.inputs.link_multi import MultiRegrLink
 from pipeops.net.inputs.link_regr import GaussianLink, NumberLink, quantile_link
 from pipeops.net.network.descriptor import ModelDescriptor, Symbol
 from pipeops.params import UNSET
@@ -27,8 +28,10 @@ NEEDS = {
 def link_of_run(node: "TorchModel", descriptor: ModelDescriptor) -> Link:
     """What the outputs of this network are to mean; refused where node and loss want different things."""
     task, loss = descriptor.feed.task, descriptor.loss
-    if task.task_type != "regr" or node.task_type != "regr" or loss is None:
+    if loss is None or task.task_type != node.task_type or task.task_type not in ("regr", "multiregr"):
         return link_of(task)
+    if task.task_type == "multiregr":
+        return MultiRegrLink(task.target_names, exponential=loss.output == "exponential")
     kind = _kind(node, loss)
     if kind == "gaussian":
         return GaussianLink()

@@ -22,8 +22,8 @@ def check(node: "TorchModel", descriptor: ModelDescriptor, valid: Feed | None, l
     """Refuse whatever can be seen to be wrong before any weight is made."""
     task = descriptor.feed.task
     if task.task_type != node.task_type:
-        other = {"classif": "regr", "regr": "classif"}[node.task_type]
-        raise DataError(f"{node.id}: the task '{task.id}' is of type {task.task_type}; end with po(\"torch_model_{other}\").")
+        other = f'po("torch_model_{task.task_type}")'
+        raise DataError(f"{node.id}: the task '{task.id}' is of type {task.task_type}; end with {other}.")
     _check_settings(node, valid)
     _check_configured(node, descriptor, task)
     _check_rows(node, task)
