@@ -214,7 +214,7 @@ def _probabilities(values: Any) -> Array:
 
 def _holes(table: Array) -> Array:
     """The rows of a table with a missing value."""
-    return np.isnan(table).any(axis=1) if table.dtype.kind == "f" else np.zeros(len(table), dtype=bool)
+    return np.asarray(np.isnan(table).any(axis=1)) if table.dtype.kind == "f" else np.zeros(len(table), dtype=bool)
 
 
 def _column(values: Array) -> Any:

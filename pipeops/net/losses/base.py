@@ -103,12 +103,15 @@ class CustomLoss(Wrapped, TorchLoss):
         return cast(LossFunction, made)
 
 
+_OF_LOGITS = (nn.BCEWithLogitsLoss, nn.MultiLabelSoftMarginLoss)
+_OF_NUMBERS = (nn.MSELoss, nn.L1Loss, nn.SmoothL1Loss, nn.HuberLoss, nn.PoissonNLLLoss)
 FIT: dict[str, tuple[type[nn.Module], ...]] = {
-    "two": (nn.BCEWithLogitsLoss, nn.MultiLabelSoftMarginLoss),
+    "two": _OF_LOGITS,
+    "labels": _OF_LOGITS,
     "more": (nn.CrossEntropyLoss, nn.MultiMarginLoss),
-    "number": (nn.MSELoss, nn.L1Loss, nn.SmoothL1Loss, nn.HuberLoss, nn.PoissonNLLLoss),
+    "number": _OF_NUMBERS,
+    "numbers": _OF_NUMBERS,
 }
-FIT |= {"numbers": FIT["number"], "labels": FIT["two"]}
 """The losses of torch that take what a network gives and the target of two classes, of more, of a regression, of several."""
 GETS = {
     "two": 'two classes have one, that of the positive class; use loss="cross_entropy", or torch.nn.BCEWithLogitsLoss',
