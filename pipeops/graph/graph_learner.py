@@ -121,15 +121,19 @@ class GraphLearner(Passes, Learner):
         optimizer, schedules and early stopping begin anew. Raises `ConfigError` where there is no network, or another one is
         made of this task.
         """
+        if epochs < 0:
+            raise ConfigError(f"{self.id}: train_more trains for so many epochs more, from 0, got {epochs!r}.")
         states = self._trained().model
-        models = [i for i, node in self.graph.nodes.items() if "resume" in node.own_params() and states[i] is not None]
+        models = {i: found for i, node in self.graph.nodes.items() if (found := _network_of(node, states[i])) is not None}
         if not models:
             raise ConfigError(f"{self.id}: has no network that could be trained on; train it anew.")
         more = self.clone()
         more._learnt = {i: states[i] for i, node in self.graph.nodes.items() if _stays(node)}
-        for i in models:
-            for name, value in (("epochs", states[i].epochs + epochs), ("resume", states[i]), ("seed", states[i].seed)):
-                more.graph.params[f"{i}.{name}"] = value
+        graph = more.graph
+        for i, network in models.items():
+            for name, value in (("epochs", network.epochs + epochs), ("resume", network), ("seed", network.seed)):
+                graph.params[f"{i}.{name}"] = value
+        more.graph = graph
         more.train(task, rows, valid=valid)
         self.state, self.timings = more.state, more.timings
         return self
@@ -218,6 +222,14 @@ class GraphLearner(Passes, Learner):
         new = object.__new__(type(self))
         vars(new).update(vars(self), graph=self.graph.copy())
         return new
+
+
+def _network_of(node: PipeOp, state: Any) -> Any:
+    """What a model node has learnt, or that of the ready-made learner in a node; None where there is no network."""
+    if state is None or "resume" not in node.params:
+        return None
+    ready: Any = node.parts().get("")
+    return state if ready is None else state.model[ready.graph.outputs[0].node]
 
 
 def _stays(node: PipeOp) -> bool:

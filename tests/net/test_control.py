@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from pipeops import as_learner, lrn, nn, po, resample, rsmp, t_clbk, torch_callback
+from pipeops import as_learner, chain, lrn, nn, po, resample, rsmp, t_clbk, torch_callback
 from pipeops.errors import ConfigError, MissingPackageError, TrainingError
+
+MODEL = "torch_model_classif"
 
 
 def stop_at(epoch, stage="on_epoch_begin"):
@@ -91,6 +93,26 @@ def test_training_on_keeps_what_comes_before_the_network():
     tree = as_learner(po("scale") >> po("learner", learner=lrn("classif.tree"))).train(by_hand.TASK)
     with pytest.raises(ConfigError, match="no network"):
         tree.train_more(by_hand.TASK, epochs=1)
+
+
+def test_ready_made_networks_are_trained_on_alone_and_in_graphs():
+    """They answer their graph as a copy, and stand in other graphs as one node."""
+    settings = {"neurons": [4], "batch_size": 10, "shuffle": False, "p": 0.0, "optimizer": "sgd", "seed": 1, "opt.lr": 0.1}
+
+    def made(epochs, *before):
+        ready = lrn("classif.mlp", epochs=epochs, **settings)
+        return (as_learner(chain([*before, ready])) if before else ready).train(by_hand.TASK)
+
+    def weights(learner):
+        network = learner.network if "classif_mlp" not in learner.model else learner.model["classif_mlp"].model[MODEL].network
+        return torch.nn.utils.parameters_to_vector(network.parameters())
+
+    for before in ([], [po("scale")]):
+        longer, more = made(5, *before), made(3, *before).train_more(by_hand.TASK, epochs=2)
+        torch.testing.assert_close(weights(longer), weights(more), rtol=1e-6, atol=1e-7)
+        assert not torch.equal(weights(made(3, *before)), weights(more))
+    with pytest.raises(ConfigError, match="from 0, got -1"):
+        more.train_more(by_hand.TASK, epochs=-1)
 
 
 def test_order_by_weight():
