@@ -208,6 +208,30 @@ def test_a_layer_of_ones_own_is_told_of_the_code_for_unknown_levels():
     assert np.isfinite(learner.predict_newdata({"color": ["pink"]}).prob).all()
 
 
+class Tight(torch.nn.Module):
+    """Has room for the levels of training, and no more."""
+
+    def __init__(self):
+        super().__init__()
+        self.table = torch.nn.Embedding(2, 3)
+
+    def forward(self, x):
+        return self.table(x[:, 0])
+
+
+def test_a_module_without_room_takes_unseen_levels_for_the_first():
+    graph = po("torch_ingress_categ") >> nn("module", module=Tight) >> nn("head") >> po("torch_loss", loss="cross_entropy")
+    model = po("torch_model_classif", epochs=1, batch_size=3, predict_type="prob", measures_valid=["classif.acc"], seed=1)
+    learner = as_learner(graph >> po("torch_optimizer") >> model, validate="predefined")
+    task = as_task_classif({"color": ["u", "v", "u"], "y": ["a", "b", "b"]}, target="y")
+    with pytest.warns(UserWarning, match="no room for levels that training did not see"):
+        learner.train(task, valid=as_task_classif({"color": ["pink", "v"], "y": ["a", "b"]}, target="y"))
+    with pytest.warns(UserWarning, match="no room for levels that training did not see"):
+        prob = learner.predict_newdata({"color": ["pink", "v", "u"]}).prob
+    assert np.array_equal(prob[0], prob[2])
+    assert not np.array_equal(prob[0], prob[1])
+
+
 def test_an_ingress_may_have_nothing_to_do():
     numbers = po("torch_ingress_num") >> nn("linear", out_features=2)
     places = po("select", selector=[]) >> po("torch_ingress_categ", optional=True) >> nn("embedding", embedding_dim=2)

@@ -21,6 +21,7 @@ from pipeops.net.inputs.ingress_tensor import TensorInput
 from pipeops.net.inputs.link import Link
 from pipeops.net.inputs.streams import loader_for
 from pipeops.net.network.descriptor import Feed, Source
+from pipeops.net.network.unseen import answer, levels_of
 from pipeops.net.training.course import Course
 from pipeops.net.training.interrupts import patient, warn_of
 from pipeops.net.training.machine import Machine, machine_for
@@ -300,10 +301,10 @@ def _refuse_nan(who: str, output: torch.Tensor, task: Task) -> None:
 def _outputs(network: torch.nn.Module, state: TorchState, feed: Feed, node: TorchModel, machine: Machine) -> torch.Tensor:
     """The network's outputs for all rows, on the CPU."""
     output = torch.empty((feed.task.nrow, state.link.width), dtype=torch.float32)
-    start = 0
+    start, levels = 0, levels_of(state.symbol)
     for inputs in _inputs([feed.sources[name] for name in state.inputs], output, node, machine):
         stop = start + len(inputs[0])
-        output[start:stop] = network(*inputs)
+        output[start:stop] = answer(network, inputs, levels)
         start = stop
     return output
 

@@ -25,6 +25,7 @@ from pipeops.net.layers.modules.members import MemberHead, PerMember
 from pipeops.net.losses.weighted import by_rows
 from pipeops.net.network.compile import compile_network
 from pipeops.net.network.descriptor import Feed, ModelDescriptor, ingresses
+from pipeops.net.network.unseen import levels_of
 from pipeops.net.optimizers.base import WithLoss
 from pipeops.net.training.course import Course
 from pipeops.net.training.machine import Machine, machine_for
@@ -70,7 +71,7 @@ def _trainer(node: "TorchModel", descriptor: ModelDescriptor, valid: Feed | None
     validation = None
     if valid is not None:
         rows = node.batch_size_predict or PREDICT_ROWS
-        validation = Validation(valid.task, _batches(node, valid, inputs, link, rows, machine, weighs))
+        validation = Validation(valid.task, _batches(node, valid, inputs, link, rows, machine, weighs), levels_of(symbol))
     rows = node.batch_sampler if node.sampler is None else CutOrder(node.sampler, node.batch_size, node.drop_last)
     epochs = Epochs(batches, task, shuffle=node.shuffle, drop_last=node.drop_last, sampler=rows)
     positives = batches.tensors[-1][:, 0].cpu() if _counts_batches(ctx, task) else None

@@ -22,6 +22,7 @@ from pipeops.net.callbacks.shelf import EarlyStopping, History
 from pipeops.net.inputs.batches import Epochs, Loader
 from pipeops.net.inputs.link import Link
 from pipeops.net.layers.modules.members import MemberHead
+from pipeops.net.network.unseen import answer
 from pipeops.net.training.interrupts import Interrupt, Interrupted
 from pipeops.net.training.learnt import Learnt, trained_modules
 
@@ -49,10 +50,11 @@ Run = Generator[Epoch, Trained, None]
 
 @attrs.frozen(eq=False)
 class Validation:
-    """Data to score on while training, in batches."""
+    """Data to score on while training, in batches. levels: of each input that is codes, how many training knows."""
 
     task: Task
     batches: Loader
+    levels: Sequence[tuple[int, ...] | None]
 
 
 class Trainer:
@@ -205,7 +207,7 @@ class Trainer:
         with torch.no_grad():
             for ctx.x, ctx.y, _ in valid.batches.ordered():
                 self._call("on_batch_valid_begin")
-                ctx.y_hat = ctx.network(*ctx.x)
+                ctx.y_hat = answer(ctx.network, ctx.x, valid.levels)
                 several.append(ctx.y_hat)
                 self._call("on_batch_valid_end")
             output = torch.cat(several)
