@@ -47,7 +47,7 @@ from pipeops.net.inputs.samplers import BalancedBatches
 from pipeops.net.inputs.samplers import StratifiedBatches
 from pipeops.net.inputs.samplers import WeightedBatches
 from pipeops.net.layers.attention import Attention
-from pipeops.net.layers.block import Block
+from pipeops.net.layers.block import RepeatedBlock
 from pipeops.net.layers.block import Shared
 from pipeops.net.layers.ensembles import BatchEnsemble
 from pipeops.net.layers.ensembles import ConstantHead
@@ -162,7 +162,7 @@ from pipeops.ops.features import RemoveConstants
 from pipeops.ops.features import RenameColumns
 from pipeops.ops.features import Select
 from pipeops.ops.filters.combined import FindCorrelation
-from pipeops.ops.filters.combined import Importance
+from pipeops.ops.filters.combined import LearnerImportance
 from pipeops.ops.filters.combined import Relief
 from pipeops.ops.filters.keep import FilterFeatures
 from pipeops.ops.filters.univariate import AUC
@@ -538,7 +538,7 @@ class _Nn(Registry):
     @overload
     def __call__(self, key: Literal["bilinear"], /, *, id: str = ..., out_features: int = ..., bias: bool = ...) -> Any: ...
     @overload
-    def __call__(self, key: Literal["block"], /, *, id: str = ..., block: str = ..., n_blocks: int = ..., trafo: Any = ...) -> Block: ...
+    def __call__(self, key: Literal["block"], /, *, id: str = ..., block: str = ..., n_blocks: int = ..., trafo: Any = ...) -> RepeatedBlock: ...
     @overload
     def __call__(self, key: Literal["celu"], /, *, id: str = ..., alpha: float = ..., inplace: bool = ...) -> Any: ...
     @overload
@@ -1088,7 +1088,7 @@ class _Flt(Registry):
     @overload
     def __call__(self, key: Literal["find_correlation"], /, *, method: Literal['pearson', 'kendall', 'spearman'] = ...) -> FindCorrelation: ...
     @overload
-    def __call__(self, key: Literal["importance"], /, learner: Any) -> Importance: ...
+    def __call__(self, key: Literal["importance"], /, learner: Any) -> LearnerImportance: ...
     @overload
     def __call__(self, key: Literal["information_gain"], /, *, n_neighbors: int = ..., seed: int = ...) -> InformationGain: ...
     @overload

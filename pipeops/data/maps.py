@@ -20,8 +20,8 @@ from pipeops.data.levels import with_levels
 
 Frame = nw.DataFrame[Any]
 Schema = Mapping[str, nw.dtypes.DType]
-Block = npt.NDArray[Any]
-Step = Callable[[Block], Block]
+Numbers = npt.NDArray[Any]
+BlockStep = Callable[[Numbers], Numbers]
 """From a block to a block; it may write into the one that it gets."""
 
 
@@ -51,7 +51,7 @@ class ColumnMap(ABC):
         """What it makes, as expressions over a frame, lazy or not, with the columns that it takes."""
 
     @abstractmethod
-    def step(self, names: Sequence[str], schema: Schema) -> Step | None:
+    def step(self, names: Sequence[str], schema: Schema) -> BlockStep | None:
         """How a block of these of its columns becomes what it makes; None where only `frame` can say."""
 
 
@@ -111,7 +111,7 @@ class Elementwise(ColumnMap):
         rows = zip(self.takes, *self._lists(), strict=True)
         return [self.rule(nw.col(name).cast(nw.Float64), *own).alias(name) for name, *own in rows]
 
-    def step(self, names: Sequence[str], schema: Schema) -> Step | None:
+    def step(self, names: Sequence[str], schema: Schema) -> BlockStep | None:
         own = self.numbers
         if tuple(names) != self.takes:
             place = {name: i for i, name in enumerate(self.takes)}
@@ -168,12 +168,12 @@ class Fill(ColumnMap):
 
         return [present(name).fill_null(in_zone(value, schema[name])) for name, value in self.values.items()]
 
-    def step(self, names: Sequence[str], schema: Schema) -> Step | None:
+    def step(self, names: Sequence[str], schema: Schema) -> BlockStep | None:
         if not all(_exact(self.values[name], schema[name]) for name in names):
             return None
         values = np.array([self.values[name] for name in names], dtype=np.float64)[:, None]
 
-        def fill(block: Block) -> Block:
+        def fill(block: Numbers) -> Numbers:
             np.copyto(block, values, where=np.isnan(block))
             return block
 
@@ -283,7 +283,7 @@ class Lookup(ColumnMap):
             codes = np.where(missing_mask(column), np.array(len(self.levels) + 1, dtype=codes.dtype), codes)
         return codes
 
-    def step(self, names: Sequence[str], schema: Schema) -> Step | None:
+    def step(self, names: Sequence[str], schema: Schema) -> BlockStep | None:
         wanted = [self.makes.index(name) for name in names] if tuple(names) != self.makes else list(range(len(self.makes)))
         k = len(self.levels)
         if self.table is not None:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from pipeops.data.columns import TENSOR_ADVICE, IntArray, number_matrix, readable
 from pipeops.data.frames import View
-from pipeops.data.maps import ColumnMap, Lookup, Schema, Step
+from pipeops.data.maps import BlockStep, ColumnMap, Lookup, Schema
 from pipeops.errors import DataError, listing
 
 BUFFER_BYTES = 1_000_000
@@ -26,7 +26,7 @@ PAD = 16
 
 
 @attrs.frozen(eq=False)
-class Part:
+class MatrixPart:
     """Neighbouring columns of the result that are read, and changed, together.
 
     columns: arrays (several, or one `(columns, rows)`) over the whole frame, or over the rows in use alone when `own`.
@@ -35,7 +35,7 @@ class Part:
 
     columns: Any
     names: tuple[str, ...]
-    steps: tuple[Step, ...] = ()
+    steps: tuple[BlockStep, ...] = ()
     own: bool = False
 
     def write(self, out: npt.NDArray[Any], rows: Any) -> None:
@@ -63,16 +63,16 @@ class Part:
 
 
 @attrs.frozen(eq=False)
-class Source:
+class MatrixColumns:
     """Columns as parts that follow each other, and the rows of the whole frame to take (all when None)."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[MatrixPart, ...]
     names: tuple[str, ...]
     rows: IntArray | None
     nrow: int
 
 
-def source(view: View, names: Sequence[str], nrow: int, dtype: npt.DTypeLike) -> Source:
+def source(view: View, names: Sequence[str], nrow: int, dtype: npt.DTypeLike) -> MatrixColumns:
     """Numeric and boolean columns of a view; others are refused by name."""
     kinds = view.kinds(tuple(names))
     other = [f"'{n}' ({view.schema[n]})" for n, found in kinds.items() if found not in ("numeric", "boolean")]
@@ -85,23 +85,23 @@ def source(view: View, names: Sequence[str], nrow: int, dtype: npt.DTypeLike) ->
     lazily = not view.is_made and names and np.dtype(dtype).kind == "f"
     through = _through_maps(view, names) if lazily else None
     if through is not None:
-        return Source(through, tuple(names), view.below.rows, nrow)
-    return Source((_copied(view, names),) if names else (), tuple(names), view.rows, nrow)
+        return MatrixColumns(through, tuple(names), view.below.rows, nrow)
+    return MatrixColumns((_copied(view, names),) if names else (), tuple(names), view.rows, nrow)
 
 
-def _copied(view: View, names: Sequence[str]) -> Part:
+def _copied(view: View, names: Sequence[str]) -> MatrixPart:
     whole = number_matrix(view.frame, names)
-    return Part(readable(view.frame, names) if whole is None else whole, tuple(names))
+    return MatrixPart(readable(view.frame, names) if whole is None else whole, tuple(names))
 
 
-def _through_maps(view: View, names: Sequence[str]) -> tuple[Part, ...] | None:
+def _through_maps(view: View, names: Sequence[str]) -> tuple[MatrixPart, ...] | None:
     """Parts that read the columns below and change them on the way; None where a map can only be run on frames."""
     stages = _stages(view)
     if all(each.takes == tuple(names) == each.makes for each in view.maps):
         part = _part(view, list(names), list(names), view.maps, stages)
         return None if part is None else (part,)
     cells = _cells(view)
-    parts: list[Part] = []
+    parts: list[MatrixPart] = []
     for _, group in groupby(names, key=lambda name: (_own(cells[name]), cells[name][1])):
         run = list(group)
         part = _part(view, run, [cells[name][0] for name in run], cells[run[0]][1], stages)
@@ -111,7 +111,9 @@ def _through_maps(view: View, names: Sequence[str]) -> tuple[Part, ...] | None:
     return tuple(parts)
 
 
-def _part(view: View, names: list[str], came: list[str], maps: tuple[ColumnMap, ...], stages: dict[int, Schema]) -> Part | None:
+def _part(
+    view: View, names: list[str], came: list[str], maps: tuple[ColumnMap, ...], stages: dict[int, Schema]
+) -> MatrixPart | None:
     if not maps:
         return _copied(view.below, names)
     steps = [each.step(names, stages[id(each)]) for each in maps]
@@ -119,7 +121,7 @@ def _part(view: View, names: list[str], came: list[str], maps: tuple[ColumnMap, 
         return None
     found = tuple(step for step in steps if step is not None)
     if isinstance(maps[0], Lookup):
-        return Part((maps[0].codes(view.below.column(came[0])),), tuple(names), found, own=True)
+        return MatrixPart((maps[0].codes(view.below.column(came[0])),), tuple(names), found, own=True)
     return attrs.evolve(_copied(view.below, came), names=tuple(names), steps=found)
 
 
@@ -156,7 +158,7 @@ def _own(cell: Cell) -> str | None:
     return cell[0] if cell[1] and isinstance(cell[1][0], Lookup) else None
 
 
-def fill(src: Source, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+def fill(src: MatrixColumns, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     """The columns as one C-contiguous array (rows, columns)."""
     out = np.empty((src.nrow, len(src.names)), dtype=dtype)
     size = min(max(BUFFER_BYTES // max(1, len(src.names) * out.itemsize), 256), 8192)
@@ -174,7 +176,7 @@ def _memory_order(rows: IntArray | None) -> IntArray | None:
 
 
 def blocks(
-    src: Source, size: int, dtype: npt.DTypeLike, order: IntArray | None = None
+    src: MatrixColumns, size: int, dtype: npt.DTypeLike, order: IntArray | None = None
 ) -> Iterator[tuple[int, int, npt.NDArray[Any]]]:
     """`(start, stop, block)`: the rows in blocks of `size` as transposed views of one column-major buffer, in an order."""
     _refuse_unfit(src, np.dtype(dtype))
@@ -195,7 +197,7 @@ def columns(view: View, names: Sequence[str], size: int) -> Iterator[tuple[list[
         yield some, block
 
 
-def _write(buffer: npt.NDArray[Any], src: Source, positions: Any) -> None:
+def _write(buffer: npt.NDArray[Any], src: MatrixColumns, positions: Any) -> None:
     """Rows of all columns into the buffer; a number beyond what a float type holds is refused."""
     rows, start = positions if src.rows is None else src.rows[positions], 0
     for part in src.parts:
@@ -208,7 +210,7 @@ def _write(buffer: npt.NDArray[Any], src: Source, positions: Any) -> None:
             _refuse_beyond(part, positions if part.own else rows, out)
 
 
-def _refuse_beyond(part: Part, rows: Any, out: npt.NDArray[Any]) -> None:
+def _refuse_beyond(part: MatrixPart, rows: Any, out: npt.NDArray[Any]) -> None:
     limit, block = np.finfo(out.dtype).max, np.empty(out.shape)
     part.write(block, rows)
     beyond = [name for name, values in zip(part.names, block, strict=True) if _beyond(values, limit)]
@@ -222,7 +224,7 @@ def _beyond(values: npt.NDArray[Any], limit: Any) -> bool:
     return bool((np.abs(values.astype(np.float64)[np.isfinite(values)]) > float(limit)).any())
 
 
-def _refuse_unfit(src: Source, dtype: np.dtype[Any]) -> None:
+def _refuse_unfit(src: MatrixColumns, dtype: np.dtype[Any]) -> None:
     """Refuse values that a type without fractions, or with a small range, would change."""
     if dtype.kind not in "iub":
         return

@@ -22,9 +22,9 @@ from pipeops.saving import savable
 
 P = ParamSpec("P")
 Frame = nw.DataFrame[Any]
-Pick = Callable[..., list[str]]
+Picking = Callable[..., list[str]]
 
-RULES: dict[str, Pick] = {}
+RULES: dict[str, Picking] = {}
 TYPES: dict[str, Callable[[nw.dtypes.DType], bool]] = {
     "integer": lambda dtype: dtype.is_integer(),
     "float": lambda dtype: dtype.is_float(),

@@ -374,7 +374,7 @@ class Task(Guessing, Shown):
         """`(start, stop, block)` over the rows, the block (stop - start, features) a view of one buffer that is used again."""
         return arrays.blocks(self._source(columns, dtype), size, dtype)
 
-    def _source(self, columns: Names | None, dtype: npt.DTypeLike) -> arrays.Source:
+    def _source(self, columns: Names | None, dtype: npt.DTypeLike) -> arrays.MatrixColumns:
         names = self._features if columns is None else tuple(names_of(columns))
         self._require(names, "feature", set(self._features))
         return arrays.source(self._x, names, self._nrow, dtype)

@@ -16,7 +16,7 @@ from pipeops.learn.fits import Fit, Run
 from pipeops.learn.learner import reseeded
 
 Lane = dict[str, Sequence[Any]]
-Source = tuple[str, int]
+Outlet = tuple[str, int]
 
 
 class Step(NamedTuple):
@@ -29,12 +29,12 @@ class Step(NamedTuple):
 
     id: str
     node: PipeOp
-    sources: list[Source]
+    sources: list[Outlet]
     width: int
     used: bool
     over: list[str]
     narrow: list[tuple[int, End]]
-    fed: list[tuple[Source, Channel]]
+    fed: list[tuple[Outlet, Channel]]
     learner_id: str | None = None
 
     def given(self, lane: Lane, phase: str) -> list[Any]:
@@ -85,7 +85,7 @@ def plan(
     """A step for each node, in order. keep_all: let nothing go."""
     channels = {i: n.outputs for i, n in nodes.items()}
     places = {(i, c.name): k for i, cs in channels.items() for k, c in enumerate(cs)}
-    feeds: dict[tuple[str, str], list[Source]] = {}
+    feeds: dict[tuple[str, str], list[Outlet]] = {}
     for k, end in enumerate(inputs):
         feeds.setdefault((end.node, end.channel.name), []).append(("", k))
     for e in edges:
@@ -148,7 +148,7 @@ def training(steps: Sequence[Step], lane: Lane, beside: Lane | None, occasion: O
     return state
 
 
-class Made(NamedTuple):
+class NodeMade(NamedTuple):
     """What one node made in training: its outputs, what it makes of the validation data, and its state."""
 
     outputs: Sequence[Any]
@@ -160,28 +160,28 @@ def _fit(step: Step, given: list[Any], aside: list[Any] | None) -> Fit:
     return Fit(step.node, given, aside if step.node.takes_valid else None, step.learner_id)
 
 
-def _made(step: Step, answer: Any, aside: list[Any] | None) -> Made:
+def _made(step: Step, answer: Any, aside: list[Any] | None) -> NodeMade:
     """What follows from what a node's `train` answered."""
     if not isinstance(answer, tuple) or len(answer) != 2:
         raise CompositionError(f"{step.id}: train must return (outputs, state), got {type(answer).__name__}.")
     outputs, state = step.complete(answer[0]), answer[1]
     if aside is None:
-        return Made(outputs, (), state)
-    return Made(outputs, step.complete(step.node.predict(aside, state)) if step.used else [None] * step.width, state)
+        return NodeMade(outputs, (), state)
+    return NodeMade(outputs, step.complete(step.node.predict(aside, state)) if step.used else [None] * step.width, state)
 
 
-def _trained(step: Step, given: list[Any], aside: list[Any] | None) -> Run[Made]:
+def _trained(step: Step, given: list[Any], aside: list[Any] | None) -> Run[NodeMade]:
     """Train one node whatever comes in: a fit, one for each element of a multiplicity, or none where nothing came."""
     if step.idle(given):
-        return Made([INACTIVE] * step.width, [INACTIVE] * step.width, None)
+        return NodeMade([INACTIVE] * step.width, [INACTIVE] * step.width, None)
     several = step.elements(given)
     if several is None:
         return _made(step, (yield _fit(step, given, aside)), aside)
     asides = [None] * len(several) if aside is None else step.elements(aside) or [aside] * len(several)
-    made: list[Made] = []
+    made: list[NodeMade] = []
     for k, (one, other) in enumerate(zip(several, asides, strict=True)):
         made.append((yield from _trained(step._replace(node=reseeded(step.node, k)), one, other)))
-    return Made(_gathered([m.outputs for m in made]), _gathered([m.aside for m in made]), [m.state for m in made])
+    return NodeMade(_gathered([m.outputs for m in made]), _gathered([m.aside for m in made]), [m.state for m in made])
 
 
 def predicting(steps: Sequence[Step], lane: Lane, state: Mapping[str, Any]) -> None:

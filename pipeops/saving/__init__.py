@@ -5,9 +5,9 @@ name that the file chose. `codecs` is the registry that the rooms above fill (`@
 `decoder` turn values into JSON and back, `declared` checks them, `container` is the file, `format1` reads version 0.1.0's.
 """
 
-from pipeops.saving.codecs import Names, savable, saved_as, saved_names
+from pipeops.saving.codecs import SavedNames, savable, saved_as, saved_names
 from pipeops.saving.container import FORMAT, read, versions, write
 from pipeops.saving.decoder import Decoder
 from pipeops.saving.encoder import Encoder
 
-__all__ = ["FORMAT", "Decoder", "Encoder", "Names", "read", "savable", "saved_as", "saved_names", "versions", "write"]
+__all__ = ["FORMAT", "Decoder", "Encoder", "SavedNames", "read", "savable", "saved_as", "saved_names", "versions", "write"]

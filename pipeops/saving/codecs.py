@@ -31,7 +31,7 @@ class Codec(NamedTuple):
     from_plain: Callable[[Any], Any]
 
 
-class Names(NamedTuple):
+class SavedNames(NamedTuple):
     """Classes of another package that may be named in files: the tag, and the table, made when it is first needed."""
 
     tag: str
@@ -41,7 +41,7 @@ class Names(NamedTuple):
 
 _TAGS: dict[str, Codec] = {}
 _TYPES: dict[str, Codec] = {}
-_NAMES: dict[str, Names] = {}
+_NAMES: dict[str, SavedNames] = {}
 
 
 def name_of(cls: type) -> str:
@@ -92,7 +92,7 @@ def saved_as(
 
 def saved_names(tag: str, package: str, table: Callable[[], Mapping[str, type]], module: str) -> None:
     """Let classes of another package be named in files: those of the table, by `module:qualname`. None of them is called."""
-    names = _NAMES[package] = Names(tag, module, table)
+    names = _NAMES[package] = SavedNames(tag, module, table)
     _TAGS[tag] = Codec(tag, (package,), module, lambda: str, name_of, lambda name: names.table()[name])
 
 
@@ -111,7 +111,7 @@ def codec_of(cls: type) -> Codec | None:
     return _TYPES.get(name)
 
 
-def names_of(cls: Any) -> Names | None:
+def names_of(cls: Any) -> SavedNames | None:
     """The table in which this class of another package stands, if it stands in one."""
     package = str(cls.__module__).partition(".")[0]
     if package not in _NAMES and package in SAVED_TYPES:

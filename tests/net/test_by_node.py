@@ -5,7 +5,7 @@ import torch
 
 from pipeops import as_learner, as_task_classif, load_learner, nn, po, t_opt
 from pipeops.errors import ConfigError
-from pipeops.net.optimizers.by_node import Names
+from pipeops.net.optimizers.by_node import ParameterNames
 
 TASK = as_task_classif(
     {"a": [float(i % 5) for i in range(24)], "b": [float(i % 7) for i in range(24)], "y": ["u", "v", "v"] * 8}, target="y"
@@ -67,7 +67,7 @@ def test_numbers_are_those_of_groups(key, cls):
 
 
 def test_the_most_exact_name_counts():
-    names = Names(Deep(), "adam")
+    names = ParameterNames(Deep(), "adam")
     found = names.values({"*": 0, "block.*": 1, "block.linear": 2, "block.1.linear.bias": 3, ":norm": 4, "*.bias": 5}, "lr")
     assert found == {
         "block.0.linear.weight": 2,

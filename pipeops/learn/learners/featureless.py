@@ -1,4 +1,4 @@
-"""Featureless learners, the baselines: they look at the target only. Neighbours: tabular below,
+"""FeaturelessLearner learners, the baselines: they look at the target only. Neighbours: tabular below,
 featureless_multi beside it.
 """
 
@@ -37,7 +37,7 @@ class Location:
     spread: float
 
 
-class Featureless(FlatLearner):
+class FeaturelessLearner(FlatLearner):
     """What both kinds share. Settings: the class of their hyperparameters; settings: their values."""
 
     Settings: ClassVar[type[Configurable]]
@@ -66,7 +66,7 @@ class Featureless(FlatLearner):
 
 
 @lrn.add("classif.featureless")
-class ClassifFeatureless(Featureless):
+class ClassifFeatureless(FeaturelessLearner):
     """Predicts from the shares of the classes in training.
 
     method: "mode" predicts the most frequent class (the first of equals) with the shares as probabilities, "sample" any
@@ -108,7 +108,7 @@ class ClassifFeatureless(Featureless):
 
 
 @lrn.add("regr.featureless")
-class RegrFeatureless(Featureless):
+class RegrFeatureless(FeaturelessLearner):
     """Predicts the mean of the target, or with `robust` its median; the standard deviation (or MAD) as standard error.
 
     >>> from pipeops import lrn, as_task_regr
@@ -151,12 +151,12 @@ def median(values: Array, weights: Array) -> float:
     return float((values[i] + values[i + 1]) / 2) if share[i] == 0.5 and i + 1 < len(values) else float(values[i])
 
 
-def to_plain(learner: Featureless) -> dict[str, Any]:
+def to_plain(learner: FeaturelessLearner) -> dict[str, Any]:
     """What a file holds of a featureless learner."""
     return {**saved_parts(learner), "predict_type": learner.predict_type, "values": dict(learner.params.items())}
 
 
-def restore(cls: type[Featureless], plain: dict[str, Any]) -> Any:
+def restore(cls: type[FeaturelessLearner], plain: dict[str, Any]) -> Any:
     """Version 0.1.0 called the predict type by the attribute that holds it."""
     predict_type = plain.get("predict_type") or plain["_predict_type"]
     return with_saved_parts(cls(id=plain["id"], predict_type=predict_type, **plain["values"]), plain)

@@ -20,7 +20,7 @@ from pipeops.saving.codecs import name_of
 Values = dict[str, Any]
 
 
-class Listed(NamedTuple):
+class ListedEstimator(NamedTuple):
     """An estimator that may stand in files. parts: arguments that hold estimators. refit: arrays and how to fit on them."""
 
     path: str
@@ -66,69 +66,69 @@ _BAYES = {
 }
 
 LISTED = {
-    "LogisticRegression": Listed("sklearn.linear_model._logistic", _LINES),
-    "LogisticRegressionCV": Listed("sklearn.linear_model._logistic", {
+    "LogisticRegression": ListedEstimator("sklearn.linear_model._logistic", _LINES),
+    "LogisticRegressionCV": ListedEstimator("sklearn.linear_model._logistic", {
         **_LINES, "n_iter_": "i(*,*,*)|i(*,*,*,*)", "Cs_": "f(*)", "C_": "f|f(*)", "l1_ratio_": "f|n|l(*)",
         "l1_ratios_": "f(*)|l(*)|n", "scores_": "d|f(*,*,*)", "coefs_paths_": "d|f(*,*,*,*,*)",
     }),
-    "RidgeClassifier": Listed("sklearn.linear_model._ridge", {}),
-    "LinearSVC": Listed("sklearn.svm._classes", _LINES),
-    "SVC": Listed("sklearn.svm._classes", {**_SVM, "classes_": "l(c)"}, check=_svm),
-    "SVR": Listed("sklearn.svm._classes", _SVM, check=_svm),
-    "LinearSVR": Listed("sklearn.svm._classes", _LINE),
-    "GaussianNB": Listed("sklearn.naive_bayes", {
+    "RidgeClassifier": ListedEstimator("sklearn.linear_model._ridge", {}),
+    "LinearSVC": ListedEstimator("sklearn.svm._classes", _LINES),
+    "SVC": ListedEstimator("sklearn.svm._classes", {**_SVM, "classes_": "l(c)"}, check=_svm),
+    "SVR": ListedEstimator("sklearn.svm._classes", _SVM, check=_svm),
+    "LinearSVR": ListedEstimator("sklearn.svm._classes", _LINE),
+    "GaussianNB": ListedEstimator("sklearn.naive_bayes", {
         **_CLASSES, "epsilon_": "f", "theta_": "F(c,p)", "var_": "F(c,p)", "class_count_": "f(c)", "class_prior_": "F(c)",
     }),
-    "BernoulliNB": Listed("sklearn.naive_bayes", _BAYES),
-    "MultinomialNB": Listed("sklearn.naive_bayes", _BAYES),
-    "LinearDiscriminantAnalysis": Listed("sklearn.discriminant_analysis", {
+    "BernoulliNB": ListedEstimator("sklearn.naive_bayes", _BAYES),
+    "MultinomialNB": ListedEstimator("sklearn.naive_bayes", _BAYES),
+    "LinearDiscriminantAnalysis": ListedEstimator("sklearn.discriminant_analysis", {
         **_LINES, "priors_": "F(c)", "means_": "F(c,p)", "xbar_": "F(p)", "scalings_": "F(p,*)", "covariance_": "F(p,p)",
         "explained_variance_ratio_": "f(*)", "_max_components": "i", "_n_features_out": "i",
     }),
-    "QuadraticDiscriminantAnalysis": Listed("sklearn.discriminant_analysis", {
+    "QuadraticDiscriminantAnalysis": ListedEstimator("sklearn.discriminant_analysis", {
         **_CLASSES, "priors_": "F(c)", "means_": "F(c,p)", "scalings_": "[F(*)]",
         "rotations_": "[F(p,*)]", "covariance_": "[F(p,p)]",
     }),
-    "DummyClassifier": Listed("sklearn.dummy", {
+    "DummyClassifier": ListedEstimator("sklearn.dummy", {
         **_CLASSES, "_strategy": "s", "sparse_output_": "b", "n_outputs_": "i", "n_classes_": "i", "class_prior_": "F(c)",
     }),
-    "DummyRegressor": Listed("sklearn.dummy", {**_COMMON, "n_outputs_": "i", "constant_": "F(*,*)"}),
-    "KNeighborsClassifier": Listed("sklearn.neighbors._classification", _NEIGHBOURS),
-    "KNeighborsRegressor": Listed("sklearn.neighbors._regression", _NEIGHBOURS),
-    "LinearRegression": Listed("sklearn.linear_model._base", {**_LINE, "rank_": "i", "singular_": "f(*)"}),
-    "Ridge": Listed("sklearn.linear_model._ridge", {**_LINE, "solver_": "s"}),
-    "RidgeCV": Listed("sklearn.linear_model._ridge", {**_LINE, "alpha_": "f", "best_score_": "f"}),
-    "Lasso": Listed("sklearn.linear_model._coordinate_descent", {**_PATH, "l1_ratio": "f"}),
-    "LassoCV": Listed("sklearn.linear_model._coordinate_descent", _PATH),
-    "ElasticNet": Listed("sklearn.linear_model._coordinate_descent", _PATH),
-    "ElasticNetCV": Listed("sklearn.linear_model._coordinate_descent", _PATH),
-    "HuberRegressor": Listed("sklearn.linear_model._huber", {**_LINE, "scale_": "f", "outliers_": "b(*)"}),
-    "QuantileRegressor": Listed("sklearn.linear_model._quantile", _LINE),
-    "BayesianRidge": Listed("sklearn.linear_model._bayes", {
+    "DummyRegressor": ListedEstimator("sklearn.dummy", {**_COMMON, "n_outputs_": "i", "constant_": "F(*,*)"}),
+    "KNeighborsClassifier": ListedEstimator("sklearn.neighbors._classification", _NEIGHBOURS),
+    "KNeighborsRegressor": ListedEstimator("sklearn.neighbors._regression", _NEIGHBOURS),
+    "LinearRegression": ListedEstimator("sklearn.linear_model._base", {**_LINE, "rank_": "i", "singular_": "f(*)"}),
+    "Ridge": ListedEstimator("sklearn.linear_model._ridge", {**_LINE, "solver_": "s"}),
+    "RidgeCV": ListedEstimator("sklearn.linear_model._ridge", {**_LINE, "alpha_": "f", "best_score_": "f"}),
+    "Lasso": ListedEstimator("sklearn.linear_model._coordinate_descent", {**_PATH, "l1_ratio": "f"}),
+    "LassoCV": ListedEstimator("sklearn.linear_model._coordinate_descent", _PATH),
+    "ElasticNet": ListedEstimator("sklearn.linear_model._coordinate_descent", _PATH),
+    "ElasticNetCV": ListedEstimator("sklearn.linear_model._coordinate_descent", _PATH),
+    "HuberRegressor": ListedEstimator("sklearn.linear_model._huber", {**_LINE, "scale_": "f", "outliers_": "b(*)"}),
+    "QuantileRegressor": ListedEstimator("sklearn.linear_model._quantile", _LINE),
+    "BayesianRidge": ListedEstimator("sklearn.linear_model._bayes", {
         **_LINE, "X_offset_": "F(p)", "X_scale_": "F(p)", "scores_": "f(*)|[f]", "alpha_": "F", "lambda_": "F",
         "sigma_": "F(p,p)",
     }),
-    "StandardScaler": Listed("sklearn.preprocessing._data", {
+    "StandardScaler": ListedEstimator("sklearn.preprocessing._data", {
         **_COMMON, "n_samples_seen_": "i|f|i(p)", "mean_": "F(p)|n", "var_": "F(p)|n", "scale_": "F(p)|n",
     }),
-    "MinMaxScaler": Listed("sklearn.preprocessing._data", {
+    "MinMaxScaler": ListedEstimator("sklearn.preprocessing._data", {
         **_COMMON, "n_samples_seen_": "i", **dict.fromkeys(("scale_", "min_", "data_min_", "data_max_", "data_range_"), "F(p)"),
     }),
-    "MaxAbsScaler": Listed("sklearn.preprocessing._data", {
+    "MaxAbsScaler": ListedEstimator("sklearn.preprocessing._data", {
         **_COMMON, "n_samples_seen_": "i", "max_abs_": "F(p)", "scale_": "F(p)",
     }),
-    "RobustScaler": Listed("sklearn.preprocessing._data", {**_COMMON, "center_": "F(p)|n", "scale_": "F(p)|n"}),
-    "PCA": Listed("sklearn.decomposition._pca", {
+    "RobustScaler": ListedEstimator("sklearn.preprocessing._data", {**_COMMON, "center_": "F(p)|n", "scale_": "F(p)|n"}),
+    "PCA": ListedEstimator("sklearn.decomposition._pca", {
         **_COMMON, "_fit_svd_solver": "s", "mean_": "F(p)", "noise_variance_": "f", "n_samples_": "i", "n_components_": "i",
         "components_": "F(k,p)", "explained_variance_": "F(k)", "explained_variance_ratio_": "f(k)", "singular_values_": "f(k)",
     }),
-    "Pipeline": Listed("sklearn.pipeline", {}, ("steps",), lambda values: values.get("memory") is None),
-    "CalibratedClassifierCV": Listed(
+    "Pipeline": ListedEstimator("sklearn.pipeline", {}, ("steps",), lambda values: values.get("memory") is None),
+    "CalibratedClassifierCV": ListedEstimator(
         "sklearn.calibration", {**_CLASSES, "calibrated_classifiers_": "[e]"}, ("estimator",),
     ),
-    "_CalibratedClassifier": Listed("sklearn.calibration", {}, ("estimator", "calibrators")),
-    "_SigmoidCalibration": Listed("sklearn.calibration", {"a_": "F", "b_": "F"}),
-    **{name: Listed(f"sklearn.{module}", {}) for module, name in (
+    "_CalibratedClassifier": ListedEstimator("sklearn.calibration", {}, ("estimator", "calibrators")),
+    "_SigmoidCalibration": ListedEstimator("sklearn.calibration", {"a_": "F", "b_": "F"}),
+    **{name: ListedEstimator(f"sklearn.{module}", {}) for module, name in (
         ("tree._classes", "DecisionTreeClassifier"), ("tree._classes", "DecisionTreeRegressor"),
         ("ensemble._forest", "RandomForestClassifier"), ("ensemble._forest", "RandomForestRegressor"),
         ("ensemble._forest", "ExtraTreesClassifier"), ("ensemble._forest", "ExtraTreesRegressor"),

@@ -25,7 +25,7 @@ from pipeops.shorthand import msr
 from pipeops.text import call, source
 
 PredictType = Literal["response", "prob", "quantiles"]
-Average = Literal["macro", "micro", "custom"]
+AverageKind = Literal["macro", "micro", "custom"]
 INF = math.inf
 DEFAULTS = {
     "classif": "classif.ce",
@@ -103,7 +103,7 @@ class Measure(Configurable, Shown):
     interval: Callable[..., tuple[float, float]] | None = attrs.field(default=None, eq=False)
     hyper: MeasureParams = attrs.field(factory=MeasureParams, eq=repr)
     id: str = attrs.field(default=attrs.Factory(lambda self: self.key, takes_self=True))
-    average: Average = attrs.field(default="macro", validator=_one_of("macro", "micro", "custom"))
+    average: AverageKind = attrs.field(default="macro", validator=_one_of("macro", "micro", "custom"))
     use_weights: Literal["use", "ignore"] = attrs.field(default="use", validator=_one_of("use", "ignore"))
     predict_sets: tuple[str, ...] = attrs.field(default=("test",), converter=lambda given: as_sets("a measure", given))
 
@@ -259,7 +259,7 @@ def measure(
     task_type: str | None = None,
     range: tuple[float, float] = (-INF, INF),
     label: str = "",
-    average: Average = "macro",
+    average: AverageKind = "macro",
 ) -> Measure:
     """A measure from a function of one's own.
 

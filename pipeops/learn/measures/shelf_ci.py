@@ -15,7 +15,7 @@ from pipeops.learn.measures.measure import Measure, MeasureParams, MeasureWarnin
 from pipeops.params import anything, choice, integer, real
 from pipeops.shorthand import msr
 
-Bounds = tuple[float, float]
+Interval = tuple[float, float]
 Sizes = Sequence[tuple[int, int] | None]
 NAN = float("nan")
 
@@ -72,11 +72,11 @@ def _inner(prediction: Any, *, measure: Measure, **given: Any) -> float:
     return measure.fn(prediction, **{name: given[name] for name in measure.needs}, **measure.params)
 
 
-def _interval(scores: Sequence[float], sizes: Sizes, predictions: Sequence[Any], *, method: str, **options: Any) -> Bounds:
+def _interval(scores: Sequence[float], sizes: Sizes, predictions: Sequence[Any], *, method: str, **options: Any) -> Interval:
     return _METHODS[method](scores, sizes, predictions, **options)
 
 
-def _t(scores: Sequence[float], level: float, factor: float) -> Bounds:
+def _t(scores: Sequence[float], level: float, factor: float) -> Interval:
     """The t interval of a mean whose variance is `factor` times that of the scores."""
     from scipy.stats import t
 
@@ -86,11 +86,11 @@ def _t(scores: Sequence[float], level: float, factor: float) -> Bounds:
     return float(np.mean(scores)) - half, float(np.mean(scores)) + half
 
 
-def _naive(scores: Sequence[float], sizes: Sizes, predictions: Any, *, level: float, **unused: Any) -> Bounds:
+def _naive(scores: Sequence[float], sizes: Sizes, predictions: Any, *, level: float, **unused: Any) -> Interval:
     return _t(scores, level, 1 / len(scores))
 
 
-def _corrected(scores: Sequence[float], sizes: Sizes, predictions: Any, *, level: float, **unused: Any) -> Bounds:
+def _corrected(scores: Sequence[float], sizes: Sizes, predictions: Any, *, level: float, **unused: Any) -> Interval:
     known = [size for size in sizes if size is not None]
     if len(known) < len(sizes):
         raise ConfigError('ci: this result does not know the sizes of its sets, so "corrected_t" cannot be told; resample again.')
@@ -100,7 +100,7 @@ def _corrected(scores: Sequence[float], sizes: Sizes, predictions: Any, *, level
 
 def _bootstrap(
     scores: Sequence[float], sizes: Sizes, predictions: Sequence[Any], *, measure: Measure, level: float, repeats: int, seed: int
-) -> Bounds:
+) -> Interval:
     if measure.needs or measure.predict_type is None or any(one is None or len(one.missing) for one in predictions):
         return NAN, NAN
     rng = np.random.default_rng(seed)
@@ -112,4 +112,4 @@ def _bootstrap(
     return float(low), float(high)
 
 
-_METHODS: dict[str, Callable[..., Bounds]] = {"naive": _naive, "corrected_t": _corrected, "bootstrap": _bootstrap}
+_METHODS: dict[str, Callable[..., Interval]] = {"naive": _naive, "corrected_t": _corrected, "bootstrap": _bootstrap}

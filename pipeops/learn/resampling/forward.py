@@ -12,7 +12,7 @@ from pipeops.data import Task
 from pipeops.data.columns import kind, missing_counts
 from pipeops.errors import ConfigError, DataError
 from pipeops.learn.resampling.base import Listed
-from pipeops.learn.resampling.shelf import Sets, resampling
+from pipeops.learn.resampling.shelf import Planned, resampling
 from pipeops.learn.resampling.splits import IntArray
 from pipeops.params import flag, integer
 from pipeops.shorthand import rsmp
@@ -49,7 +49,7 @@ class ForwardCV(Listed):
         if self.window is None and not self.fixed:
             raise ConfigError(f"{self.id}: fixed=False needs window=, the least that a training set has.")
 
-    def sets(self, task: Task, rng: np.random.Generator) -> Sets:
+    def sets(self, task: Task, rng: np.random.Generator) -> Planned:
         times = self._times(task)
         order = np.argsort(times, kind="stable")
         ids, times, n = task.row_ids[order], times[order], int(times.max(initial=-1)) + 1

@@ -19,7 +19,7 @@ from pipeops.learn.resampling.splits import SLACK, IntArray, Units, dealt, round
 from pipeops.params import anything, integer, real
 from pipeops.shorthand import rsmp
 
-Sets = tuple[list[IntArray], list[IntArray], Sequence[Mapping[str, Any]]]
+Planned = tuple[list[IntArray], list[IntArray], Sequence[Mapping[str, Any]]]
 
 
 C = TypeVar("C", bound=type)
@@ -220,7 +220,7 @@ class Insample(Listed):
     150
     """
 
-    def sets(self, task: Task, rng: np.random.Generator) -> Sets:
+    def sets(self, task: Task, rng: np.random.Generator) -> Planned:
         return [task.row_ids], [task.row_ids], ()
 
 
@@ -242,7 +242,7 @@ class Custom(Listed):
         if n != m or not n:
             raise ConfigError(f"{self.id}: needs as many test sets as training sets, got {n} training and {m} test sets.")
 
-    def sets(self, task: Task, rng: np.random.Generator) -> Sets:
+    def sets(self, task: Task, rng: np.random.Generator) -> Planned:
         return [self._known(s, task) for s in self.train_sets], [self._known(s, task) for s in self.test_sets], ()
 
     def _known(self, rows: Any, task: Task) -> IntArray:
@@ -273,7 +273,7 @@ class CustomCV(Listed):
         if (self.col is None) == (self.f is None):
             raise ConfigError(f"{self.id}: give either col=, a column of the task, or f=, one label for each row.")
 
-    def sets(self, task: Task, rng: np.random.Generator) -> Sets:
+    def sets(self, task: Task, rng: np.random.Generator) -> Planned:
         codes = task.codes(self.col) if self.col is not None else self._codes(task)
         folds = [code for code in np.unique(codes).tolist() if code >= 0]
         if len(folds) < 2:

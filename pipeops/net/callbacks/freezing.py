@@ -11,7 +11,7 @@ import attrs
 from pipeops.errors import ConfigError
 from pipeops.net.callbacks.base import Callback
 from pipeops.net.callbacks.context import Context
-from pipeops.net.optimizers.by_node import Names
+from pipeops.net.optimizers.by_node import ParameterNames
 from pipeops.params import UNSET, anything
 from pipeops.shorthand import t_clbk
 
@@ -42,7 +42,7 @@ class Unfreeze(Callback):
     def on_begin(self, ctx: Context) -> None:
         if self.starting_weights is UNSET:
             raise ConfigError("unfreeze: set 'starting_weights' before training.")
-        names = Names(ctx.network, self.id)
+        names = ParameterNames(ctx.network, self.id)
         plan: Mapping[int, Any] = self.unfreeze or {}
         self._later = {epoch: _found(names, given, f"unfreeze[{epoch}]") for epoch, given in plan.items()}
         first = _found(names, self.starting_weights, "starting_weights")
@@ -68,7 +68,7 @@ class Unfreeze(Callback):
             self._params[name].requires_grad_(True)
 
 
-def _found(names: Names, given: Any, what: str) -> set[str]:
+def _found(names: ParameterNames, given: Any, what: str) -> set[str]:
     """The parameters of which these names speak."""
     patterns = [given] if isinstance(given, str) else list(given)
     return {name for found in names.chosen(patterns, what).values() for name in found}

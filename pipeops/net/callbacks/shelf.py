@@ -15,7 +15,7 @@ from pipeops.net.callbacks.context import Context
 from pipeops.params import flag, integer
 from pipeops.shorthand import t_clbk
 
-Rows = dict[int, dict[str, float]]
+Recorded = dict[int, dict[str, float]]
 _bars: list[Any] = []
 """The bars that are on the screen now: one at most."""
 RESERVED = "early_stopping"
@@ -41,8 +41,8 @@ class History(Callback):
     batches_without_positives: bool = flag(False)
 
     def __attrs_post_init__(self) -> None:
-        self._train: Rows = {}
-        self._valid: Rows = {}
+        self._train: Recorded = {}
+        self._valid: Recorded = {}
 
     def on_before_valid(self, ctx: Context) -> None:
         if not ctx.evaluated:

@@ -71,10 +71,10 @@ class Holder(NetworkNode):
 
     def changed(self) -> dict[str, Any]:
         """The graph and the own hyperparameters."""
-        return {"block": Shown(self.block), **super().changed()}
+        return {"block": AsWritten(self.block), **super().changed()}
 
 
-class Shown:
+class AsWritten:
     """A graph in a node's `repr`: a chain as it was written, else its ids."""
 
     def __init__(self, graph: Graph):
@@ -90,7 +90,7 @@ class Shown:
 
 @nn.add("block")
 @operator
-class Block(Holder):
+class RepeatedBlock(Holder):
     """A segment of a network, repeated: `n_blocks` copies behind one another, each with weights of its own.
 
     block: a graph of layers with one output; what comes in goes to all of its open inputs, so that `[layers, nn("identity")] >>

@@ -9,7 +9,7 @@ import torch
 from pipeops.data import Task
 from pipeops.errors import ConfigError
 from pipeops.graph.pipeop import operator
-from pipeops.net.layers.modules.shapes import Call
+from pipeops.net.layers.modules.shapes import FunctionModule
 from pipeops.net.network.descriptor import Symbol
 from pipeops.net.network.kept import GivenModule, kept
 from pipeops.net.network.node import NetworkNode
@@ -24,7 +24,7 @@ def called(fn: Any, arguments: dict[str, Any] | None = None) -> torch.nn.Module:
         return fn.copy()
     if isinstance(fn, type) and issubclass(fn, torch.nn.Module):
         return fn(**(arguments or {}))
-    return Call(fn, arguments)
+    return FunctionModule(fn, arguments)
 
 
 @nn.add("fn")

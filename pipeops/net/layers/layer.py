@@ -20,8 +20,7 @@ from pipeops.graph.pipeop import Channel, check_fields, operator
 from pipeops.net.layers.signature import Bounds, hyperparameter, visible
 from pipeops.net.network.descriptor import Shape, Symbol
 from pipeops.net.network.node import NetworkNode
-from pipeops.net.network.shape import DIMENSIONS, RULES, check_rank, check_type, text, traced_values
-from pipeops.net.network.shape import Rule as ShapeRule
+from pipeops.net.network.shape import DIMENSIONS, RULES, ShapeRule, check_rank, check_type, text, traced_values
 from pipeops.net.rules.base import Rule
 from pipeops.params import hyperparameters
 from pipeops.registry import Row

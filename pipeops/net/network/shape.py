@@ -17,7 +17,7 @@ from pipeops.errors import ConfigError, DataError
 from pipeops.net.network.descriptor import Shape
 from pipeops.net.training.machine import float32, unplaced
 
-Rule = Callable[[Shape, Mapping[str, Any], str], Shape]
+ShapeRule = Callable[[Shape, Mapping[str, Any], str], Shape]
 """From the shape that comes in, the module's arguments and the node's id to the shape that goes out."""
 
 FILLINGS = (2, 10007, 20011)
@@ -131,7 +131,7 @@ def unsqueezed(shape: Shape, arguments: Mapping[str, Any], who: str) -> Shape:
     return (*shape[:at], 1, *shape[at:])
 
 
-RULES: dict[str, Rule] = {
+RULES: dict[str, ShapeRule] = {
     "same": same,
     "features": features,
     "halved": halved,

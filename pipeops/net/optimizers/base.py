@@ -15,7 +15,7 @@ import torch
 
 from pipeops.errors import ConfigError, listing
 from pipeops.graph.pipeop import operator
-from pipeops.net.optimizers.by_node import Names, grouped
+from pipeops.net.optimizers.by_node import ParameterNames, grouped
 from pipeops.net.optimizers.fused import ClosureStepper, ObjectStepper, Stepper
 from pipeops.net.wrapped import Configure, Item, Wrapped, own_names, undecided
 from pipeops.params import anything, refuse_foreign
@@ -90,7 +90,7 @@ def by_groups(
     if mapped:
         if param_groups is not None:
             raise ConfigError(f"{who}: set either 'param_groups' or {listing(mapped)} by node, not both.")
-        groups = grouped(Names(network, who), mapped, {name: item.params.setting(name).param.default for name in mapped})
+        groups = grouped(ParameterNames(network, who), mapped, {name: item.params.setting(name).param.default for name in mapped})
     elif param_groups is not None:
         groups = param_groups(dict(network.named_parameters()))
     kind = ClosureStepper if _wants_closure(make) else ObjectStepper

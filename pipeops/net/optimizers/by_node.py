@@ -41,7 +41,7 @@ def by_node(low: float | None = None, high: float | None = None, *, default: Any
     return field
 
 
-class Names:
+class ParameterNames:
     """The parameters of a network (and its loss), and what names stand for."""
 
     def __init__(self, network: torch.nn.Module, who: str):
@@ -91,7 +91,9 @@ def _exactness(pattern: str) -> tuple[int, int]:
     return 3, literal
 
 
-def grouped(names: Names, settings: Mapping[str, Mapping[str, Any]], defaults: Mapping[str, Any]) -> list[dict[str, Any]]:
+def grouped(
+    names: ParameterNames, settings: Mapping[str, Mapping[str, Any]], defaults: Mapping[str, Any]
+) -> list[dict[str, Any]]:
     """Torch's groups of parameters, each with the settings that differ by node; defaults: of those that no name speaks of."""
     by_param = {what: names.values(setting, what) for what, setting in settings.items()}
     groups: dict[tuple[Any, ...], dict[str, Any]] = {}

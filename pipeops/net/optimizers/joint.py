@@ -69,7 +69,7 @@ class Joint(ABC):
         """Give back to the networks."""
 
 
-class Part:
+class Stretch:
     """Neighbours that step in one call, by the stepper of the first."""
 
     def __init__(self, start: int, stepper: FusedStepper, values: Tensors, grads: Tensors, memory: Sequence[Tensors]):
@@ -80,7 +80,7 @@ class Part:
         self.stepper.kernel(self.values, self.grads, self.memory, number)
 
 
-class Spread(Part):
+class Spread(Stretch):
     """Neighbours whose rates or weight decays differ: the kernel makes the step of rate 1 from zero, which its rate scales.
 
     rates, decays: the value of each element's network, like `values`.
@@ -122,7 +122,7 @@ class FlatJoint(Joint):
         self.values, self.flat = Flat(shapes, k, like), Flat(shapes, k, like)
         self.memory = [Flat(shapes, k, like) for _ in first.memory]
         self.stacks, self.grads = self.values.stacks, self.flat.stacks
-        self.parts: dict[tuple[int, ...], list[Part]] = {}
+        self.parts: dict[tuple[int, ...], list[Stretch]] = {}
         self.set: list[dict[str, Any]] = []
         self.own: list[list[torch.Tensor]] = []
 
@@ -163,18 +163,18 @@ class FlatJoint(Joint):
         for k in range(start, stop):
             made[k] += 1
 
-    def _parts(self, start: int, stop: int) -> list[Part]:
+    def _parts(self, start: int, stop: int) -> list[Stretch]:
         keys = [(alike(s), n) for s, n in zip(self.steppers[start:stop], self.made[start:stop], strict=True)]
         ends = [k for k in range(start, stop) if k == start or keys[k - start] != keys[k - start - 1]]
         return [self._part(a, b) for a, b in zip(ends, [*ends[1:], stop], strict=True)]
 
-    def _part(self, start: int, stop: int) -> Part:
+    def _part(self, start: int, stop: int) -> Stretch:
         values, grads, *memory = (flat.part(start, stop) for flat in (self.values, self.flat, *self.memory))
         steppers = self.steppers[start:stop]
         rates, decays = [s.lr for s in steppers], [s.settings.get("weight_decay", 0.0) for s in steppers]
         part = (start, steppers[0], values, grads, memory)
         if len({*zip(rates, decays, strict=True)}) == 1:
-            return Part(*part)
+            return Stretch(*part)
         return Spread(self.values.spread(start, rates), self.values.spread(start, decays), *part)
 
     def give(self) -> None:

@@ -14,7 +14,7 @@ from pipeops.data.columns import LAZY, ROW, SOURCE, IntArray
 from pipeops.data.incoming import as_array
 from pipeops.data.tensors import Shape, lazy_column, sources
 from pipeops.errors import DataError
-from pipeops.net.tensors.sources import Held, Mapped, Memo, Rows, Source, Step, apply, size_of
+from pipeops.net.tensors.sources import InMemory, Mapped, Memo, Readable, RowTensors, TensorStep, apply, size_of
 
 BLOCK_BYTES = 1 << 26
 """So many bytes are read at once where everything is read."""
@@ -26,7 +26,7 @@ class TensorColumn:
     shape, dtype: of a row; None where the sources differ.
     """
 
-    def __init__(self, name: str, held: Sequence[Source], which: IntArray, rows: IntArray):
+    def __init__(self, name: str, held: Sequence[Readable], which: IntArray, rows: IntArray):
         self.name, self.held, self.which, self.rows = name, list(held), which, rows
         self.shape, self.dtype = _common(name, self.held)
 
@@ -49,7 +49,7 @@ class TensorColumn:
     @property
     def in_memory(self) -> bool:
         """Whether nothing has to be read from elsewhere."""
-        return all(isinstance(source.origin, Held) for source in self.held)
+        return all(isinstance(source.origin, InMemory) for source in self.held)
 
     def block(self) -> int:
         """How many rows are read at once where many are."""
@@ -61,7 +61,7 @@ class TensorColumn:
         with torch.inference_mode(False), torch.no_grad():
             return self._stacked(self._read(positions, key, {} if memo is None else memo))
 
-    def _read(self, positions: IntArray, key: int, memo: Memo) -> Rows:
+    def _read(self, positions: IntArray, key: int, memo: Memo) -> RowTensors:
         which, rows = self.which[positions], self.rows[positions]
         if len(self.held) == 1:
             return _read_one(self.held[0], rows, key, memo)
@@ -73,7 +73,7 @@ class TensorColumn:
                 found[place] = row
         return found
 
-    def _stacked(self, rows: Rows) -> torch.Tensor:
+    def _stacked(self, rows: RowTensors) -> torch.Tensor:
         if isinstance(rows, torch.Tensor):
             return rows
         if not rows:
@@ -87,11 +87,11 @@ class TensorColumn:
         return torch.stack(rows)
 
 
-def _read_one(source: Source, rows: IntArray, key: int, memo: Memo) -> Rows:
+def _read_one(source: Readable, rows: IntArray, key: int, memo: Memo) -> RowTensors:
     return apply(source.steps, source.origin.read(rows, memo), key)
 
 
-def _common(name: str, held: Sequence[Source]) -> tuple[Shape, torch.dtype]:
+def _common(name: str, held: Sequence[Readable]) -> tuple[Shape, torch.dtype]:
     ranks = {len(source.shape) for source in held}
     if len(ranks) > 1 or len({source.dtype for source in held}) > 1:
         kinds = [f"{(None, *source.shape)} {str(source.dtype).removeprefix('torch.')}" for source in held]
@@ -105,10 +105,10 @@ def column_from(column: nw.Series[Any]) -> TensorColumn:
     if column.null_count():
         raise DataError(f"'{column.name}': {column.null_count()} tensors are missing; leave those rows out (task.filter).")
     if column.dtype != LAZY:
-        held = Held(torch.from_numpy(_array(column)))
+        held = InMemory(torch.from_numpy(_array(column)))
         return TensorColumn(column.name, [held], np.zeros(len(held), dtype=np.int64), np.arange(len(held)))
     numbers, rows = (np.array(column.struct.field(part).to_numpy(), dtype=np.int64) for part in (SOURCE, ROW))
-    found: dict[int, Any] = sources.of(column) or {0: Held(torch.empty(0, 0))}
+    found: dict[int, Any] = sources.of(column) or {0: InMemory(torch.empty(0, 0))}
     known, which = np.unique(numbers, return_inverse=True)
     return TensorColumn(column.name, [found[n] for n in known.tolist()] or list(found.values()), which, rows)
 
@@ -148,28 +148,28 @@ def settled(columns: Sequence[TensorColumn], values: Sequence[torch.Tensor]) -> 
     return [_held(column, rows) for column, rows in zip(columns, values, strict=True)]
 
 
-def _steps(source: Source) -> tuple[Sequence[Step], Sequence[Step]]:
+def _steps(source: Readable) -> tuple[Sequence[TensorStep], Sequence[TensorStep]]:
     """The steps of a source: those before the first random one, and the others."""
     first = next((k for k, step in enumerate(source.steps) if step.random), len(source.steps))
     return source.steps[:first], source.steps[first:]
 
 
-def _behind(source: Source, steps: Sequence[Step]) -> Source:
+def _behind(source: Readable, steps: Sequence[TensorStep]) -> Readable:
     for step in steps:
         source = Mapped(source, step)
     return source
 
 
-def _without_random(source: Source) -> Source:
+def _without_random(source: Readable) -> Readable:
     return _behind(source.origin, _steps(source)[0]) if any(step.random for step in source.steps) else source
 
 
 def _held(column: TensorColumn, values: torch.Tensor) -> TensorColumn:
-    base = Held(values)
+    base = InMemory(values)
     return TensorColumn(column.name, [_behind(base, _steps(s)[1]) for s in column.held], column.which, np.arange(len(values)))
 
 
-def mapped(column: nw.Series[Any], step: Step | None) -> nw.Series[Any]:
+def mapped(column: nw.Series[Any], step: TensorStep | None) -> nw.Series[Any]:
     """The same column, lazily, with one more step behind its tensors (None: as they are)."""
     if not len(column) or (step is None and column.dtype == LAZY):
         return column

@@ -25,11 +25,11 @@ KEPT = 1 << 28
 """Data sets of at most so many bytes stay in memory once they are read."""
 Memo = dict[tuple[int, int], Any]
 """What was read for one batch, by data set and row, so that columns which share a data set read it once."""
-Rows = torch.Tensor | list[torch.Tensor]
+RowTensors = torch.Tensor | list[torch.Tensor]
 """Rows as one tensor, or one by one where their shapes differ."""
 
 
-class Step(Protocol):
+class TensorStep(Protocol):
     """Something that is done to tensors, a batch at a time: a `trafo_` or `augment_` node. random: whether it draws."""
 
     random: ClassVar[bool]
@@ -48,7 +48,7 @@ class Origin(TensorSource):
     """A source that reads. dtype: of what it reads."""
 
     dtype: torch.dtype
-    steps: tuple[Step, ...] = ()
+    steps: tuple[TensorStep, ...] = ()
 
     @property
     def origin(self) -> "Origin":
@@ -60,7 +60,7 @@ class Origin(TensorSource):
         """What all rows take; None where that is not known."""
         return size_of(len(self), self.shape, self.dtype)
 
-    def read(self, rows: IntArray, memo: Memo) -> Rows:
+    def read(self, rows: IntArray, memo: Memo) -> RowTensors:
         """These rows."""
         raise NotImplementedError
 
@@ -76,7 +76,7 @@ def fits(shape: Shape, sizes: tuple[int, ...]) -> bool:
     return len(shape) == len(sizes) and all(s in (None, n) for s, n in zip(shape, sizes, strict=True))
 
 
-class Held(Origin):
+class InMemory(Origin):
     """An array in memory, `(n, ...)`."""
 
     def __init__(self, values: torch.Tensor):
@@ -132,7 +132,7 @@ class Items(Origin):
         stamps = getattr(self.dataset, "stamps", None)
         return [self.dataset, None if stamps is None else stamps(), self.part, self.shape]
 
-    def read(self, rows: IntArray, memo: Memo) -> Rows:
+    def read(self, rows: IntArray, memo: Memo) -> RowTensors:
         new = np.unique(rows[~self._known[rows]])
         values = [self._tensor(item, row) for item, row in zip(self._items(new.tolist(), memo), new.tolist(), strict=True)]
         for value, row in zip(values, new.tolist(), strict=True):
@@ -190,10 +190,10 @@ class Items(Origin):
 class Mapped(TensorSource):
     """Another source with one more step behind it."""
 
-    def __init__(self, base: "Origin | Mapped", step: Step):
+    def __init__(self, base: "Origin | Mapped", step: TensorStep):
         super().__init__()
         self.origin: Origin = base.origin
-        self.steps: tuple[Step, ...] = (*base.steps, step)
+        self.steps: tuple[TensorStep, ...] = (*base.steps, step)
         self.shape, self.dtype = outcome(step, base.shape, base.dtype)
 
     def __len__(self) -> int:
@@ -203,10 +203,10 @@ class Mapped(TensorSource):
         return [self.origin.identity(), list(self.steps)]
 
 
-Source = Origin | Mapped
+Readable = Origin | Mapped
 
 
-def apply(steps: Sequence[Step], x: Rows, key: int) -> Rows:
+def apply(steps: Sequence[TensorStep], x: RowTensors, key: int) -> RowTensors:
     """Rows after some steps; what is random follows from the key and the step's id."""
     for step in steps:
         generator = torch.Generator()
@@ -219,12 +219,12 @@ def apply(steps: Sequence[Step], x: Rows, key: int) -> Rows:
     return x
 
 
-def together(rows: list[torch.Tensor], source: TensorSource) -> Rows:
+def together(rows: list[torch.Tensor], source: TensorSource) -> RowTensors:
     """Rows as one tensor where the shape of the source says that they are alike."""
     return _joined(rows) if rows or None in source.shape else torch.empty((0, *source.shape))  # type: ignore[arg-type]
 
 
-def _joined(rows: list[torch.Tensor]) -> Rows:
+def _joined(rows: list[torch.Tensor]) -> RowTensors:
     return torch.stack(rows) if len({row.shape for row in rows}) == 1 else rows
 
 
@@ -232,7 +232,7 @@ FILLINGS = (521, 769)
 """What unknown sizes are taken to be when a step is tried."""
 
 
-def outcome(step: Step, shape: Shape, dtype: torch.dtype) -> tuple[Shape, torch.dtype]:
+def outcome(step: TensorStep, shape: Shape, dtype: torch.dtype) -> tuple[Shape, torch.dtype]:
     """Shape and type of a row behind a step, found by trying it on rows of zeros; refused where it does not take them."""
     several = FILLINGS if None in shape else (0,)
     tried = [_tried(step, [size if s is None else s for s in shape], dtype, shape) for size in several]
@@ -240,7 +240,7 @@ def outcome(step: Step, shape: Shape, dtype: torch.dtype) -> tuple[Shape, torch.
     return tuple(s[0] if len(set(s)) == 1 else None for s in sizes), tried[0].dtype
 
 
-def _tried(step: Step, sizes: list[int], dtype: torch.dtype, shape: Shape) -> torch.Tensor:
+def _tried(step: TensorStep, sizes: list[int], dtype: torch.dtype, shape: Shape) -> torch.Tensor:
     who = f"{step.id}: tensors of the shape {(None, *shape)}"
     try:
         with torch.inference_mode(False), torch.no_grad():
@@ -298,11 +298,11 @@ def _row_shape(shape: Shape | None) -> Shape | None:
     return tuple(shape[1:])
 
 
-def _held(data: Any, row: Shape | None) -> Held:
+def _held(data: Any, row: Shape | None) -> InMemory:
     values = torch.as_tensor(np.array(data) if isinstance(data, np.ndarray) else data.detach().cpu())
     if not values.ndim or not (row is None or fits(row, tuple(values.shape[1:]))):
         raise DataError(f"as_lazy_tensor: the array has the shape {tuple(values.shape)}, not {(None, *(row or ()))}.")
-    return Held(values)
+    return InMemory(values)
 
 
 class Function:

@@ -11,7 +11,7 @@ import torch
 
 from pipeops.net.network.descriptor import Symbol
 from pipeops.net.training.machine import SHARED, Machine, drawing
-from pipeops.net.training.trainer import Epoch, Run, Trained, Trainer
+from pipeops.net.training.trainer import Epoch, Trained, Trainer, TrainingRun
 
 
 @attrs.define(eq=False, slots=False)
@@ -32,7 +32,7 @@ class Course:
     together: int = 1
     error: Exception | None = None
     interrupted: bool = False
-    run: Run = attrs.field(init=False)
+    run: TrainingRun = attrs.field(init=False)
     compiled: tuple[torch.nn.Module, Any] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:

@@ -12,7 +12,7 @@ from pipeops.display import Block
 from pipeops.net.network.descriptor import Shape, Symbol
 
 
-class Row(NamedTuple):
+class SummaryRow(NamedTuple):
     """One module: its id, its class, the shape that comes out with None for the batch, and the sizes of its parameters."""
 
     id: str
@@ -25,7 +25,7 @@ class Row(NamedTuple):
 class Summary:
     """The modules of a network in order; prints as a table. `rows` and `parameters` (all, as a number) can be read."""
 
-    def __init__(self, rows: Sequence[Row], notes: dict[str, Any]):
+    def __init__(self, rows: Sequence[SummaryRow], notes: dict[str, Any]):
         self.rows, self.notes = list(rows), notes
 
     @property
@@ -56,12 +56,12 @@ def summarize(network: torch.nn.Module, symbol: Symbol, **notes: Any) -> Summary
     return Summary([_row(network, each, counted) for each in symbol.ancestors()], notes)
 
 
-def _row(network: torch.nn.Module, symbol: Symbol, counted: set[str]) -> Row:
+def _row(network: torch.nn.Module, symbol: Symbol, counted: set[str]) -> SummaryRow:
     """The row of a value; a module that is called several times is counted once."""
     if symbol.spec is None:
-        return Row(symbol.id, "input", symbol.shape, 0, 0)
+        return SummaryRow(symbol.id, "input", symbol.shape, 0, 0)
     module = network.get_submodule(symbol.id)
     sizes = [] if symbol.id in counted else [(p.numel(), p.requires_grad) for p in module.parameters()]
     counted.add(symbol.id)
     trainable = sum(size for size, learns in sizes if learns)
-    return Row(symbol.id, type(module).__name__, symbol.shape, sum(size for size, _ in sizes), trainable)
+    return SummaryRow(symbol.id, type(module).__name__, symbol.shape, sum(size for size, _ in sizes), trainable)

@@ -45,7 +45,7 @@ class Trained(NamedTuple):
     outputs: Sequence[torch.Tensor]
 
 
-Run = Generator[Epoch, Trained, None]
+TrainingRun = Generator[Epoch, Trained, None]
 
 
 @attrs.frozen(eq=False)
@@ -91,7 +91,7 @@ class Trainer:
         vars(ctx).update(predictions=self.predictions, batches=epochs.batches, steps=steps)
         ctx.stepper.watch(ctx)
 
-    def run(self, generator: torch.Generator) -> Run:
+    def run(self, generator: torch.Generator) -> TrainingRun:
         """All epochs, or until a callback sets `terminate`; the generator draws rows. `on_exit` is called in any case."""
         try:
             self.begin()

@@ -18,7 +18,7 @@ from pipeops.net.training.trainer import Epoch, Trained, refuse_one_row
 from pipeops.net.vectorized.cuts import Segment, Tables, segments
 from pipeops.net.vectorized.mapped import MappedPlan, OneByOne
 from pipeops.net.vectorized.plans import NotRuledError, Plan, RulePlan
-from pipeops.net.vectorized.wiring import Held
+from pipeops.net.vectorized.wiring import JoinedNetworks
 
 MOST_PLANS = 16
 
@@ -26,7 +26,7 @@ MOST_PLANS = 16
 class Ensemble(Engine):
     """K networks, by rules or by the twins of their modules."""
 
-    def __init__(self, courses: Sequence[Course], held: Held, kind: type[RulePlan | MappedPlan]):
+    def __init__(self, courses: Sequence[Course], held: JoinedNetworks, kind: type[RulePlan | MappedPlan]):
         self.courses, self.held, self.joint, self.kind = courses, held, held.joint, kind
         self.name = "rules" if kind is RulePlan else "autograd"
         last = held.wires[-1].grads.get("bias")

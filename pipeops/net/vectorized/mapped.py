@@ -18,7 +18,7 @@ from pipeops.net.layers.modules.merges import Concatenation, Product, Sum
 from pipeops.net.losses.rules import LossRule
 from pipeops.net.vectorized.plans import NotRuledError, Plan, Wire
 
-Tensors = Mapping[str, torch.Tensor]
+NamedTensors = Mapping[str, torch.Tensor]
 Twin = Callable[..., torch.Tensor]
 
 ELEMENTWISE = frozenset(
@@ -49,7 +49,7 @@ def _dropout(modules: Sequence[nn.Dropout], generators: Sequence[torch.Generator
     return x * mask
 
 
-def _layer_norm(module: nn.LayerNorm, params: Tensors, x: torch.Tensor) -> torch.Tensor:
+def _layer_norm(module: nn.LayerNorm, params: NamedTensors, x: torch.Tensor) -> torch.Tensor:
     out = nn.functional.layer_norm(x, module.normalized_shape, eps=module.eps)
     shape = (len(x), *[1] * (x.ndim - 1 - len(module.normalized_shape)), *module.normalized_shape)
     if "weight" in params:
@@ -71,7 +71,7 @@ def _concatenated(module: Concatenation, *inputs: torch.Tensor) -> torch.Tensor:
     return torch.cat(inputs, dim=module.dim if module.dim < 0 else module.dim + 1)
 
 
-def _mapped(module: nn.Module, params: Tensors, buffers: Tensors) -> Twin:
+def _mapped(module: nn.Module, params: NamedTensors, buffers: NamedTensors) -> Twin:
     """Any module that keeps nothing between calls, through vmap."""
     if any(isinstance(part, nn.modules.batchnorm._NormBase) and part.track_running_stats for part in module.modules()):
         raise NotRuledError
@@ -85,7 +85,7 @@ def _mapped(module: nn.Module, params: Tensors, buffers: Tensors) -> Twin:
     return partial(torch.vmap(one), values)
 
 
-def twin(modules: Sequence[Any], params: Tensors, buffers: Tensors, generators: Sequence[torch.Generator]) -> Twin:
+def twin(modules: Sequence[Any], params: NamedTensors, buffers: NamedTensors, generators: Sequence[torch.Generator]) -> Twin:
     """The twin of the same module of K networks. params, buffers: its own, `(K, ...)`, by name."""
     module, kind = modules[0], type(modules[0])
     if kind is nn.Linear:

@@ -70,7 +70,7 @@ def has_rules(course: Course) -> bool:
     return known and loss is not None and not is_tied(course.network)
 
 
-class Held(NamedTuple):
+class JoinedNetworks(NamedTuple):
     """The networks of some courses as one."""
 
     wires: list[Wire]
@@ -78,7 +78,7 @@ class Held(NamedTuple):
     buffers: list[Joined]
 
 
-def held(courses: Sequence[Course]) -> Held | None:
+def held(courses: Sequence[Course]) -> JoinedNetworks | None:
     """The calls of the courses' blueprint over their tensors; None where their optimizers do not join."""
     networks = [course.network for course in courses]
     together = joint([course.trainer.ctx.stepper for course in courses], networks)
@@ -104,7 +104,7 @@ def held(courses: Sequence[Course]) -> Held | None:
         for s in symbols
         if s.spec is not None
     ]
-    return Held(wires, together, [*frozen.values(), *buffers.values()])
+    return JoinedNetworks(wires, together, [*frozen.values(), *buffers.values()])
 
 
 def _several(networks: Sequence[torch_nn.Module], which: str) -> list[tuple[str, list[torch.Tensor]]]:

@@ -56,7 +56,7 @@ class FindCorrelation(Filter):
 
 @flt.add("importance")
 @scorer
-class Importance(Filter):
+class LearnerImportance(Filter):
     """What a learner says of its features: the importances of trees, or the absolute coefficients of a linear model.
 
     learner: is copied and trained on the task; its hyperparameters are the filter's. Coefficients are compared as they are, so

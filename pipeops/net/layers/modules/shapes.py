@@ -1,4 +1,4 @@
-"""Modules that change nothing but the shape, and `Call`, which calls a function."""
+"""Modules that change nothing but the shape, and `FunctionModule`, which calls a function."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -62,10 +62,10 @@ class Unsqueeze(torch.nn.Module):
         return str(self.dim)
 
 
-class Call(torch.nn.Module):
+class FunctionModule(torch.nn.Module):
     """`fn(x, **arguments)` for any function of a tensor.
 
-    >>> Call(torch.clamp, {"min": 0.0})(torch.tensor([-1.0, 2.0]))
+    >>> FunctionModule(torch.clamp, {"min": 0.0})(torch.tensor([-1.0, 2.0]))
     tensor([0., 2.])
     """
 
