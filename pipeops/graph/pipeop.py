@@ -55,19 +55,31 @@ class Channel(_Channel):
 
 
 def _explained(method: Callable[..., Any], phase: str) -> Callable[..., Any]:
-    """The method, which says what was wrong with its inputs where it fails for them; looked at afterwards, at no cost."""
+    """The method, which says what was wrong with its inputs where it fails for them: looked at afterwards, since graphs checked
+    what flows in them when they were joined."""
 
     @functools.wraps(method)
-    def call(node: "PipeOp", inputs: Sequence[Any], *rest: Any, **named: Any) -> Any:
+    def train(node: "PipeOp", inputs: Sequence[Any], **named: Any) -> Any:
         try:
-            return method(node, inputs, *rest, **named)
-        except PipeOpsError:
-            raise
-        except Exception:
-            check_inputs(node, inputs, phase)
+            return method(node, inputs, **named)
+        except Exception as error:
+            _explain(node, inputs, phase, error)
             raise
 
-    return call
+    @functools.wraps(method)
+    def predict(node: "PipeOp", inputs: Sequence[Any], state: Any) -> Any:
+        try:
+            return method(node, inputs, state)
+        except Exception as error:
+            _explain(node, inputs, phase, error)
+            raise
+
+    return train if phase == "train" else predict
+
+
+def _explain(node: "PipeOp", inputs: Any, phase: str, error: Exception) -> None:
+    if not isinstance(error, PipeOpsError):
+        check_inputs(node, inputs, phase)
 
 
 def check_inputs(node: "PipeOp", inputs: Any, phase: str) -> None:

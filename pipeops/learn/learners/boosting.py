@@ -74,7 +74,7 @@ class Coded:
 
 
 @attrs.frozen(eq=False)
-class Fit:
+class BoostingFit:
     """What a booster is fitted on; `valid` has the same three where it is validated: features, target, weights."""
 
     train: tuple[Array, Array, Any]
@@ -193,7 +193,7 @@ class Boosting(SklearnLearner):
         tells = _Tells(self._on_round)
         data = [None if one is None else self._data(one, features, levels, seen) for one in (task, valid)]
         estimator = self._fresh(len(seen) if seen is not None else 0, valid is not None)
-        fit = Fit(data[0], data[1], [name in levels for name in features], tells)  # type: ignore[arg-type]
+        fit = BoostingFit(data[0], data[1], [name in levels for name in features], tells)  # type: ignore[arg-type]
         try:
             history, kept = estimators.guarded(self.id, "fit", lambda: self._fit(estimator, fit))
         except TrainingError:
@@ -218,7 +218,7 @@ class Boosting(SklearnLearner):
         return type(self.estimator)(**params)
 
     @abstractmethod
-    def _fit(self, estimator: Any, fit: Fit) -> tuple[list[float], int]:
+    def _fit(self, estimator: Any, fit: BoostingFit) -> tuple[list[float], int]:
         """Fit; the validation score after each round, and how many rounds predict."""
 
     def _metric(self, y: Array) -> str:
@@ -231,7 +231,7 @@ class XGBoost(Boosting):
     library = "xgboost"
     metrics = {"regr": "rmse", "two": "logloss", "many": "mlogloss"}  # noqa: RUF012
 
-    def _fit(self, estimator: Any, fit: Fit) -> tuple[list[float], int]:
+    def _fit(self, estimator: Any, fit: BoostingFit) -> tuple[list[float], int]:
         (x, y, weights), metric = fit.train, self._metric(fit.train[1])
         own: dict[str, Any] = {"eval_metric": metric, "feature_types": ["c" if c else "q" for c in fit.categorical]}
         estimator.set_params(**own, enable_categorical=True, callbacks=[self._callback(fit.tell, metric)] if fit.valid else None)
@@ -263,7 +263,7 @@ class LightGBM(Boosting):
     library = "lightgbm"
     metrics = {"regr": "rmse", "two": "binary_logloss", "many": "multi_logloss"}  # noqa: RUF012
 
-    def _fit(self, estimator: Any, fit: Fit) -> tuple[list[float], int]:
+    def _fit(self, estimator: Any, fit: BoostingFit) -> tuple[list[float], int]:
         module, (x, y, weights), metric = extra("lightgbm", "lightgbm", self.id), fit.train, self._metric(fit.train[1])
         rounds = estimator.get_params().get("early_stopping_rounds")
         estimator = estimator.set_params(early_stopping_rounds=None) if rounds else estimator
