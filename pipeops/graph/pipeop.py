@@ -59,9 +59,9 @@ def _explained(method: Callable[..., Any], phase: str) -> Callable[..., Any]:
     what flows in them when they were joined."""
 
     @functools.wraps(method)
-    def train(node: "PipeOp", inputs: Sequence[Any], **named: Any) -> Any:
+    def train(node: "PipeOp", inputs: Sequence[Any], *rest: Any, **named: Any) -> Any:
         try:
-            return method(node, inputs, **named)
+            return method(node, inputs, *rest, **named)
         except Exception as error:
             _explain(node, inputs, phase, error)
             raise
