@@ -1,4 +1,4 @@
-"""FeaturelessLearner learners, the baselines: they look at the target only. Neighbours: tabular below,
+"""Featureless learners, the baselines: they look at the target only. Neighbours: tabular below,
 featureless_multi beside it.
 """
 

@@ -7,7 +7,7 @@ import attrs
 import numpy as np
 
 from pipeops.data import Task
-from pipeops.learn.learners.featureless import PLAIN, Featureless, median, restore, to_plain
+from pipeops.learn.learners.featureless import PLAIN, FeaturelessLearner, median, restore, to_plain
 from pipeops.learn.learners.tabular import Array, counting, several_facts
 from pipeops.learn.prediction.multi import PredictionMultilabel, PredictionMultiRegr
 from pipeops.params import Configurable, flag
@@ -24,7 +24,7 @@ class Centers:
     values: Array
 
 
-class FeaturelessMulti(Featureless):
+class FeaturelessMulti(FeaturelessLearner):
     """What both kinds share."""
 
     def _centers(self, task: Task, middle: Literal["mean", "median"]) -> Centers:
