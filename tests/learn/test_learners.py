@@ -372,3 +372,9 @@ def test_useless_weights_are_refused_with_their_column(key, weights):
     for learner in learners:
         with pytest.raises(DataError, match="'w'"):
             learner.train(as_task_classif(columns, target="y").with_roles(weight="w"))
+
+
+def test_the_prototype_of_a_learner_keeps_the_roles():
+    data = {"x": [1.0, 2, 3, 4], "w": [1.0, 2, 1, 2], "g": list("aabb"), "y": [1.0, 2, 3, 4]}
+    task = as_task_regr(data, target="y").with_roles(weight="w", group="g")
+    assert dict(lrn("regr.featureless").train(task).state.prototype.roles) == dict(task.roles)

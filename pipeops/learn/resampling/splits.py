@@ -157,7 +157,7 @@ def partition(task: Task, ratio: float | Sequence[float] = 0.67, *, stratify: An
     ratio: the share of the training rows; with two numbers those of training and test, and the rest validates.
     stratify: columns whose combinations keep their shares, True for the target (numbers by their quartiles, or in as many bins of
     equal size as a number says); default the task's role `stratum`.
-    Raises `ConfigError` for ratios that are not above 0 or sum to 1 or more, and for a part that would be empty.
+    Raises `ConfigError` for ratios that are negative or sum to 1 or more, and where a part that was asked for would be empty.
 
     >>> from pipeops import as_task_regr
     >>> parts = partition(as_task_regr({"x": list(range(10)), "y": list(range(10))}, target="y"), ratio=(0.6, 0.2), seed=1)
@@ -168,8 +168,8 @@ def partition(task: Task, ratio: float | Sequence[float] = 0.67, *, stratify: An
     seeds = np.random.SeedSequence(seed).spawn(2)
     train, rest = split(task, shares[0], seeds[0], stratify=stratify)
     test, validation = split(task.filter(rest), shares[1] / (1 - shares[0]), seeds[1], stratify=stratify)
-    wanted = (train, test) if shares[1] == 1 - shares[0] else (train, test, validation)
-    if not all(map(len, wanted)):
+    asked = (*shares, 0.0 if shares[1] == 1 - shares[0] else 1 - sum(shares))
+    if any(share and not len(part) for share, part in zip(asked, (train, test, validation), strict=True)):
         raise ConfigError(f"partition: the ratio {ratio!r} leaves one of the parts of {task.nrow} rows empty; take another.")
     return Partition(train, test, validation)
 
@@ -177,7 +177,7 @@ def partition(task: Task, ratio: float | Sequence[float] = 0.67, *, stratify: An
 def _shares(ratio: float | Sequence[float]) -> tuple[float, float]:
     """The shares of training and test rows."""
     given = tuple(ratio) if isinstance(ratio, Sequence) else (ratio,)
-    numeric = all(isinstance(r, int | float) and not isinstance(r, bool) and r > 0 for r in given)
+    numeric = all(isinstance(r, int | float) and not isinstance(r, bool) and r >= 0 for r in given)
     if not numeric or len(given) not in (1, 2) or sum(given) >= 1:
-        raise ConfigError(f"partition: ratio is one share or two, above 0 and in sum smaller than 1, got {ratio!r}.")
+        raise ConfigError(f"partition: ratio is one share or two, from 0 and in sum smaller than 1, got {ratio!r}.")
     return given[0], given[1] if len(given) == 2 else 1 - given[0]
