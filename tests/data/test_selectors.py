@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pipeops
-from pipeops.data import as_task_regr, selectors
+from pipeops.data import as_task_classif, as_task_regr, selectors
 from pipeops.data.selectors import (
     resolve,
     selector_all,
@@ -165,3 +165,8 @@ def test_prints_feature_types_and_selectors_have_the_same_words():
     for kind in set(TASK.feature_types.values()):
         assert f"- {kind} (" in str(TASK)
         assert resolve(selector_type(kind), TASK) == [name for name, k in TASK.feature_types.items() if k == kind]
+
+
+def test_a_name_that_begins_as_a_pattern_is_a_name():
+    task = as_task_classif({"^V": [1, 2], "V1": [3, 4], "y": ["a", "b"]}, target="y")
+    assert resolve("^V", task) == ["^V"]

@@ -312,3 +312,10 @@ def test_weights_for_learners_and_for_measures_are_apart():
     assert learners.weights("measure") is None
     assert lrn("regr.featureless").train(learners).predict(learners).weights is None
     assert "Weights for learners: w" in str(learners)
+
+
+def test_the_codes_of_classes_are_the_callers_own():
+    task = as_task_classif({"x": [1, 2, 3], "y": ["a", "b", "a"]}, target="y")
+    codes = task.class_codes()
+    codes[:] = 9
+    assert task.class_codes().tolist() == [0, 1, 0]
