@@ -261,3 +261,13 @@ def remembering(input, target, kept=[]):  # noqa: B006 the fault that is meant
 def test_a_gradient_that_cannot_be_computed_says_why(loss, words):
     with pytest.raises(TrainingError, match=words):
         learner(TWO, loss).train(TWO)
+
+
+def test_the_validation_split_keeps_groups_together():
+    data = {"x": np.arange(40.0), "g": np.arange(40) // 4, "y": np.arange(40.0)}
+    task = as_task_regr(data, target="y").with_roles(group="g")
+    seen = {}
+    looks = torch_callback("looks", on_end=lambda ctx: seen.update(valid=ctx.task_valid.row_ids))
+    learner(task, "mse", looks, validate=0.3, epochs=1).train(task)
+    assert len(seen["valid"]) == 12
+    assert np.unique(seen["valid"] // 4, return_counts=True)[1].tolist() == [4, 4, 4]
