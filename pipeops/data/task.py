@@ -178,6 +178,10 @@ class Task(Guessing, Shown):
         """The first `n` rows of target and features, as a frame of the user's kind."""
         return self._take(np.arange(min(n, self._nrow))).data()
 
+    def plot(self, kind: str = "target", ax: Any = None, *, features: Sequence[str] | None = None) -> Any:
+        """Draw the "target", or numeric features in "pairs" (extra `plot`; all axes are answered), and return the axes."""
+        return import_module("pipeops.learn.plots.splits_and_tasks").plot_task(self, kind, ax, features)
+
     @by_name
     def with_roles(self, **roles: Names | None) -> Self:
         """Set roles to columns: `with_roles(stratum="Class", weight="w")`; None or an empty list clears one.

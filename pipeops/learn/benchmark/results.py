@@ -21,6 +21,7 @@ from pipeops.learn.benchmark.jobs import JobLearner, Outcome
 from pipeops.learn.learner import Learner
 from pipeops.learn.measures.measure import DEFAULTS, Measure, MeasureWarning, as_measures
 from pipeops.learn.plots.overlays import plot_scores
+from pipeops.learn.plots.ranks import plot_critical, plot_intervals
 from pipeops.learn.prediction.base import Prediction
 from pipeops.saving import Encoder, read, savable, saved_as, write
 
@@ -145,12 +146,22 @@ class BenchmarkResult(Guessing, Shown):
         scores = [(*r.ids, r.iteration, self._scores(r, several)[several[0].id]) for r in self.records]
         return pl.DataFrame(paired(scores), infer_schema_length=None)
 
-    def plot(self, measure: Any = None, ax: Any = None) -> Any:
-        """Draw a measure (extra `plot`) and return the axes: a box for each learner, a block for each task."""
+    def plot(self, measure: Any = None, ax: Any = None, *, kind: str = "box") -> Any:
+        """Draw a measure (extra `plot`) and return the axes.
+
+        kind: "box", a box for each learner and a block for each task; "interval", means with their intervals; "critical", mean
+        ranks over two tasks or more, and which of them Nemenyi's test does not tell apart.
+        """
         several = self._measures(measure)
         if len(several) != 1:
             raise ConfigError(f"plot: takes one measure, got {len(several)}.")
-        return plot_scores(self.score(several), several[0].id, several[0].label or several[0].id, ax)
+        m, kinds = several[0], ("box", "interval", "critical")
+        table, label = self.score(several), m.label or m.id
+        if kind not in kinds:
+            raise ConfigError(f"plot: no kind '{kind}' for a benchmark.{suggest(str(kind), kinds, 'kinds')}")
+        if kind == "critical":
+            return plot_critical(table, m.id, label, m.minimize, ax)
+        return (plot_scores if kind == "box" else plot_intervals)(table, m.id, label, ax)
 
     # ---------------------------------------------------------------- parts
 

@@ -17,7 +17,7 @@ LETTERS = 30
 
 
 def plot_importance(frame: Any, label: str, ax: Any = None, most: int = 20) -> Any:
-    """A dot with its interval for each feature, the most important on top; what is left out is told below the axis."""
+    """A dot with its interval for each feature, the most important on top; the title tells where some are left out."""
     if most < 1:
         raise ConfigError(f"plot: most is at least 1, got {most!r}.")
     shown = frame.head(most)
@@ -29,8 +29,9 @@ def plot_importance(frame: Any, label: str, ax: Any = None, most: int = 20) -> A
     ax.set_yticks(y, [short(str(name)) for name in shown["feature"]])
     ax.set_ylim(len(shown) - 0.5, -0.5)
     ax.tick_params(axis="y", length=0)
-    rest = f"; {len(frame) - len(shown)} more features" if len(frame) > len(shown) else ""
-    return finish(ax, x=label + rest, y="", grid="x")
+    title = f"the first {len(shown)} of {len(frame)} features" if len(frame) > len(shown) else ""
+    ax.locator_params(axis="x", nbins=6)
+    return finish(ax, x=short(label, 40), y="", title=title, grid="x")
 
 
 # ---------------------------------------------------------------- partial dependence

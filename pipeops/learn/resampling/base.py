@@ -16,6 +16,7 @@ import numpy as np
 from pipeops.data import Task
 from pipeops.display import Block, Shown
 from pipeops.errors import ConfigError, DataError
+from pipeops.learn.plots.splits_and_tasks import plot_folds
 from pipeops.learn.prediction.labelled import preview
 from pipeops.learn.resampling.splits import IntArray, Seed, Units, units
 from pipeops.params import Configurable, anything
@@ -111,6 +112,10 @@ class Resampling(Configurable, Shown, ABC):
         """Whether it was instantiated on these very rows."""
         own = self.instance
         return own is not None and own.task_id == task.id and np.array_equal(own.row_ids, task.row_ids)
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw which rows each iteration trains and tests on (extra `plot`), and return the axes."""
+        return plot_folds(self, ax)
 
     def table(self) -> Any:
         """A polars frame with a row for each iteration: its details and the number of training and test rows."""
