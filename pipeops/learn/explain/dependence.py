@@ -97,6 +97,8 @@ def _check(learner: Any, task: Any, names: tuple[str, ...], grid: int) -> None:
     if not isinstance(learner, Learner) or not isinstance(task, Task):
         raise ConfigError(f"partial_dependence: takes a learner and a task, got {type(learner).__name__}, {type(task).__name__}.")
     learner._trained()
+    if task.task_type not in ("classif", "regr"):
+        raise DataError(f"partial_dependence: takes a task with one target, '{task.id}' has {len(task.target_names)}.")
     if not 1 <= len(names) <= 2 or len(set(names)) != len(names) or grid < 2:
         raise ConfigError(f"partial_dependence: takes one or two features and a grid of 2 or more, got {names!r} and {grid!r}.")
     for name in names:

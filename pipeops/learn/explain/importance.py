@@ -16,14 +16,13 @@ from pipeops.errors import ConfigError, DataError, UnknownKeyError, suggest
 from pipeops.guesses import by_name
 from pipeops.learn.benchmark.run import resample
 from pipeops.learn.learner import Learner
-from pipeops.learn.measures.measure import Measure, as_measure
+from pipeops.learn.measures.measure import DEFAULTS, Measure, as_measure
 from pipeops.learn.plots.explained import plot_importance
 from pipeops.learn.resampling.base import Resampling
 from pipeops.shorthand import rsmp
 
 Array = npt.NDArray[np.float64]
 Groups = dict[str, list[str]]
-DEFAULTS = {"classif": "classif.ce", "regr": "regr.mse"}
 
 
 @attrs.frozen(eq=False, repr=False, slots=False)
