@@ -11,7 +11,7 @@ naive = lrn("classif.naive_bayes", predict_type="prob")
 
 found = importance(naive, task, measure="classif.logloss", resampling=3, repeats=1, seed=1)
 print("the most important feature:", found.to_frame()["feature"][0])
-curve = partial_dependence(naive.train(task, train), task.filter(test), "worst texture", individual=30)
+curve = partial_dependence(naive.train(task, train), task.filter(test), "area error", individual=30)
 
 calibrated = as_learner(po("calibrate", naive, method="isotonic", seed=1)).train(task, train)
 raw, mended = naive.predict(task, test), calibrated.predict(task, test)

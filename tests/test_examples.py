@@ -9,6 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PROMISES = {
+    "explain": "calibrated",
     "quickstart": "prob.malignant",
     "single_logit": "torch_loss.pos_weight",
     "aum_loss": "auc on the other half",
