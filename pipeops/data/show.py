@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from importlib import import_module
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pipeops.data.columns import kind
-from pipeops.display import Block
+from pipeops.display import Block, Shown
 
 if TYPE_CHECKING:
     from pipeops.data.task import Task
@@ -25,6 +26,16 @@ ROLE_TITLES = {
     "subset": "Subsets",
     "order": "Ordered by",
 }
+
+
+class Pictured(Shown):
+    """Base of tasks: what is drawn of them."""
+
+    __slots__ = ()
+
+    def plot(self, kind: str = "target", ax: Any = None, *, features: Sequence[str] | None = None) -> Any:
+        """Draw the "target", or numeric features in "pairs" (extra `plot`; all axes are answered), and return the axes."""
+        return import_module("pipeops.learn.plots.splits_and_tasks").plot_task(self, kind, ax, features)
 
 
 def show(task: Task) -> str:

@@ -30,14 +30,14 @@ from pipeops.data.frames import View, as_table, read_frame, refuse_patterns, ref
 from pipeops.data.maps import ColumnMap
 from pipeops.data.positions import Names, Rows, names_of, positions_of
 from pipeops.data.roles import NOT_FEATURES, ROLE_PROPERTIES, ROLES, WEIGHTS, columns_for
-from pipeops.data.show import blocks, show
+from pipeops.data.show import Pictured, blocks, show
 from pipeops.data.tensors import sources
-from pipeops.display import Block, Shown
+from pipeops.display import Block
 from pipeops.errors import DataError, UnknownKeyError, listing, suggest
 from pipeops.guesses import Guessing, by_name
 
 
-class Task(Guessing, Shown):
+class Task(Guessing, Pictured):
     """Data and what each column is for; abstract, see `TaskClassif` and `TaskRegr`."""
 
     __slots__ = ("_features", "_id", "_ids", "_nrow", "_rest", "_roles", "_x")
@@ -177,10 +177,6 @@ class Task(Guessing, Shown):
     def head(self, n: int = 6) -> Any:
         """The first `n` rows of target and features, as a frame of the user's kind."""
         return self._take(np.arange(min(n, self._nrow))).data()
-
-    def plot(self, kind: str = "target", ax: Any = None, *, features: Sequence[str] | None = None) -> Any:
-        """Draw the "target", or numeric features in "pairs" (extra `plot`; all axes are answered), and return the axes."""
-        return import_module("pipeops.learn.plots.splits_and_tasks").plot_task(self, kind, ax, features)
 
     @by_name
     def with_roles(self, **roles: Names | None) -> Self:
