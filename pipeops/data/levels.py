@@ -6,7 +6,7 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 
-from pipeops.data.columns import codes_of, kind, levels_of
+from pipeops.data.columns import codes_of, declared_levels, kind, levels_of
 
 Series = nw.Series[Any]
 
@@ -42,6 +42,11 @@ def counts(column: Series) -> dict[Any, int]:
     table = column.drop_nulls().value_counts(name="count of values")
     present = {_plain(v): int(n) for v, n in table.rows() if v == v}
     return dict(sorted(present.items()))
+
+
+def trimmed(column: Series) -> Series:
+    """The column without the levels that its type states and no row has."""
+    return column if declared_levels(column) is None else with_levels(column, list(counts(column)))
 
 
 def mode(column: Series) -> Any:

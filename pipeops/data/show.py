@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeops.data.columns import kind
+from pipeops.data.levels import trimmed
+from pipeops.data.positions import names_of
 from pipeops.display import Block, Shown
+from pipeops.guesses import by_name
 
 if TYPE_CHECKING:
     from pipeops.data.task import Task
@@ -26,16 +29,6 @@ ROLE_TITLES = {
     "subset": "Subsets",
     "order": "Ordered by",
 }
-
-
-class Pictured(Shown):
-    """Base of tasks: what is drawn of them."""
-
-    __slots__ = ()
-
-    def plot(self, kind: str = "target", ax: Any = None, *, features: Sequence[str] | None = None) -> Any:
-        """Draw the "target", or numeric features in "pairs" (extra `plot`; all axes are answered), and return the axes."""
-        return import_module("pipeops.learn.plots.splits_and_tasks").plot_task(self, kind, ax, features)
 
 
 def show(task: Task) -> str:
@@ -109,3 +102,44 @@ def _features(task: Task) -> list[str]:
         )
         lines += texts + ([f"      and {len(names) - 100} more"] if len(names) > 100 else [])
     return lines
+
+
+def strata(task: Any) -> Any:
+    """The strata of a task by size, or None: what `task.strata` answers."""
+    import polars as pl
+
+    found = task.role_codes("stratum")
+    if found is None:
+        return None
+    ids = [task.row_ids[found[0] == code].tolist() for code in range(len(found[1]))]
+    columns = {"stratum": [str(label) for label in found[1]], "n": [len(one) for one in ids], "row_ids": ids}
+    return pl.DataFrame(columns).sort("n", descending=True, maintain_order=True)
+
+
+class Described(Shown):
+    """What a task says of itself, and its levels."""
+
+    __slots__ = ()
+
+    def plot(self, kind: str = "target", ax: Any = None, *, features: Sequence[str] | None = None) -> Any:
+        """Draw the "target", or numeric features in "pairs" (extra `plot`; all axes are answered), and return the axes."""
+        return import_module("pipeops.learn.plots.splits_and_tasks").plot_task(self, kind, ax, features)
+
+    def __repr__(self) -> str:
+        return show(self)  # type: ignore[arg-type]
+
+    def _blocks(self) -> list[Block]:
+        """What a page shows: size, target, classes, roles, and every feature with its type and missing values."""
+        return blocks(self)  # type: ignore[arg-type]
+
+    @property
+    def strata(self) -> Any:
+        """A polars frame with a row for each stratum, the largest first: its label, its size `n`, `row_ids`. None without any."""
+        return strata(self)
+
+    @by_name
+    def droplevels(self: Any, columns: Any = None) -> Any:
+        """Without the levels that no row has, in all categorical features (or these) and among the classes of the target."""
+        kinds = self.feature_types
+        names = [name for name in kinds if kinds[name] == "categorical"] if columns is None else names_of(columns)
+        return self.with_features(self.frame().with_columns(*(trimmed(self._column(n)) for n in names))) if names else self

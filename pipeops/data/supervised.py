@@ -96,6 +96,25 @@ class TaskClassif(Task):
         """The same task with another positive class, which comes first in `class_names`."""
         return self._with(_classes=self._put_first(positive))
 
+    @by_name
+    def droplevels(self, columns: Any = None) -> Self:
+        """Without the levels that no row has, in categorical features (or these) and, unless columns are named, among classes.
+
+        >>> task = as_task_classif({"x": [1, 2, 3], "y": ["a", "b", "c"]}, target="y").filter([0, 2])
+        >>> task.class_names, task.droplevels().class_names
+        (['a', 'b', 'c'], ['a', 'c'])
+        """
+        task = super().droplevels(columns)
+        if columns is not None or not self.has_target:
+            return task
+        kept = tuple(c for k, c in enumerate(self._classes) if (self.class_codes() == k).any())
+        if len(kept) < 2:
+            raise DataError(
+                f"droplevels: the rows of '{self.id}' have one class only ({listing(kept)}); a task needs two or more."
+            )
+        rest = self._rest.select(list(self._rest.schema))
+        return task._with(_x=View(task.frame()), _rest=View(rest), _classes=kept)
+
     def against_rest(self, label: Any) -> Self:
         """The same rows with two classes: this one, which is positive, and all others as "rest.".
 

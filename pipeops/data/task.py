@@ -30,14 +30,13 @@ from pipeops.data.frames import View, as_table, read_frame, refuse_patterns, ref
 from pipeops.data.maps import ColumnMap
 from pipeops.data.positions import Names, Rows, names_of, positions_of
 from pipeops.data.roles import NOT_FEATURES, ROLE_PROPERTIES, ROLES, WEIGHTS, columns_for
-from pipeops.data.show import Pictured, blocks, show
+from pipeops.data.show import Described
 from pipeops.data.tensors import sources
-from pipeops.display import Block
 from pipeops.errors import DataError, UnknownKeyError, listing, suggest
 from pipeops.guesses import Guessing, by_name
 
 
-class Task(Guessing, Pictured):
+class Task(Guessing, Described):
     """Data and what each column is for; abstract, see `TaskClassif` and `TaskRegr`."""
 
     __slots__ = ("_features", "_id", "_ids", "_nrow", "_rest", "_roles", "_x")
@@ -141,13 +140,6 @@ class Task(Guessing, Pictured):
     def properties(self) -> list[str]:
         """What the task has beyond features and target: twoclass or multiclass, strata, groups, weights, subsets, ordered."""
         return [text for role, text in ROLE_PROPERTIES.items() if self._roles.get(role)]
-
-    def __repr__(self) -> str:
-        return show(self)
-
-    def _blocks(self) -> list[Block]:
-        """What a page shows: size, target, classes, roles, and every feature with its type and missing values."""
-        return blocks(self)
 
     # -- changes: each returns a new task
 

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipeops.data import datasets
+from pipeops.data import as_task_classif, datasets
 from pipeops.errors import DataError
 from pipeops.shorthand import tsk
 
@@ -69,6 +69,12 @@ def test_the_folder_of_the_user_comes_before_the_cache(empty_places):
     assert tsk("sonar").nrow == 3
 
 
+def downloaded(data, target, names=None, categories=None):
+    """What scikit-learn's fetch_openml answers."""
+    names = names or [f"x{j}" for j in range(data.shape[1])]
+    return SimpleNamespace(data=data, target=np.array(target, dtype=object), feature_names=names, categories=categories or {})
+
+
 @pytest.mark.parametrize(
     ("name", "labels", "classes"), [("sonar", ["Rock", "Mine"], ["M", "R"]), ("mammography", ["'-1'", "1"], [1, -1])]
 )
@@ -77,11 +83,11 @@ def test_a_set_is_downloaded_once(empty_places, monkeypatch, name, labels, class
 
     def fetch(data_id, **kwargs):
         calls.append(data_id)
-        return SimpleNamespace(data=np.arange(4.0).reshape(2, 2), target=np.array(labels, dtype=object))
+        return downloaded(np.arange(4.0).reshape(2, 2), labels)
 
     monkeypatch.setattr("sklearn.datasets.fetch_openml", fetch)
     first, second = tsk(name), tsk(name)
-    assert calls == [datasets.OPENML[name]]
+    assert calls == [datasets.OPENML[name].number]
     for task in (first, second):
         assert task.class_names == classes
         np.testing.assert_array_equal(task.matrix(), [[0, 1], [2, 3]])
@@ -96,3 +102,70 @@ def test_offline_and_absent_says_what_to_put_where(empty_places, monkeypatch):
     with pytest.raises(DataError, match=r"PIPEOPS_DATA.*cache.*no network.*OpenML data set 40.*sonar\.csv") as caught:
         tsk("sonar")
     assert caught.value.__suppress_context__, "the traceback through urllib says nothing more"
+
+
+NAN = float("nan")
+STANDINS = {
+    "german_credit": (np.zeros((2, 20)), ["good", "bad"], {"x0": ["<0", ">=200"]}, ["good", "bad"]),
+    "pima": (np.array([[0.0] * 8, [1.0] * 8]), ["tested_negative", "tested_positive"], {}, ["pos", "neg"]),
+    "spam": (np.zeros((2, 57)), ["0", "1"], {}, ["spam", "nonspam"]),
+    "zoo": (np.array([[0.0, 0], [1, 1]]), ["bird", "fish"], {"x0": ["no", "yes"]}, ["bird", "fish"]),
+    "penguins": (
+        np.array([[0, 39.1, 18.7, 181, 3750, 0], [1, NAN, 17, 180, 3700, NAN]]),
+        ["Adelie", "Gentoo"],
+        {"x0": ["Biscoe", "Dream"], "x5": ["FEMALE", "MALE"]},
+        ["Adelie", "Gentoo"],
+    ),
+    "california_housing": (np.array([[1.0, 0], [2, 1]]), ["452600.0", "3.5"], {"x1": ["INLAND", "ISLAND"]}, None),
+    "boston_housing": (np.zeros((2, 13)), ["24.0", "21.6"], {}, None),
+}
+
+
+@pytest.mark.parametrize("name", STANDINS)
+def test_sets_of_the_book_have_its_names(empty_places, monkeypatch, name):
+    data, target, categories, classes = STANDINS[name]
+    monkeypatch.setattr("sklearn.datasets.fetch_openml", lambda **kwargs: downloaded(data, target, None, categories))
+    for task in (tsk(name), tsk(name)):
+        if classes is None:
+            assert task.truth().tolist() == [float(v) for v in target]
+        else:
+            assert task.class_names == classes
+        for place, levels in categories.items():
+            assert set(task.levels(task.feature_names[int(place[1:])])) <= set(levels)
+    missing = {name: count for name, count in task.missings().items() if count}
+    if name == "pima":
+        assert missing == dict.fromkeys(("glucose", "pressure", "triceps", "insulin", "mass"), 1)
+    if name == "penguins":
+        assert missing == {"bill_length": 1, "sex": 1}
+    if name == "spam":
+        assert (task.feature_names[48], task.feature_names[-1]) == ("charSemicolon", "capitalTotal")
+
+
+def test_mtcars_gives_the_slope_that_everyone_knows():
+    task = tsk("mtcars")
+    slope, intercept = np.polyfit(task.matrix("float64", ["wt"])[:, 0], task.truth(), 1)
+    assert (round(slope, 4), round(intercept, 4)) == (-5.3445, 37.2851)
+    means = {
+        "disp": 230.721875,
+        "hp": 146.6875,
+        "drat": 3.5965625,
+        "qsec": 17.84875,
+        "gear": 3.6875,
+        "carb": 2.8125,
+        "vs": 0.4375,
+    }
+    for column, mean in means.items():
+        assert task.matrix("float64", [column]).mean() == pytest.approx(mean), column
+
+
+def test_strata_and_levels():
+    levels = pl.Series(["a", "b", "a"], dtype=pl.Enum(["z", "b", "a"]))
+    frame = pl.DataFrame({"s": ["u", "v", "u"], "c": levels, "y": ["p", "q", "r"]})
+    task = as_task_classif(frame, target="y").with_roles(stratum="s")
+    assert task.strata.to_dict(as_series=False) == {"stratum": ["u", "v"], "n": [2, 1], "row_ids": [[0, 2], [1]]}
+    assert task.with_roles(stratum=None).strata is None
+    fewer = task.filter([0, 2]).droplevels()
+    assert (fewer.levels("c"), fewer.class_names, fewer.truth().tolist()) == (["a"], ["p", "r"], ["p", "r"])
+    assert as_task_classif(frame.to_pandas(), target="y").droplevels(["c"]).levels("c") == ["b", "a"]
+    with pytest.raises(DataError, match="one class only"):
+        task.filter([0]).droplevels()
