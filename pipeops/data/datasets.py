@@ -20,7 +20,7 @@ from pipeops.shorthand import tsk
 
 
 @attrs.frozen
-class Remote:
+class OpenMLRow:
     """A data set of OpenML: its number, what its target is called here, and how its columns and labels are.
 
     names: of the features in the order of OpenML; None keeps those. labels: what labels are here. drop: columns left out.
@@ -44,9 +44,9 @@ def _listed(text: str) -> Callable[[int], list[str]]:
 
 
 OPENML = {
-    "sonar": Remote(40, "Class", _numbered("V"), {"Mine": "M", "Rock": "R"}.__getitem__),
-    "mammography": Remote(310, "class", _numbered("attr"), lambda v: int(v.strip("'\""))),
-    "german_credit": Remote(
+    "sonar": OpenMLRow(40, "Class", _numbered("V"), {"Mine": "M", "Rock": "R"}.__getitem__),
+    "mammography": OpenMLRow(310, "class", _numbered("attr"), lambda v: int(v.strip("'\""))),
+    "german_credit": OpenMLRow(
         31,
         "credit_risk",
         _listed(
@@ -55,14 +55,14 @@ OPENML = {
             "telephone foreign_worker"
         ),
     ),
-    "pima": Remote(
+    "pima": OpenMLRow(
         37,
         "diabetes",
         _listed("pregnant glucose pressure triceps insulin mass pedigree age"),
         {"tested_positive": "pos", "tested_negative": "neg"}.__getitem__,
         zeros_missing=("glucose", "pressure", "triceps", "insulin", "mass"),
     ),
-    "spam": Remote(
+    "spam": OpenMLRow(
         44,
         "type",
         _listed(
@@ -73,10 +73,10 @@ OPENML = {
         ),
         {"1": "spam", "0": "nonspam"}.__getitem__,
     ),
-    "zoo": Remote(62, "type", drop=("animal",)),
-    "penguins": Remote(42585, "species", _listed("island bill_length bill_depth flipper_length body_mass sex")),
-    "california_housing": Remote(43939, "median_house_value", labels=float),
-    "boston_housing": Remote(531, "medv", _listed("crim zn indus chas nox rm age dis rad tax ptratio b lstat"), float),
+    "zoo": OpenMLRow(62, "type", drop=("animal",)),
+    "penguins": OpenMLRow(42585, "species", _listed("island bill_length bill_depth flipper_length body_mass sex")),
+    "california_housing": OpenMLRow(43939, "median_house_value", labels=float),
+    "boston_housing": OpenMLRow(531, "medv", _listed("crim zn indus chas nox rm age dis rad tax ptratio b lstat"), float),
 }
 
 
@@ -123,7 +123,7 @@ def _download(name: str) -> Any:
     return frame
 
 
-def _columns(remote: Remote, fetched: Any) -> dict[str, list[Any]]:
+def _columns(remote: OpenMLRow, fetched: Any) -> dict[str, list[Any]]:
     """The columns by their names here, categories as texts, what is missing as None."""
     own = list(fetched.feature_names)
     names = remote.names(len(own)) if remote.names else own
