@@ -226,7 +226,7 @@ LEARNERS = [
     ("task of the other type", lambda: as_learner(net(nn("head"))).train(numbers()), ValueError, ["classif", "regr"]),
     ("unknown predict type", lambda: setattr(as_learner(net(nn("head"))), "predict_type", "probs"), ValueError, ["predict_type", "'prob'"]),
     ("unknown rows", lambda: as_learner(net(nn("head"))).train(task(), rows=[7, 8]), KeyError, ["7"]),
-    ("unknown learner", lambda: lrn("classif.logreg"), KeyError, ["'classif.logreg'", "'classif.log_reg'"]),
+    ("unknown learner", lambda: lrn("classif.logreg"), KeyError, ["'classif.logreg'", '"classif.log_reg"']),
     ("unknown resampling", lambda: rsmp("cvv"), KeyError, ["'cvv'", "'cv'"]),
     ("one fold", lambda: rsmp("cv", folds=1).instantiate(task(), seed=1), ValueError, ["folds"]),
     ("no file", lambda: load_learner("/no/such/file"), ValueError, ["load", "/no/such/file"]),

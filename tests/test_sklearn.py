@@ -272,9 +272,9 @@ def test_functions_estimators_learners_and_nodes_are_nodes():
     assert po(po("scale"), id="other").id == "other"
     assert po(lrn("regr.ridge"), alpha=2.0).params["alpha"] == 2.0
     assert as_learner(po(DecisionTreeClassifier(max_depth=1))).train(tsk("iris")).is_trained
-    with pytest.raises(ConfigError, match="takes a key, a node, a learner"):
+    with pytest.raises(ConfigError, match="takes a key, a node, a graph, a learner"):
         po(3)
-    with pytest.raises(ConfigError, match="takes a key, a node, a learner"):
+    with pytest.raises(ConfigError, match="takes a key, a node, a graph, a learner"):
         po(PCA)
 
 

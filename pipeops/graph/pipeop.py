@@ -163,7 +163,7 @@ class PipeOp(Configurable, ABC):
     def __init_subclass__(cls, **options: Any):
         super().__init_subclass__(**options)
         for phase in ("train", "predict"):
-            if phase in vars(cls):
+            if callable(vars(cls).get(phase)):
                 setattr(cls, phase, _explained(vars(cls)[phase], phase))
 
     id: str = attrs.field(default=attrs.Factory(default_id, takes_self=True), validator=_valid_id)

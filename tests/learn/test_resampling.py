@@ -67,7 +67,7 @@ def test_strata_keep_their_shares(labels):
 
 
 @given(
-    sizes=st.lists(st.integers(1, 6), min_size=8, max_size=40), folds=st.integers(2, 6), ratio=st.sampled_from([0.1, 0.5, 0.9])
+    sizes=st.lists(st.integers(1, 6), min_size=16, max_size=40), folds=st.integers(2, 6), ratio=st.sampled_from([0.1, 0.5, 0.9])
 )
 def test_many_small_strata_do_not_add_up(sizes, folds, ratio):
     """Each stratum rounded on its own would leave some folds and parts empty."""
