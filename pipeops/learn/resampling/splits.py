@@ -167,7 +167,8 @@ def partition(task: Task, ratio: float | Sequence[float] = 0.67, *, stratify: An
     shares = _shares(ratio)
     seeds = np.random.SeedSequence(seed).spawn(2)
     train, rest = split(task, shares[0], seeds[0], stratify=stratify)
-    test, validation = split(task.filter(rest), shares[1] / (1 - shares[0]), seeds[1], stratify=stratify)
+    others = task.filter(rest)
+    test, validation = split(others, shares[1] / (1 - shares[0]), seeds[1], stratify=stratify) if len(rest) else (rest, rest)
     asked = (*shares, 0.0 if shares[1] == 1 - shares[0] else 1 - sum(shares))
     if any(share and not len(part) for share, part in zip(asked, (train, test, validation), strict=True)):
         raise ConfigError(f"partition: the ratio {ratio!r} leaves one of the parts of {task.nrow} rows empty; take another.")
