@@ -40,5 +40,5 @@ def test_a_wrapped_class_says_what_we_do_not(shelves):
 
 
 def test_an_index_has_every_key_and_text_is_no_markup(shelves):
-    assert all(f"(nn/{key}.md)" in shelves.index(nn) for key in nn)
+    assert all(f"(nn/{key}.md)" in shelves.index(nn) for key in nn._modules)
     assert shelves.markdown("a_b <c> `d_e`\n\n>>> 1") == "a\\_b \\<c\\> `d_e`\n\n```pycon\n>>> 1\n```"

@@ -144,7 +144,8 @@ def _levels(task: Task) -> dict[str, Any]:
 
 def _suiting(kind: str, task: Task) -> Task:
     """The task, refused where a channel is for another type of task."""
-    if kind.removeprefix("Task").removeprefix("Prediction").lower() not in ("", task.task_type):
+    wanted = kind.removeprefix("Task").removeprefix("Prediction").lower()
+    if wanted.isalpha() and wanted != task.task_type:
         raise DataError(f"takes a {kind}, the task '{task.id}' is of type {task.task_type}.")
     return task
 

@@ -168,8 +168,6 @@ def test_values_are_no_names():
     task = as_task_regr({"x": Y, "y": Y}, target="y")
     with pytest.raises(ConfigError, match="names of columns"):
         task.with_roles(weight=np.ones(3))
-    with pytest.raises(ConfigError, match="one column"):
-        as_task_regr({"x": Y, "y": Y}, target=["x", "y"])
 
 
 def test_an_empty_class_is_named():

@@ -159,7 +159,7 @@ BAD = [
     ("unequal lengths", lambda: as_task_classif({"x": [1], "y": ["a", "b"]}, target="y"), DataError, "'x' 1, 'y' 2"),
     ("X longer than y", lambda: as_task_classif(np.eye(3), ["a", "b"]), DataError, "3 rows and y has 2"),
     ("X of one dimension", lambda: as_task_classif(np.ones(3), ["a", "b", "a"]), DataError, "two dimensions"),
-    ("y of two dimensions", lambda: as_task_regr(np.eye(2), np.eye(2)), DataError, "one label for each row"),
+    ("y of two dimensions", lambda: as_task_classif(np.eye(2), np.eye(2)), DataError, "one column of labels"),
     ("X has the target", lambda: as_task_regr(pl.DataFrame({"y": [1]}), [1]), DataError, "already has a column 'y'"),
     ("pandas duplicates", lambda: as_task_regr(pd.DataFrame(np.eye(2), columns=["a", "a"]), target="a"), DataError, "'a'"),
     ("arrow duplicates", lambda: as_task_regr(pa.table([[1], [2]], names=["a", "a"]), target="a"), DataError, "Duplicate"),

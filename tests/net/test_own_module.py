@@ -125,7 +125,7 @@ def test_a_learner_with_an_ingress_for_each_argument(tmp_path):
     assert np.array_equal(again.predict(MIXED).prob, learner.predict(MIXED).prob)
     with pytest.raises(ConfigError, match="forward takes 'x', 'city'"):
         lrn("classif.module", module=TwoTowers, ingress={"x": "num", "z": "categ"}, width=2)
-    with pytest.raises(ConfigError, match="'ingress' is"):
+    with pytest.raises(ConfigError, match="say what each of them gets"):
         lrn("classif.module", module=TwoTowers, ingress="text", width=2)
     with pytest.raises(ConfigError, match="give the module"):
         lrn("classif.module", epochs=1)

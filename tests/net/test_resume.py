@@ -285,7 +285,8 @@ def test_folds_with_folders_of_their_own(callbacks, together, tmp_path):
         for epoch in range(4 + late, EPOCHS + 1):
             files[epoch].unlink()
     again = resample(by_hand.TASK, make(), rsmp("cv", folds=2), seed=1)
-    assert scores.equals(again.score("classif.logloss"))
+    found = again.score("classif.logloss")["classif.logloss"]
+    assert np.allclose(scores["classif.logloss"], found, rtol=1e-5)  # folds at other epochs keep other company: rounding
     assert {path.name for path in tmp_path.iterdir()} == set(first)
 
 
