@@ -87,18 +87,18 @@ class Passes(Validates):
 
     def internal_tuned(self, state: Any) -> Mapping[str, int]:
         """What all of them found."""
-        each = {name: one.internal_tuned(own) for name, one, own in self._learnt(state)}
+        each = {name: one.internal_tuned(own) for name, one, own in self._with_states(state)}
         return {_address(name, own): value for name, found in each.items() for own, value in found.items()}
 
     def internal_scores(self, state: Any) -> Mapping[str, float]:
         """Those of the last one that has some."""
-        each = [one.internal_scores(own) for _, one, own in self._learnt(state)]
+        each = [one.internal_scores(own) for _, one, own in self._with_states(state)]
         return next((found for found in reversed(each) if found), {})
 
-    def _learnt(self, state: Any) -> list[tuple[str, Any, Any]]:
-        """Name, holder and state of those that were trained; a way that was not taken has no state."""
+    def _with_states(self, state: Any) -> list[tuple[str, Any, Any]]:
+        """Name, holder and state of those that were trained; ways not taken have no state, elements several."""
         each = [(name, one, self._state_of(state, name)) for name, one in self._validating().items()]
-        return [(name, one, own) for name, one, own in each if own is not None]
+        return [(name, one, own) for name, one, own in each if own is not None and not isinstance(own, list)]
 
 
 def _address(name: str, own: str) -> str:
