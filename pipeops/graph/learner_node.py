@@ -14,16 +14,30 @@ from pipeops.errors import CompositionError
 from pipeops.graph.pipeop import AutoId, Channel, PipeOp, operator
 from pipeops.learn.learner import Learner
 from pipeops.learn.validation import Passes
-from pipeops.params import Param, Setting
+from pipeops.params import Configurable, Param, Setting
 from pipeops.shorthand import lrn, po
 from pipeops.text import call
 
 NAMES = {"classif": "Classif", "regr": "Regr", "multiregr": "MultiRegr", "multilabel": "Multilabel", None: ""}
 
 
+class HoldsLearner(Configurable):
+    """Base of what holds a learner, in the field `learner` (or None), whose hyperparameters stand beside its own."""
+
+    learner: Any
+
+    def parts(self) -> dict[str, Learner]:
+        """The learner, where there is one."""
+        return {} if self.learner is None else {"": self.learner}
+
+    def with_part(self, name: str, part: Learner) -> Self:
+        """A copy with another learner."""
+        return attrs.evolve(self, learner=part)  # type: ignore[type-var]
+
+
 @po.add("learner")
 @operator
-class LearnerOp(Passes, PipeOp):
+class LearnerOp(HoldsLearner, Passes, PipeOp):
     """Train and predict with a learner; its hyperparameters are the node's.
 
     The learner is copied, so that the node never changes. id: the learner's with everything but letters, digits and
@@ -62,10 +76,6 @@ class LearnerOp(Passes, PipeOp):
         types = Param("choice", options=tuple(self.learner.predict_types), default="response")
         return {"predict_type": Setting(types, self.learner.predict_type)}
 
-    def parts(self) -> dict[str, Learner]:
-        """The learner, whose hyperparameters stand beside the predict type."""
-        return {"": self.learner}
-
     def with_own(self, name: str, value: Any) -> Self:
         """A copy with a learner that predicts something else."""
         if name != "predict_type":
@@ -73,10 +83,6 @@ class LearnerOp(Passes, PipeOp):
         learner = self.learner.clone()
         learner.predict_type = value  # type: ignore[misc]
         return self.with_part("", learner)
-
-    def with_part(self, name: str, part: Learner) -> Self:
-        """A copy with another learner."""
-        return attrs.evolve(self, learner=part)
 
     def _validating(self) -> Mapping[str, Learner]:
         return {"": self.learner}

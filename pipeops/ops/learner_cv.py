@@ -5,27 +5,26 @@ Neighbours: `graph.learner_node` is a learner that ends a graph; splits are `lea
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
-import attrs
 import narwhals as nw
 import numpy as np
 
 from pipeops.data.columns import new_frame
 from pipeops.data.levels import from_codes
 from pipeops.errors import CompositionError, DataError
-from pipeops.graph.learner_node import NAMES
+from pipeops.graph.learner_node import NAMES, HoldsLearner
 from pipeops.graph.pipeop import AutoId, Channel, PipeOp, operator
 from pipeops.learn.learner import Learner
 from pipeops.ops.base import one_target, one_task
-from pipeops.params import Setting, choice, flag, hyperparameters, integer
+from pipeops.params import choice, flag, integer
 from pipeops.shorthand import lrn, po, rsmp
 from pipeops.text import call
 
 
 @po.add("learner_cv")
 @operator
-class LearnerCV(PipeOp):
+class LearnerCV(HoldsLearner, PipeOp):
     """Replace the features by what a learner predicts for them: out of fold in training, by the whole model when predicting.
 
     learner: is copied; its hyperparameters are the node's. method: "cv", each row of the training data is predicted by a model
@@ -65,18 +64,6 @@ class LearnerCV(PipeOp):
     @property
     def outputs(self) -> tuple[Channel, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
         return (Channel("output", self.inputs[0].train, self.inputs[0].predict),)
-
-    def parts(self) -> dict[str, Learner]:
-        """The learner, whose hyperparameters stand beside the node's."""
-        return {"": self.learner}
-
-    def with_part(self, name: str, part: Learner) -> Self:
-        """A copy with another learner."""
-        return attrs.evolve(self, learner=part)
-
-    def own_params(self) -> dict[str, Setting]:
-        """The node's own; one that the learner has too is the node's."""
-        return {name: Setting(param, getattr(self, name)) for name, param in hyperparameters(type(self)).items()}
 
     def train(self, inputs: Sequence[Any]) -> tuple[Sequence[Any], Any]:
         """The task with out-of-fold predictions as features; the state is that of the learner trained on all rows."""

@@ -3,14 +3,14 @@
 Neighbours: `base` below; `univariate` has those that look at one feature at a time.
 """
 
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
-import attrs
 import numpy as np
 
 from pipeops.data.columns import KINDS
 from pipeops.data.task import Task
 from pipeops.errors import ConfigError, DataError
+from pipeops.graph.learner_node import HoldsLearner
 from pipeops.learn.learner import Learner
 from pipeops.ops.filters.base import Array, Filter, matrix, scorer
 from pipeops.params import Setting, choice, integer
@@ -56,7 +56,7 @@ class FindCorrelation(Filter):
 
 @flt.add("importance")
 @scorer
-class LearnerImportance(Filter):
+class LearnerImportance(HoldsLearner, Filter):
     """What a learner says of its features: the importances of trees, or the absolute coefficients of a linear model.
 
     learner: is copied and trained on the task; its hyperparameters are the filter's. Coefficients are compared as they are, so
@@ -87,17 +87,9 @@ class LearnerImportance(Filter):
         """Whether the learner does."""
         return self.learner.takes_missing
 
-    def parts(self) -> dict[str, Learner]:
-        """The learner, whose hyperparameters are the filter's."""
-        return {"": self.learner}
-
     def own_params(self) -> dict[str, Setting]:
         """None beside those of the learner."""
         return {}
-
-    def with_part(self, name: str, part: Learner) -> Self:
-        """A copy with another learner."""
-        return attrs.evolve(self, learner=part)
 
     def scores(self, task: Task) -> Any:
         trained = self.learner.clone().train(task)

@@ -4,9 +4,8 @@ Neighbours: `by_task` is the base; `graph.learner_node` is a learner that ends a
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
-import attrs
 import narwhals as nw
 import numpy as np
 
@@ -17,12 +16,13 @@ from pipeops.data.selectors import resolve
 from pipeops.data.task import Task
 from pipeops.errors import CompositionError
 from pipeops.graph.graph_learner import as_learner
+from pipeops.graph.learner_node import HoldsLearner
 from pipeops.graph.pipeop import AutoId
 from pipeops.learn.learner import Learner
 from pipeops.ops.base import Frame, Series, operator
 from pipeops.ops.impute import as_type
 from pipeops.ops.missing.by_task import ImputeByTask, filled
-from pipeops.params import Setting, anything, hyperparameters
+from pipeops.params import anything
 from pipeops.shorthand import lrn, po
 from pipeops.text import call
 
@@ -31,7 +31,7 @@ TARGET = ".impute_col"
 
 @po.add("imputelearner")
 @operator
-class ImputeLearner(ImputeByTask):
+class ImputeLearner(HoldsLearner, ImputeByTask):
     """Impute columns by the predictions of a learner, which is trained for each of them on the rows that have a value.
 
     learner: a regression learner imputes numeric and datetime columns, a classifier categorical and boolean ones; others pass.
@@ -64,18 +64,6 @@ class ImputeLearner(ImputeByTask):
     def kinds(self) -> tuple[str, ...]:  # type: ignore[override]
         """The kinds of columns that the learner can predict."""
         return ("numeric", "datetime") if self.learner.task_type == "regr" else ("boolean", "categorical")
-
-    def parts(self) -> dict[str, Learner]:
-        """The learner, whose hyperparameters stand beside the node's."""
-        return {"": self.learner}
-
-    def with_part(self, name: str, part: Learner) -> Self:
-        """A copy with another learner."""
-        return attrs.evolve(self, learner=part)
-
-    def own_params(self) -> dict[str, Setting]:
-        """The columns to impute, and those to predict from."""
-        return {name: Setting(param, getattr(self, name)) for name, param in hyperparameters(type(self)).items()}
 
     def learn(self, task: Task, names: Sequence[str]) -> dict[str, Any]:
         context, frame = resolve(self.context_columns, task), task.frame()

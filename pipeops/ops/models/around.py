@@ -5,20 +5,18 @@ Neighbours: `quantiles` and `cv_plus` are made from it; `graph.learner_node` is 
 
 import re
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self
-
-import attrs
+from typing import Any, ClassVar
 
 from pipeops.errors import CompositionError
 from pipeops.graph.graph_learner import as_learner
+from pipeops.graph.learner_node import HoldsLearner
 from pipeops.graph.pipeop import AutoId, Channel, PipeOp, operator
 from pipeops.learn.learner import Learner
-from pipeops.params import Setting, hyperparameters
 from pipeops.text import call
 
 
 @operator
-class AroundLearner(PipeOp):
+class AroundLearner(HoldsLearner, PipeOp):
     """Base of the nodes around a regression learner, whose hyperparameters stand beside the node's own."""
 
     inputs: ClassVar[tuple[Channel, ...]] = (Channel("input", "TaskRegr", "TaskRegr"),)
@@ -27,18 +25,6 @@ class AroundLearner(PipeOp):
     any_rows: ClassVar[bool] = False
 
     learner: Learner
-
-    def parts(self) -> dict[str, Learner]:
-        """The learner."""
-        return {"": self.learner}
-
-    def with_part(self, name: str, part: Learner) -> Self:
-        """A copy with another learner."""
-        return attrs.evolve(self, learner=part)
-
-    def own_params(self) -> dict[str, Setting]:
-        """The node's own."""
-        return {name: Setting(param, getattr(self, name)) for name, param in hyperparameters(type(self)).items()}
 
     def predictions(self, task: Any, states: Sequence[Any]) -> list[Any]:
         """What the learner predicts with each of these states."""

@@ -5,13 +5,13 @@ Neighbours: `learn.explain` shows how well probabilities are calibrated; `thresh
 
 import re
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
-import attrs
 import numpy as np
 
 from pipeops.errors import CompositionError, ConfigError, DataError
 from pipeops.graph.graph_learner import as_learner
+from pipeops.graph.learner_node import HoldsLearner
 from pipeops.graph.pipeop import AutoId, Channel, PipeOp, operator
 from pipeops.learn.learner import Learner
 from pipeops.learn.prediction.base import Prediction
@@ -26,7 +26,7 @@ Curve = dict[str, Any]
 
 @po.add("calibrate")
 @operator
-class Calibrate(PipeOp):
+class Calibrate(HoldsLearner, PipeOp):
     """Calibrate the probabilities of a classifier, by Platt's logistic curve or isotonic regression.
 
     learner: a learner, graph or estimator that predicts probabilities; each row is predicted by a model of the other folds, the
@@ -68,14 +68,6 @@ class Calibrate(PipeOp):
     @property
     def outputs(self) -> tuple[Channel, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
         return (Channel("output", "None", "PredictionClassif"),)
-
-    def parts(self) -> dict[str, Any]:
-        """The learner, where there is one."""
-        return {} if self.learner is None else {"": self.learner}
-
-    def with_part(self, name: str, part: Learner) -> Self:
-        """A copy with another learner."""
-        return attrs.evolve(self, learner=part)
 
     def own_params(self) -> dict[str, Setting]:
         """The node's own; behind a model only the method."""
