@@ -258,8 +258,8 @@ class Guessing:
     __slots__ = ()
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
+        if name.startswith("_") or hasattr(type(self), name):
+            return object.__getattribute__(self, name)  # it is absent, or a property whose own error is to be seen
         raise UnknownAttributeError(f"a {type(self).__name__} has no attribute '{name}'.{attribute_here(type(self), name)}")
 
 

@@ -22,7 +22,7 @@ from pipeops import (
     tsk,
 )
 from pipeops.errors import UnknownKeyError, UnknownParameterError
-from pipeops.guesses import ATTRIBUTES, KEYS
+from pipeops.guesses import ATTRIBUTES, KEYS, Guessing
 from pipeops.registry import Registry
 
 SHELVES = {"lrn": lrn, "po": po, "nn": nn, "msr": msr, "rsmp": rsmp, "t_loss": t_loss, "t_clbk": t_clbk, "tsk": tsk}
@@ -80,6 +80,18 @@ def test_a_guessed_attribute_is_answered_with_its_name():
     with pytest.raises(AttributeError, match="params"):
         LEARNER.param_set = {}
     assert getattr(TASK, "nothing_like_this", 1) == 1
+
+
+def test_what_goes_wrong_inside_a_property_is_not_taken_for_its_absence():
+    class Broken(Guessing):
+        @property
+        def score(self):
+            return None.value
+
+    with pytest.raises(AttributeError, match="'NoneType' object has no attribute 'value'"):
+        Broken().score  # noqa: B018
+    with pytest.raises(AttributeError, match="no attribute '_private'"):
+        Broken()._private  # noqa: B018
 
 
 def test_no_attribute_that_there_is_is_in_the_table():

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from pipeops import Learner, PredictionRegr, as_learner, as_task_regr, auto_tuner, lrn, msr, nn, po, rsmp, to_tune
+from pipeops import Learner, PredictionRegr, as_learner, as_task_regr, auto_tuner, lrn, msr, nn, po, ppl, resample, rsmp, to_tune
 from pipeops.errors import ConfigError
 from pipeops.params import Param, Setting
 
@@ -140,6 +140,22 @@ def test_a_network_answers_the_same_questions(line):
     final = learner.unvalidated()
     assert (final.validate, final.watched, final.params["end.patience"]) == (None, None, 0)
     assert (learner.validate, learner.params["end.patience"]) == (0.3, 1)
+
+
+def test_a_network_that_was_not_taken_has_no_score(line):
+    """Of a branch the other way has no state, of an ensemble's copies there are several."""
+
+    def network(seed):
+        ending = po("torch_loss", loss="mse") >> po("torch_optimizer", optimizer="sgd")
+        model = po("torch_model_regr", id=f"model{seed}", epochs=1, batch_size=10, seed=seed)
+        return po("torch_ingress_num") >> nn("head") >> ending >> model
+
+    chosen = ppl("branch", {"net": network(1), "plain": lrn("regr.featureless")})
+    chosen.params["branch.selection"] = "plain"
+    learner = as_learner(chosen).train(line)
+    assert (learner.internal_valid_scores, learner.internal_tuned_values) == ({}, {})
+    result = resample(line, as_learner(ppl("bagging", network(2), iterations=2)), rsmp("holdout"), seed=1)
+    assert len(result) == 1
 
 
 def test_what_does_not_validate_says_so(line):
