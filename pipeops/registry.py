@@ -115,12 +115,12 @@ class Registry:
             raise
 
     def _refuse_unfilled(self, key: str, holder: Any, args: tuple[Any, ...], kwargs: dict[str, Any], error: Exception) -> None:
-        """Say what a function on this shelf is called with, where its arguments do not fit it."""
-        if not inspect.isfunction(holder):
-            return
+        """Say which arguments are missing; of another's function what a shelf calls it with, too."""
         try:
             inspect.signature(holder).bind(*args, **kwargs)
         except TypeError as unfit:
+            if isinstance(holder, type) or _origin(holder)[0].startswith("pipeops."):
+                raise CompositionError(f'{self.name}("{key}"): {unfit}; give it by name.') from error
             raise CompositionError(
                 f'{self.name}("{key}"): the function {holder.__qualname__} {unfit}; a function on this shelf makes a {self.what} '
                 f'from what {self.name}("{key}", ...) gets. If it is one itself, hand it over as it is, or register a function '
