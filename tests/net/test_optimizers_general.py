@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pipeops import t_opt
-from pipeops.errors import ConfigError
+from pipeops.errors import ConfigError, TrainingError
 from pipeops.keys import KEYS
 
 BY_KEY = {
@@ -68,6 +68,8 @@ def test_what_torch_refuses_is_said():
         by_hand.trained([], torch.optim.LBFGS, settings={"lr": {"head": 0.1, "*": 1.0}})
     with pytest.raises(ConfigError, match="2D"):
         by_hand.trained([], "muon")
+    with pytest.raises(TrainingError, match="SparseAdam cannot make a step.*dense"):
+        by_hand.trained([], "sparse_adam")
 
 
 def test_muon_on_matrices():

@@ -14,6 +14,8 @@ from typing import Any, ClassVar, Self
 
 import torch
 
+from pipeops.errors import TrainingError
+
 Tensors = Sequence[torch.Tensor]
 DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 
@@ -108,7 +110,11 @@ class ObjectStepper(Stepper):
         return bool(places) or len(held) == 1
 
     def step(self) -> None:
-        self.optimizer.step()
+        try:
+            self.optimizer.step()
+        except RuntimeError as error:
+            name = type(self.optimizer).__name__
+            raise TrainingError(f"torch_optimizer: {name} cannot make a step: {error}; take another optimizer.") from error
         self.optimizer.zero_grad(set_to_none=True)
 
     def object(self) -> "torch.optim.Optimizer":
