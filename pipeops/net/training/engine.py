@@ -73,20 +73,8 @@ class OneByAutograd(Engine):
                 raise
             if epoch.keeps:
                 outputs.append(ctx.y_hat.detach().clone() if spoils else ctx.y_hat.detach())
-            try:
-                loss = loss_of(ctx.y_hat, ctx.y) if weights is None else loss_of(ctx.y_hat, ctx.y, weights)
-            except Exception as error:
-                refuse_failed(error, ctx.loss, ctx.y_hat, ctx.y)
-                raise
-            if type(loss) is not torch.Tensor or loss.ndim or not loss.requires_grad:
-                _refuse_no_loss(loss, ctx)
-            try:
-                ctx.stepper.backward(loss)
-            except RuntimeError as error:
-                refuse_no_gradient(error)
-                raise
-            if idle is not None and idle.grad is not None:
-                idle.grad.zero_()
+            loss = _loss(loss_of, ctx, weights)
+            _backward(loss, ctx, idle)
             losses.append(loss.detach())
             now["loss_value"] = losses[-1]
             for call in self.after:
@@ -113,6 +101,29 @@ class OneByAutograd(Engine):
 def _callable(thing: Any) -> Callable[..., Any]:
     """What to call for a module: its forward where no hook listens, which saves two microseconds a call."""
     return thing if not isinstance(thing, torch.nn.Module) or hooked(thing) else thing.forward
+
+
+def _loss(loss_of: Callable[..., Any], ctx: Context, weights: torch.Tensor | None) -> torch.Tensor:
+    """The loss of a batch, refused where it is no number with a gradient."""
+    try:
+        loss = loss_of(ctx.y_hat, ctx.y) if weights is None else loss_of(ctx.y_hat, ctx.y, weights)
+    except Exception as error:
+        refuse_failed(error, ctx.loss, ctx.y_hat, ctx.y)
+        raise
+    if type(loss) is not torch.Tensor or loss.ndim or not loss.requires_grad:
+        _refuse_no_loss(loss, ctx)
+    return loss
+
+
+def _backward(loss: torch.Tensor, ctx: Context, idle: torch.nn.Parameter | None) -> None:
+    """Gradients of a loss; idle: a bias whose gradient is zero whatever rounding says."""
+    try:
+        ctx.stepper.backward(loss)
+    except RuntimeError as error:
+        refuse_no_gradient(error)
+        raise
+    if idle is not None and idle.grad is not None:
+        idle.grad.zero_()
 
 
 def _refuse_no_loss(loss: Any, ctx: Context) -> None:
