@@ -28,6 +28,7 @@ KEYS: Mapping[str, Mapping[str, str]] = {
         **_both("nearest_neighbors", "knn"),
         **_both("gbm", "hist_gradient_boosting"),
         **_both("gradient_boosting", "hist_gradient_boosting"),
+        **_both("nnet", "mlp"),
         **_both("svc", "svm"),
         **_both("svr", "svm"),
         **_both("dummy", "featureless"),
@@ -64,7 +65,7 @@ KEYS: Mapping[str, Mapping[str, str]] = {
         "columntransformer": 'several ways side by side: [one, other] >> po("featureunion")',
         "vtreat": 'left out; po("encodeimpact") and po("encodetarget") encode by the target',
         "torch_model": 'po("torch_model_classif") or po("torch_model_regr")',
-        "torch_ingress": 'po("torch_ingress_num") or po("torch_ingress_categ")',
+        "torch_ingress": 'po("torch_ingress_num"), po("torch_ingress_categ") or po("torch_ingress_ltnsr")',
         "nn_block": 'nn("block")',
     },
     "nn": {
@@ -135,11 +136,18 @@ KEYS: Mapping[str, Mapping[str, str]] = {
         "earlystopping": 'a setting of the model node: po("torch_model_classif", patience=..., measures_valid=[...])',
         "model_checkpoint": 't_clbk("checkpoint")',
         "modelcheckpoint": 't_clbk("checkpoint")',
+        "tensorboard": 't_clbk("tb")',
         "reduce_lr_on_plateau": 't_clbk("lr_reduce_on_plateau")',
         "cosine": 't_clbk("lr_cosine_annealing")',
         "warmup": 't_clbk("lr_warmup")',
     },
-    "tsk": {"cancer": 'tsk("breast_cancer")'},
+    "tsk": {
+        "boston": 'tsk("boston_housing")',
+        "california": 'tsk("california_housing")',
+        "cancer": 'tsk("breast_cancer")',
+        "credit_g": 'tsk("german_credit")',
+        "spambase": 'tsk("spam")',
+    },
 }
 
 ARGUMENTS: Mapping[str, tuple[str, ...]] = {
