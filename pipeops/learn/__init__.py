@@ -15,7 +15,7 @@ from pipeops.learn.prediction.classif import PredictionClassif
 from pipeops.learn.prediction.multi import PredictionMultilabel, PredictionMultiRegr
 from pipeops.learn.prediction.regr import PredictionRegr
 from pipeops.learn.resampling.splits import partition
-from pipeops.learn.tuning.space import to_tune
+from pipeops.learn.tuning.ranges import to_tune
 from pipeops.learn.tuning.tuner import AutoTuner, auto_tuner
 
 __all__ = [

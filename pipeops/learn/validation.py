@@ -4,7 +4,7 @@ Learners are asked; a learner made of others (a graph, a node) passes the questi
 (epochs, trees) answers. Neighbours: measures below; the learner beside it; `tuning` asks, networks and boosting answer.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 from pipeops.learn.measures.measure import Measure
@@ -46,6 +46,10 @@ class Validates:
     def internal_scores(self, state: Any) -> Mapping[str, float]:
         """The validation scores of what was kept, by measure."""
         return {}
+
+    def internal_history(self, state: Any) -> Sequence[float | None]:
+        """The score of the watched measure after each round; None after one that was not validated."""
+        return ()
 
 
 class Passes(Validates):
@@ -94,6 +98,11 @@ class Passes(Validates):
         """Those of the last one that has some."""
         each = [one.internal_scores(own) for _, one, own in self._with_states(state)]
         return next((found for found in reversed(each) if found), {})
+
+    def internal_history(self, state: Any) -> Sequence[float | None]:
+        """That of the last one that has one."""
+        each = [one.internal_history(own) for _, one, own in self._with_states(state)]
+        return next((found for found in reversed(each) if found), ())
 
     def _with_states(self, state: Any) -> list[tuple[str, Any, Any]]:
         """Name, holder and state of those that were trained; ways not taken have no state, elements several."""

@@ -24,6 +24,8 @@ from pipeops import (
     to_tune,
 )
 from pipeops.errors import ConfigError, TrainingError, UnknownParameterError
+from pipeops.learn.tuning.hyperband import brackets
+from pipeops.learn.tuning.ranges import label
 from pipeops.learn.tuning.space import search_space
 from pipeops.params import Param, Parameterized, Params, Setting
 
@@ -272,9 +274,94 @@ def test_hyperparameters_keep_their_types_in_the_archive(line):
     assert {n: {type(v) for v in archive[n].to_list()} for n in "kcx"} == {"k": {int}, "c": {str}, "x": {float}}
     learner = as_learner(po("select", selector=to_tune([first, None, ("x",)])) >> lrn("regr.lm"))
     made = auto_tuner(learner, None, rsmp("holdout"), "regr.mse", sampler="grid").train(line)
-    assert made.archive["select.selector"].to_list() == [first, None, ("x",)]
+    assert made.archive["select.selector"].to_list() == ["first", "None", '("x",)']
     mixed = auto_tuner(lrn("regr.tree"), {"max_features": to_tune([1, "sqrt", 0.5])}, rsmp("holdout"), "regr.mse", sampler="grid")
     assert [type(v) for v in mixed.train(line).archive["max_features"].to_list()] == [int, str, float]
+
+
+def test_objects_to_choose_from_are_shown_by_their_labels(line):
+    learners = {"mean": lrn("regr.featureless"), "line": lrn("regr.lm")}
+    learner = as_learner(po("proxy", content=to_tune(learners)))
+    made = auto_tuner(learner, None, rsmp("holdout"), "regr.mse", sampler="grid", seed=1).train(line)
+    assert made.archive["proxy.content"].to_list() == ["mean", "line"]
+    assert made.best_params["proxy.content"] is learners["line"]
+    assert label([max, min, max], 2) == "max_2"
+    assert repr(to_tune({"a": 1})) == 'to_tune({"a": 1})'
+
+
+def test_a_whole_configuration_may_be_transformed(line):
+    ranges = {"radius": to_tune(0.0, 0.5), "turns": to_tune(1, 3), "c": to_tune(["b"])}
+
+    def trafo(config):
+        return {"c": config["c"], "x": config["radius"] / config["turns"], "k": config["turns"]}
+
+    trained = tuner(ranges=ranges, trafo=trafo, n_trials=5).train(line)
+    archive = trained.archive
+    assert archive.columns[2:7] == ["c", "radius", "turns", "x", "k"]
+    assert (archive["x"] == archive["radius"] / archive["turns"]).all()
+    assert set(trained.best_params) == {"c", "x", "k"}
+    assert trained.learner.params["x"] == trained.best_params["x"] == trained.tuning_result["x"].item()
+    with pytest.raises(UnknownParameterError, match="'radius'"):
+        tuner(ranges=ranges)
+    with pytest.raises(ConfigError, match="trafo answers a dictionary"):
+        tuner(ranges=ranges, trafo=lambda config: 3).train(line)
+
+
+def test_a_condition_that_no_trial_meets_is_refused():
+    for wanted, message in (("z", "must be one of"), ("a", r"never is this when it is searched over to_tune\(\[\"b\"\]\)")):
+        with pytest.raises(ConfigError, match=f"'x' is tuned where 'c' is \"{wanted}\", but 'c' {message}"):
+            tuner(ranges={"c": to_tune(["b"]), "x": to_tune(0.1, 0.9, when={"c": wanted})})
+    with pytest.raises(ConfigError, match="'k' is 8, but 'k' never is"):
+        tuner(ranges={"k": to_tune(1, 7), "x": to_tune(0.1, 0.9, when={"k": [3, 8]})})
+
+
+def test_brackets_are_those_of_the_paper():
+    starts = [(s[0].n, s[0].budget) for s in brackets(1, 81, 3)]
+    assert starts == [(81, 1), (34, 3), (15, 9), (8, 27), (5, 81)]
+    assert [(s.n, s.budget) for s in brackets(1, 81, 3)[0]] == [(81, 1), (27, 3), (9, 9), (3, 27), (1, 81)]
+    assert [[s.budget for s in b] for b in brackets(0.25, 1, 2)] == [[0.25, 0.5, 1.0], [0.5, 1.0], [1.0]]
+
+
+def test_hyperband_gives_the_better_half_twice_as_much(line):
+    ranges = {"x": to_tune(0.0, 1.0), "c": to_tune(["b"]), "k": to_tune(1, 4)}
+    trained = tuner(ranges=ranges, sampler="hyperband", budget="k", n_trials=None, n_parallel=3).train(line)
+    archive = trained.archive
+    assert archive.group_by("bracket", "stage", maintain_order=True).len().rows() == [
+        (2, 0, 4), (2, 1, 2), (2, 2, 1), (1, 0, 3), (1, 1, 1), (0, 0, 3)]  # fmt: skip
+    first, second = archive[:4], archive[4:6]
+    assert first["k"].to_list() == [1] * 4
+    assert second["k"].to_list() == [2] * 2
+    assert second["x"].to_list() == first.sort("regr.mse", nulls_last=True)["x"].to_list()[:2]
+    again = tuner(ranges=ranges, sampler="hyperband", budget="k", n_trials=None).train(line).archive
+    assert archive.drop("seconds").equals(again.drop("seconds"))
+    share = as_learner(po("subsample", frac=to_tune(0.25, 1.0)) >> lrn("regr.tree", max_depth=to_tune(1, 3)))
+    made = auto_tuner(share, None, rsmp("holdout"), "regr.mse", 4, sampler="hyperband", budget="subsample.frac").train(line)
+    assert made.archive["subsample.frac"].to_list() == [0.25] * 4
+
+
+def test_an_encapsulated_learner_fails_alone_and_its_fallback_is_scored(line):
+    class Fragile(Parabola):
+        def clone(self):
+            new = Fragile(self.seen, **self.values)
+            new.fallback, new.encapsulate = self.fallback, self.encapsulate
+            return new
+
+        def _train(self, task, valid):
+            if self.values["c"] == "b":
+                raise ZeroDivisionError("of c")
+            return super()._train(task, valid)
+
+    learner = Fragile()
+    settings = {"ranges": {"c": to_tune()}, "sampler": "grid", "n_trials": None}
+    with pytest.raises(ZeroDivisionError):
+        tuner(learner, **settings).train(line)
+    learner.encapsulate = "try"
+    archive = tuner(learner, **settings).train(line).archive
+    assert archive["state"].to_list() == ["complete", "failed"]
+    learner.fallback = lrn("regr.featureless")
+    archive = tuner(learner, **settings).train(line).archive
+    assert archive["error"].to_list() == [None, "of c"]
+    assert archive["regr.mse"][1] > archive["regr.mse"][0] > 1
 
 
 def test_every_fold_of_a_trial_has_a_seed_of_its_own_and_every_trial_the_same(line):
@@ -375,6 +462,12 @@ def test_a_choice_has_its_own_options():
         (lambda: to_tune(1, 2, trafo=3), "trafo is a function"),
         (lambda: tuner(ranges={"k": to_tune(1, 9, trafo=lambda k: k * 2)}), r"must be in \[0, 9\]"),
         (lambda: tuner(pruner="mean"), "'median'"),
+        (lambda: tuner(pruner="median", sampler="grid"), "needs the score of each of its trials"),
+        (lambda: tuner(sampler="hyperband"), "'x', 'k'; got None"),
+        (lambda: tuner(sampler="hyperband", budget="x"), "positive numbers"),
+        (lambda: tuner(budget="x"), 'is for sampler="hyperband"'),
+        (lambda: tuner(trafo=3), "trafo is a function"),
+        (lambda: tuner(measure="internal_valid_score"), "parabola does not"),
         (lambda: tuner(ranges={"x": 0.3}), r"needs a range, to_tune\(...\), got 0.3"),
         (lambda: tuner(ranges={"k": to_tune(0, 50)}), r"must be in \[0, 9\]"),
         (lambda: tuner(ranges={"k": to_tune(high=5, internal=True)}), "this learner finds nothing"),
@@ -527,6 +620,27 @@ def test_what_is_reported_is_better_in_the_direction_of_the_search(blobs, watche
     auto_tuner(learner, ranges, rsmp("holdout"), "classif.ce", 1, seed=1, pruner=Note()).train(blobs)
     assert len(reported) == 2
     assert all(sign * value > 0 for value in reported)
+
+
+def test_the_archive_has_each_trials_validation_history_and_its_score_may_be_tuned_by(blobs):
+    learner = network(epochs=3, validate="test", measures_valid=["classif.auc"])
+    ranges = {"torch_optimizer.lr": to_tune([0.01, 0.1])}
+    settings = {"measure": "internal_valid_score", "seed": 1, "sampler": "grid"}
+    with pytest.raises(ConfigError, match="neither a high nor a low"):
+        auto_tuner(network(validate=0.3, measures_valid=["debug_classif"]), ranges, rsmp("holdout"), **settings)
+    learner.validate = 0.3
+    made = auto_tuner(learner, ranges, rsmp("cv", folds=2), **settings).train(blobs)
+    archive = made.archive
+    assert [[len(fold) for fold in trial] for trial in archive["history"].to_list()] == [[3, 3], [3, 3]]
+    last = [np.mean([fold[-1] for fold in trial]) for trial in archive["history"].to_list()]
+    assert archive["internal_valid_score"].to_list() == pytest.approx(last)
+    assert made.model.best == int(np.argmax(last))
+
+
+def test_without_cmaes_the_package_is_named(line, monkeypatch):
+    monkeypatch.setattr("pipeops.learn.tuning.strategies.find_spec", lambda name: None)
+    with pytest.raises(ImportError, match="pip install cmaes"):
+        tuner(sampler="cmaes").train(line)
 
 
 def test_epochs_are_tuned_internally_by_the_mean_of_the_best_ones(blobs, monkeypatch):

@@ -17,6 +17,7 @@ import attrs
 
 from pipeops.data import Task
 from pipeops.errors import TrainingError
+from pipeops.learn.fallback import in_its_place
 from pipeops.learn.fits import attempt, drive
 from pipeops.learn.learner import Learner
 from pipeops.learn.prediction.base import Prediction
@@ -126,7 +127,7 @@ def _outcome(learner: Learner, trained: Learner | Exception, train: Task, test: 
     failure, error = None, None
     if isinstance(made, Exception):
         failure, error = _failed(learner, fails, made), made
-        made, error = ({}, error) if learner.fallback is None else _in_its_place(learner, train, tasks, sets.seed)
+        made, error = ({}, error) if learner.fallback is None else _replaced(learner, train, tasks, sets.seed)
         error = None if learner.fallback is None and learner.encapsulate == "try" else error
     kept = trained if store_models else None
     facts = (dict(trained.timings), _validation(trained), failure, kept)
@@ -143,11 +144,11 @@ def _failed(learner: Learner, stage: str, error: Exception) -> Failure:
     return Failure(stage, f"{type(error).__name__}: {error}", "".join(traceback.format_exception(error)))
 
 
-def _in_its_place(
+def _replaced(
     learner: Learner, train: Task, tasks: Mapping[str, Task], seed: int
 ) -> tuple[dict[str, Prediction], Exception | None]:
     """What the fallback predicts, by set; a fallback that fails too is an error."""
-    made = attempt(lambda: _on(_fallback(learner, seed).train(train), tasks))
+    made = attempt(lambda: _on(in_its_place(learner, seed).train(train), tasks))
     if not isinstance(made, Exception):
         return made, None
     made.add_note(f"in the fallback of learner '{learner.id}'")
@@ -160,15 +161,6 @@ def portable(done: Done) -> Done:
     if type(again) is type(done.error) or done.outcome.failure is None:
         return done
     return done._replace(error=TrainingError(done.outcome.failure.message))
-
-
-def _fallback(learner: Learner, seed: int) -> Learner:
-    """The fallback, asked for probabilities when the learner was."""
-    assert learner.fallback is not None
-    fallback: Any = learner.fallback.clone().seeded(seed)
-    if fallback.predict_type != learner.predict_type and learner.predict_type in fallback.predict_types:
-        fallback.predict_type = learner.predict_type
-    return fallback
 
 
 def _validation(trained: Any) -> dict[str, float]:

@@ -168,6 +168,10 @@ class Boosting(SklearnLearner):
         key = "classif.logloss" if self.task_type == "classif" else "regr.rmse"
         return {key: float(state.history[state.kept - 1])} if len(state.history) else {}
 
+    def internal_history(self, state: Boosted) -> Sequence[float | None]:
+        """The validation score after each round."""
+        return state.history
+
     def _sets(self, task: Task, valid: Task | None) -> tuple[Task, Task | None]:
         """What it trains on and what it is validated on."""
         if isinstance(self.validate, float):

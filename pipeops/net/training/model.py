@@ -109,6 +109,10 @@ class TorchModel(PipeOp, Validates):
         """Those of the weights that were kept."""
         return state.internal_valid_scores
 
+    def internal_history(self, state: TorchState) -> list[float | None]:
+        """That of the watched measure, epoch by epoch."""
+        return [] if self.watched is None else state.history.get(f"valid.{self.watched.id}", [])
+
     def train(
         self, inputs: Sequence[Any], valid: Sequence[Any] | None = None, learner_id: str | None = None
     ) -> tuple[Sequence[Any], Any]:
