@@ -67,7 +67,9 @@ class Average(PipeOp):
                     f"{self.id}: predictions of different rows ({listing(first.row_ids[:3])}, ... and "
                     f"{listing(other.row_ids[:3])}, ...) cannot be averaged; all models must predict the same task."
                 )
-        return [self._averaged(several, self._shares(len(several)))]
+        shares = self._shares(len(several))
+        counting = [prediction for prediction, share in zip(several, shares, strict=True) if share]
+        return [self._averaged(counting, shares[shares > 0])]
 
     @abstractmethod
     def _averaged(self, several: Sequence[Any], shares: Array) -> Any:
@@ -93,10 +95,11 @@ class Average(PipeOp):
 class ClassifAvg(Average):
     """Average the probabilities of several classifiers; where one gives labels only, each label counts as a vote.
 
-    weights: one for each prediction in the order of the edges, or one for all. innum: how many inputs, 0 for one that takes
-    any number. collect_multiplicity: the predictions come as a multiplicity, through one edge. Probabilities go by label; classes
-    are in the order of the first prediction. The most probable class is the response. prob_aggr: "mean" of probabilities, or
-    "log", the mean of their logarithms (Genest and Zidek, Statistical Science 1, 1986), where none is below prob_aggr_eps.
+    weights: one for each prediction in the order of the edges, or one for all; what has weight 0 is left out. innum: how many
+    inputs, 0 for one that takes any number. collect_multiplicity: the predictions come as a multiplicity, through one edge.
+    Probabilities go by label; classes are in the order of the first prediction. The most probable class is the response.
+    prob_aggr: "mean" of probabilities, or "log", the mean of their logarithms (Genest and Zidek, Statistical Science 1, 1986),
+    where none is below prob_aggr_eps.
 
     >>> from pipeops import PredictionClassif, po
     >>> one, other = (PredictionClassif(prob=[p], class_names=["M", "R"]) for p in (0.9, 0.3))
@@ -168,7 +171,7 @@ class RegrAvg(Average):
     kind: ClassVar[str] = "PredictionRegr"
 
     se_aggr: str = choice("none", "predictive", "mean", "within", "between", default="none")
-    se_aggr_rho: float = real(0, 1, default=0.0)
+    se_aggr_rho: float = real(-1, 1, default=0.0)
 
     def _averaged(self, several: Sequence[PredictionRegr], shares: Array) -> PredictionRegr:
         first, responses = several[0], np.array([p.response for p in several])
@@ -194,7 +197,7 @@ class RegrAvg(Average):
         se = np.array([p.se for p in several])
         if self.se_aggr == "mean":
             weighted = shares[:, None] * se
-            alone = (weighted**2).sum(axis=0)
-            return np.sqrt(alone + self.se_aggr_rho * (weighted.sum(axis=0) ** 2 - alone))
+            alone, rho = (weighted**2).sum(axis=0), max(self.se_aggr_rho, -1 / max(len(se) - 1, 1))
+            return np.sqrt(np.maximum(alone + rho * (weighted.sum(axis=0) ** 2 - alone), 0))
         within = shares @ se**2
         return np.sqrt(within if self.se_aggr == "within" else within + between)

@@ -212,7 +212,7 @@ class ColApply(Preprocess):
     """Apply a function to each column, in training and in prediction alike.
 
     applicator: takes a narwhals series and gives a series or an array of the same length; or several columns, as a dictionary, a
-    frame or an array with two dimensions, which are called `<column>.<name>` (the columns of an array count from 1).
+    frame or an array with two dimensions, which are called `<column>.<name>` (of an array `<column>.V1`, `<column>.V2`, …).
 
     >>> from pipeops import as_task_regr, po
     >>> task = as_task_regr({"a": [1, 4], "y": [0, 1]}, target="y")
@@ -251,6 +251,6 @@ def _several(answer: Any) -> Mapping[str, Any] | None:
     if isinstance(answer, Mapping):
         return answer
     if isinstance(answer, np.ndarray) and answer.ndim == 2:
-        return {str(i): values for i, values in enumerate(answer.T, 1)}
+        return {f"V{i}": values for i, values in enumerate(answer.T, 1)}
     frame: Any = nw.from_native(answer, eager_only=True, pass_through=True)
     return {column.name: column for column in frame.iter_columns()} if isinstance(frame, nw.DataFrame) else None

@@ -8,10 +8,10 @@ import polars as pl
 import pytest
 from sklearn.model_selection import KFold
 from sklearn.preprocessing import TargetEncoder
-from sklearn.tree import DecisionTreeClassifier
+from sklearn.tree import DecisionTreeRegressor
 
 from pipeops import as_task_classif, as_task_regr, po, tsk
-from pipeops.errors import ConfigError, DataError
+from pipeops.errors import CompositionError, ConfigError, DataError
 
 LEVELS = np.random.default_rng(0).choice(["a", "b", "c"], 60)
 Y = np.random.default_rng(1).normal(size=60) + (LEVELS == "a")
@@ -49,15 +49,26 @@ def test_target_encoding_is_that_of_scikit_learn():
     assert unseen == pytest.approx(Y.mean())
 
 
-def test_trees_find_the_bins_of_scikit_learn():
+def test_trees_find_the_bins_of_scikit_learn_pruned_by_the_errors():
     iris = tsk("iris")
-    column = iris.feature_names[0]
-    borders = po("encodepltree", maxdepth=2, cp=0).train([iris])[1]["learnt"][column]
-    x = iris.frame()[column].to_numpy().astype(float)
-    theirs = DecisionTreeClassifier(max_depth=2, min_samples_split=20, min_samples_leaf=7, random_state=0)
-    found = theirs.fit(x[:, None], iris.truth()).tree_
+    x, y = (iris.frame()[name].to_numpy() for name in ("Sepal.Length", "Petal.Length"))
+    theirs = DecisionTreeRegressor(min_samples_split=20, min_samples_leaf=7, ccp_alpha=0.01 * y.var(), random_state=0)
+    found = theirs.fit(x[:, None], y).tree_
+    task = as_task_regr({"x": x, "y": y}, target="y")
+    borders = po("encodepltree").train([task])[1]["learnt"]["x"]
     assert borders[1:-1] == pytest.approx(sorted(set(found.threshold[found.feature >= 0])))
     assert (borders[0], borders[-1]) == (x.min(), x.max())
+    state = po("encodepltree", task_type="TaskClassif").train([iris.select(["Petal.Length", "Petal.Width"])])[1]
+    assert state["learnt"]["Petal.Length"] == pytest.approx([1, 2.45, 4.75, 6.9])  # as rpart has it (Therneau and Atkinson)
+    assert state["learnt"]["Petal.Width"] == pytest.approx([0.1, 0.8, 1.75, 2.5])
+    with pytest.raises(CompositionError):
+        po("smote") >> po("encodepltree", task_type="TaskRegr")
+
+
+def test_quantiles_of_bins_are_of_nine_kinds():
+    task = as_task_regr({"x": [1.0, 2.0, 3.0, 10.0], "y": range(4)}, target="y")
+    middle = [po("encodeplquantiles", numsplits=3, type=k).train([task])[1]["learnt"]["x"][1] for k in range(1, 10)]
+    assert middle == pytest.approx([2, 2, 1, 4 / 3, 11 / 6, 5 / 3, 2, 16 / 9, 43 / 24])
 
 
 def test_piecewise_values_go_from_0_to_1_within_their_bin():
@@ -78,12 +89,21 @@ def test_rare_levels_join_the_rarest_that_is_kept_and_unseen_ones_stay():
     assert node.predict([task.newdata(new)], state)[0].frame()["f"].to_list() == ["c", "e", None]
 
 
+def test_a_level_is_kept_above_a_prevalence_and_not_at_it():
+    f = pl.Series(list("aaaabbbccd"), dtype=pl.Enum("abcd"))
+    task = as_task_regr(pl.DataFrame({"f": f, "y": range(10)}), target="y")
+    made = [po("collapsefactors", no_collapse_above_prevalence=share).train([task])[0][0].levels("f") for share in (0.2, 0.19)]
+    assert made == [["a", "b"], ["a", "b", "c"]]
+
+
 def test_decode_turns_encode_round():
     task = tsk("iris").select([]).cbind({"f": ["u", "v", "w"] * 50})
     for method, more in (("one-hot", {}), ("treatment", {"treatment_encoding": True, "ref_name": "u"})):
         coded = po("encode", method=method).train([task])[0][0]
         out = po("decode", **more).train([coded])[0][0]
         assert out.frame()["f"].to_list() == ["u", "v", "w"] * 50
+    taken = as_task_regr({"f.ref": [1, 0], "f.b": [0, 0], "y": [0, 1]}, target="y")
+    assert po("decode", treatment_encoding=True).train([taken])[0][0].frame()["f"].to_list() == ["ref", "ref.1"]
     last = as_task_regr({"f.a": [1], "f.b": [1], "y": [0]}, target="y")
     assert po("decode", ties_method="last").train([last])[0][0].frame()["f"].to_list() == ["b"]
     with pytest.raises(ConfigError, match="needs a group"):

@@ -172,7 +172,7 @@ def test_apply_must_keep_every_row(columns: list[str] | None) -> None:
 )
 def test_colapply_may_answer_several_columns(both):
     made = train(po("colapply", applicator=both), task(a=[1.0, 2.0], b=[5.0, 6.0]))
-    names = ["1", "2"] if "column_stack" in both.__code__.co_names else ["low", "high"]
+    names = ["V1", "V2"] if "column_stack" in both.__code__.co_names else ["low", "high"]
     assert made.feature_names == [f"{column}.{name}" for column in "ab" for name in names]
     assert made.matrix().tolist() == [[0, 2, 4, 6], [1, 3, 5, 7]]
 

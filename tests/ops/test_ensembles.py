@@ -4,7 +4,19 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipeops import PredictionClassif, PredictionRegr, as_learner, as_task_classif, as_task_regr, gunion, lrn, po, rsmp, tsk
+from pipeops import (
+    PredictionClassif,
+    PredictionRegr,
+    as_learner,
+    as_task_classif,
+    as_task_regr,
+    gunion,
+    load_learner,
+    lrn,
+    po,
+    rsmp,
+    tsk,
+)
 from pipeops.errors import CompositionError, ConfigError, DataError
 
 
@@ -151,9 +163,49 @@ def test_labels_become_categories_with_all_classes(library):
     assert both.feature_names == ["lda.response", "lda.prob.setosa", "lda.prob.versicolor", "lda.prob.virginica"]
 
 
-def test_standard_errors_are_features_too():
+def test_standard_errors_are_features_too_unless_they_are_left_out():
     (made,), _ = po("learner_cv", lrn("regr.lm", predict_type="se"), method="insample").train([tsk("diabetes")])
     assert made.feature_names == ["regr.lm.response", "regr.lm.se"]
+    node = po("learner_cv", lrn("regr.lm", predict_type="se"), method="insample", se_aggr="none")
+    assert node.train([tsk("diabetes")])[0][0].feature_names == ["regr.lm.response"]
+
+
+def test_the_models_of_the_folds_may_predict_together(tmp_path):
+    task = tsk("diabetes")
+    node = po("learner_cv", lrn("regr.lm", predict_type="se"), folds=4, seed=7, predict_method="cv_ensemble")
+    (made,), state = node.train([task])
+    assert np.array_equal(
+        made.matrix("float64"), po("learner_cv", node.learner, folds=4, seed=7).train([task])[0][0].matrix("float64")
+    )
+    cut = rsmp("cv", folds=4).instantiate(task, seed=7)
+    each = [lrn("regr.lm", predict_type="se").train(task, rows=cut.train_set(k)).predict(task) for k in range(4)]
+    response, se = np.array([p.response for p in each]), np.array([p.se for p in each])
+    later = node.predict([task], state)[0].data()
+    assert np.allclose(later["regr.lm.response"].to_numpy(), response.mean(axis=0))
+    assert np.allclose(later["regr.lm.se"].to_numpy() ** 2, (se**2).mean(axis=0) + response.var(axis=0))
+    learner = as_learner(node >> lrn("regr.ridge")).train(task)
+    learner.save(tmp_path / "together")
+    assert np.array_equal(load_learner(tmp_path / "together").predict(task).response, learner.predict(task).response)
+    with pytest.raises(ConfigError, match="needs the models of folds"):
+        po("learner_cv", lrn("regr.lm"), method="insample", predict_method="cv_ensemble")
+
+
+def test_some_features_may_be_left_beside_the_predictions():
+    node = po("learner_cv", lrn("classif.lda"), affect_columns=["Petal.Width"], method="insample")
+    (made,), state = node.train([tsk("iris")])
+    assert made.feature_names == ["Sepal.Length", "Sepal.Width", "Petal.Length", "classif.lda.response"]
+    alone = lrn("classif.lda").train(tsk("iris").select(["Petal.Width"])).predict(tsk("iris"))
+    later = node.predict([tsk("iris")], state)[0].data()["classif.lda.response"]
+    assert later.to_list() == alone.response.tolist()
+
+
+def test_errors_of_opposite_sign_cancel_and_a_weight_of_0_leaves_out():
+    several = [PredictionRegr(response=[1.0], se=[2.0]), PredictionRegr(response=[3.0], se=[2.0])]
+    opposite = po("regravg", se_aggr="mean", se_aggr_rho=-1)
+    assert opposite.predict(several, {})[0].se.tolist() == [0.0]
+    assert opposite.predict([*several, several[0]], {})[0].se.tolist() == pytest.approx([0.0], abs=1e-8)  # -1/2 is the least
+    lost = PredictionRegr(response=[np.nan])
+    assert po("regravg", weights=[0, 1]).predict([lost, several[1]], {})[0].response.tolist() == [3.0]
 
 
 def test_its_hyperparameters_and_those_of_its_learner():

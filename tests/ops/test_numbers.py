@@ -9,6 +9,7 @@ from sklearn import preprocessing as sk
 
 from pipeops import as_task_regr, po, tsk
 from pipeops.errors import ConfigError, DataError
+from pipeops.ops.numbers.manifold import kernel_matrix
 
 RNG = np.random.default_rng(3)
 X = RNG.normal(size=(40, 3)) @ RNG.normal(size=(3, 3)) + [1.0, 5.0, -2.0]
@@ -65,24 +66,56 @@ def test_pca_is_that_of_scikit_learn():
 @pytest.mark.parametrize(
     ("node", "theirs"),
     [
-        (po("kernelpca", sigma=0.2, features=3), decomposition.KernelPCA(3, kernel="rbf", gamma=0.2)),
-        (po("kernelpca", kernel="polydot", degree=2, features=3), decomposition.KernelPCA(3, kernel="poly", degree=2, gamma=1.0)),
+        (po("kernelpca", kpar={"sigma": 0.2}, features=3), decomposition.KernelPCA(3, kernel="rbf", gamma=0.2)),
+        (
+            po("kernelpca", kernel="polydot", kpar={"degree": 2}, features=3),
+            decomposition.KernelPCA(3, kernel="poly", degree=2, gamma=1.0),
+        ),
         (po("kernelpca", kernel="vanilladot", features=2), decomposition.KernelPCA(2)),
-        (po("isomap", k=8), manifold.Isomap(n_neighbors=8)),
+        (po("isomap", knn=8), manifold.Isomap(n_neighbors=8)),
         (po("ica", seed=2, tol=0.1), decomposition.FastICA(random_state=2, whiten="unit-variance", tol=0.1)),
     ],
     ids=repr,
 )
 def test_projections_are_those_of_scikit_learn(node, theirs):
     theirs.fit(X)
+    unit = np.sqrt(len(X)) if node.key == "kernelpca" else 1.0  # kernlab's eigenvalues are those over the number of rows
     for ours, x in zip(made(node), (X, NEW), strict=True):
-        up_to_sign(ours, theirs.transform(x))
+        up_to_sign(ours / unit, theirs.transform(x))
+
+
+@pytest.mark.parametrize(
+    ("kernel", "kpar", "value"),
+    [
+        ("besseldot", {"sigma": 2, "order": 0}, 0.22389077914123567),  # J0(2)
+        ("anovadot", {"sigma": 1, "degree": 2}, (np.exp(-1) + 1) ** 2),
+        ("splinedot", {}, (1 + 2 * 2 - 1.5 + 1 / 3) * (1 + 9 * 4 - 27 + 9)),
+        ("laplacedot", {"sigma": 3}, np.exp(-3)),
+    ],
+)
+def test_kernels_have_the_values_of_their_formulas(kernel, kpar, value):
+    at = {"sigma": 1, "order": 1, "degree": 1, **kpar}
+    assert kernel_matrix(kernel, np.array([[1.0, 3.0]]), np.array([[2.0, 3.0]]), at)[0, 0] == pytest.approx(value)
+
+
+def test_ica_begins_where_it_is_told_and_divides_by_spreads_where_wanted():
+    whiten = decomposition.FastICA(w_init=np.eye(3), whiten="unit-variance", tol=0.1).fit(X / X.std(0, ddof=1))
+    ours = made(po("ica", row_norm=True, w_init=np.eye(3).tolist(), tol=0.1))[0]
+    np.testing.assert_allclose(ours, whiten.transform(X / X.std(0, ddof=1)), atol=1e-8)
+
+
+def _divergence(x, y):
+    y = np.maximum(y, 1e-9)
+    return float((x * np.log(np.maximum(x, 1e-9) / y) - x + y).sum())
 
 
 def test_nmf_gives_the_weights_of_its_parts():
     x = np.abs(X)
-    (out,), _ = po("nmf", rank=2).train([task(x)])
+    (out,), _ = po("nmf", rank=2, method="lee").train([task(x)])
     model = decomposition.NMF(2, init="nndsvda", random_state=0, max_iter=1000).fit(x)
+    one, best = (po("nmf", nrun=n).train([task(x)])[1]["learnt"]["matrix"] for n in (1, 3))
+    divergences = [_divergence(x, np.maximum(x @ m, 0) @ np.linalg.pinv(m)) for m in (one, best)]
+    assert divergences[1] <= divergences[0] + 0.05
     np.testing.assert_allclose(out.matrix("float64"), x @ np.linalg.pinv(model.components_), rtol=1e-6)
     with pytest.raises(DataError, match="negative values in 'x0'"):
         po("nmf").train([task()])
@@ -118,7 +151,7 @@ def test_b_splines_are_those_of_scikit_learn():
 
 def test_natural_splines_are_straight_beyond_the_data_and_smooth_within():
     x = np.linspace(0, 10, 400)[:, None]
-    node = po("splines", df=4, boundary_knots={"x0": [2, 8]})
+    node = po("splines", df=4, Boundary_knots={"x0": [2, 8]})
     values = made(node, x, x)[0]
     assert values.shape == (400, 4)
     outside = (x[:, 0] < 2) | (x[:, 0] > 8)
@@ -164,7 +197,16 @@ def test_rowapply_refuses_what_changes_from_row_to_row():
         po("rowapply", applicator=lambda row: "text").train([task()])
 
 
-def test_mutate_sees_the_features_as_they_come():
+def test_rowapply_keeps_the_names_of_as_many_columns():
+    assert po("rowapply").train([task()])[0][0].feature_names == ["x0", "x1", "x2"]
+    node = po("rowapply", applicator=lambda row: [row.min(), row.max()], col_prefix="r")
+    assert node.train([task()])[0][0].feature_names == ["r.V1", "r.V2"]
+
+
+def test_mutate_sees_the_features_as_they_come_and_new_ones():
+    later = {"x0": nw.col("x0") * 2, "new": nw.col("x0") + 1, "newer": nw.col("new") + nw.col("x0")}
+    frame = po("mutate", mutation=later).train([task()])[0][0].frame()
+    np.testing.assert_allclose(frame["newer"].to_numpy(), 2 * X[:, 0] + 1)
     columns = {"x0": nw.col("x0") + 1, "b": lambda frame: frame["x0"].to_numpy() * 2, "c": 1}
     out = po("mutate", mutation=columns).train([task()])[0][0].frame()
     np.testing.assert_allclose(out["b"].to_numpy(), X[:, 0] * 2)

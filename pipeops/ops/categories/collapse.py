@@ -23,7 +23,7 @@ from pipeops.shorthand import po
 class CollapseFactors(Preprocess):
     """Merge the rarest levels of categorical columns into the rarest one that is kept.
 
-    Kept are the `target_level_count` most frequent levels, and those with at least the share `no_collapse_above_prevalence` of
+    Kept are the `target_level_count` most frequent levels, and those with more than the share `no_collapse_above_prevalence` of
     the rows or more than `no_collapse_above_absolute` rows. Levels that training did not see stay as they are. Text columns pass,
     unless affect_columns names them.
 
@@ -54,7 +54,7 @@ class CollapseFactors(Preprocess):
             return {}
         order = np.argsort(-sizes, kind="stable").tolist()
         shares = sizes / sizes.sum()
-        much = [k for k in order if shares[k] >= self.no_collapse_above_prevalence or sizes[k] > self.no_collapse_above_absolute]
+        much = [k for k in order if shares[k] > self.no_collapse_above_prevalence or sizes[k] > self.no_collapse_above_absolute]
         kept = sorted({*much, *order[: self.target_level_count]}, key=order.index)
         into = {levels[k]: levels[k if k in kept else kept[-1]] for k in range(len(levels))}
         return {"into": into, "levels": [levels[k] for k in sorted(kept)]}
@@ -77,7 +77,7 @@ class Decode(Preprocess):
 
     group_pattern: a regular expression whose group is the new column's name, and what is left of a name the level; "" makes one
     column `pipeop.decoded` of all. treatment_encoding: rows in which nothing is above `treatment_cutoff` have the level
-    `ref_name`. ties_method: which of equal values. A row with a missing value is missing.
+    `ref_name` (`ref_name.1`, … where that is taken). ties_method: which of equal values. A row with a missing value is missing.
 
     >>> from pipeops import as_task_regr, po
     >>> task = as_task_regr({"f.a": [1, 0], "f.b": [0, 1], "y": [0, 1]}, target="y")
@@ -126,9 +126,15 @@ class Decode(Preprocess):
         levels = list(dict.fromkeys(columns.values()))
         codes = np.array([levels.index(level) for level in columns.values()], dtype=np.int64)[codes]
         if self.treatment_encoding:
-            levels = [*levels, self.ref_name] if self.ref_name not in levels else levels
-            codes = np.where((x > self.treatment_cutoff).any(axis=1), codes, levels.index(self.ref_name))
+            levels = [*levels, _free(self.ref_name, levels)]
+            codes = np.where((x > self.treatment_cutoff).any(axis=1), codes, len(levels) - 1)
         return from_codes(group, np.where(np.isnan(x).any(axis=1), -1, codes).astype(np.int64), levels, frame)
+
+
+def _free(name: str, levels: list[str]) -> str:
+    """The name, or the first number behind it that is no level."""
+    numbered = (f"{name}.{k}" for k in range(1, len(levels) + 2))
+    return name if name not in levels else next(other for other in numbered if other not in levels)
 
 
 def _side_by_side(columns: list[Series], frame: Frame) -> Frame:

@@ -23,7 +23,8 @@ class Mutate(Preprocess):
     """Add features, or change them, by expressions.
 
     mutation: a dictionary from a name to a narwhals expression (`nw.col("a") / nw.col("b")`), to a function that takes the frame
-    and answers a series or array, or to a number or text for all rows. All of them see the features as they come.
+    and answers a series or array, or to a number or text for all rows. All of them see the features as they come, and the new
+    columns before them.
     delete_originals: keep only the columns that `mutation` names.
 
     >>> import narwhals as nw
@@ -43,7 +44,10 @@ class Mutate(Preprocess):
             raise ConfigError(f"{self.id}: 'mutation' must be a dictionary from names to expressions, got {self.mutation!r}.")
 
     def apply(self, frame: Frame, state: Any) -> Frame:
-        made = [self._column(frame, name, value) for name, value in (self.mutation or {}).items()]
+        made, seen, own = list[Series](), frame, {*frame.columns}
+        for name, value in (self.mutation or {}).items():
+            made.append(self._column(seen, name, value))
+            seen = seen if name in own else seen.with_columns(made[-1])
         if self.delete_originals:
             return new_frame({column.name: column for column in made}, like=frame) if made else frame.select()
         return frame.with_columns(*made) if made else frame

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from pipeops.data.columns import new_frame, number_arrays
 from pipeops.errors import DataError, TrainingError, listing
 from pipeops.ops.base import Frame, Preprocess, Series, operator
-from pipeops.params import choice, flag, integer, real
+from pipeops.params import anything, choice, flag, integer, real
 from pipeops.shorthand import po
 
 Matrix = npt.NDArray[np.float64]
@@ -125,7 +125,8 @@ class ICA(Project):
     """Replace numeric columns by independent components `V1`, `V2`, …; (n, p) -> (n, n_comp) (Hyvarinen and Oja 2000).
 
     n_comp: how many, all when None. alg_typ: all at once or one after another. fun, alpha: the measure of non-normality.
-    maxit, tol: when to stop. seed: where the search begins. By scikit-learn's FastICA.
+    maxit, tol: when to stop. row_norm: divide columns by their standard deviations before. w_init, seed: where the search begins,
+    a matrix (n_comp, n_comp) or a draw. By scikit-learn's FastICA.
 
     >>> from pipeops import po, tsk
     >>> po("ica", n_comp=2, seed=1).train([tsk("iris")])[0][0].feature_names
@@ -140,11 +141,15 @@ class ICA(Project):
     alpha: float = real(1, 2, default=1.0)
     maxit: int = integer(1, default=200)
     tol: float = real(0, default=1e-4)
+    row_norm: bool = flag(False)
+    w_init: Any = anything(None)
     seed: int = integer(0, default=0)
 
     def learn(self, x: Matrix, names: list[str]) -> dict[str, Any]:
         from sklearn.decomposition import FastICA
 
+        spread = x.std(axis=0, ddof=1) if self.row_norm else np.ones(x.shape[1])
+        spread = np.where(spread > 0, spread, 1.0)
         model = FastICA(
             self.n_comp,
             algorithm=self.alg_typ,
@@ -154,9 +159,10 @@ class ICA(Project):
             tol=self.tol,
             random_state=self.seed,
             whiten="unit-variance",
+            w_init=None if self.w_init is None else np.asarray(self.w_init, dtype=np.float64),
         )
-        self.guarded(lambda: model.fit(x))
-        return _projection(np.asarray(model.components_).T, np.asarray(model.mean_))
+        self.guarded(lambda: model.fit(x / spread))
+        return _projection(np.asarray(model.components_).T, np.asarray(model.mean_) * spread, spread)
 
 
 @po.add("nmf")
@@ -164,8 +170,9 @@ class ICA(Project):
 class NMF(Project):
     """Replace numeric columns without negative values by `NMF1`, …, the weights of their non-negative parts (Lee and Seung 1999).
 
-    rank: how many parts. seed: where the search begins. The new values are the columns times the pseudo-inverse of the parts that
-    scikit-learn's NMF finds, in training and in prediction alike.
+    rank: how many parts. method: brunet, by the Kullback-Leibler divergence, or lee, by squares. nrun: the best of so many
+    searches. seed: where they begin. The new values are the columns times the pseudo-inverse of the parts that scikit-learn's NMF
+    finds, in training and in prediction alike.
 
     >>> from pipeops import po, tsk
     >>> po("nmf", rank=2).train([tsk("iris")])[0][0].feature_names
@@ -176,17 +183,25 @@ class NMF(Project):
     example: ClassVar[Any] = {"affect_columns": ["b", "c"]}
 
     rank: int = integer(1, default=2)
+    method: str = choice("brunet", "lee", default="brunet")
+    nrun: int = integer(1, default=1)
     seed: int = integer(0, default=0)
 
     def learn(self, x: Matrix, names: list[str]) -> dict[str, Any]:
-        from sklearn.decomposition import NMF as Model  # noqa: N811
-
         if (x < 0).any():
             negative = [name for name, low in zip(names, x.min(axis=0), strict=True) if low < 0]
             raise DataError(f'{self.id}: negative values in {listing(negative)}; use po("scalerange") first.')
-        model = Model(min(self.rank, *x.shape), init="nndsvda", random_state=self.seed, max_iter=1000, tol=1e-4)
-        self.guarded(lambda: quietly(lambda: model.fit(x)))
-        return _projection(np.linalg.pinv(np.asarray(model.components_)))
+        models = [self.guarded(lambda k=k: quietly(lambda: self._model(x, k).fit(x))) for k in range(self.nrun)]
+        best = min(models, key=lambda model: model.reconstruction_err_)
+        return _projection(np.linalg.pinv(np.asarray(best.components_)))
+
+    def _model(self, x: Matrix, run: int) -> Any:
+        """scikit-learn's model of a search; the first begins at the singular vectors, others at random."""
+        from sklearn.decomposition import NMF as Model  # noqa: N811
+
+        rule: Any = {"brunet": {"solver": "mu", "beta_loss": "kullback-leibler"}, "lee": {"solver": "cd"}}[self.method]
+        start = "random" if run else "nndsvda"
+        return Model(min(self.rank, *x.shape), init=start, random_state=self.seed + run, max_iter=1000, tol=1e-4, **rule)
 
 
 def quietly(action: Callable[[], Any]) -> Any:
@@ -213,7 +228,7 @@ class RandomProjection(Project):
     prefix: ClassVar[str] = "PR"
     example: ClassVar[Any] = {"rank": 2}
 
-    rank: int = integer(1, default=1)
+    rank: int = integer(0, default=1)
     seed: int = integer(0, default=0)
 
     def learn(self, x: Matrix, names: list[str]) -> dict[str, Any]:

@@ -60,7 +60,8 @@ class RowApply(Preprocess):
     """Replace numeric columns by what a function answers for each row, in training and in prediction alike.
 
     applicator: takes a row as a float64 array (missing is NaN) and answers a number, numbers, or a dictionary of numbers by name.
-    col_prefix: stands with a dot before the new columns' names, which are the dictionary's, else `V1`, `V2`, ….
+    col_prefix: stands with a dot before the new columns' names, which are the dictionary's; else those of the columns where there
+    are as many numbers, or `V1`, `V2`, ….
 
     >>> from pipeops import as_task_regr, po
     >>> task = as_task_regr({"a": [3.0, 0.0], "b": [4.0, 2.0], "y": [0, 1]}, target="y")
@@ -81,22 +82,27 @@ class RowApply(Preprocess):
             raise ConfigError(f"{self.id}: 'col_prefix' must be a text, got {self.col_prefix!r}.")
 
     def fit(self, frame: Frame, target: Series | None) -> list[str]:
-        return list(self._applied(matrix_of(frame[:1])[0])) if len(frame) else []
+        return list(self._applied(matrix_of(frame[:1])[0], frame.columns)) if len(frame) else []
 
     def apply(self, frame: Frame, state: list[str]) -> Frame:
         made = np.full((len(frame), len(state)), np.nan)
         for k, row in enumerate(matrix_of(frame)) if state else ():
-            found = self._applied(row)
+            found = self._applied(row, frame.columns)
             if list(found) != state:
                 raise DataError(f"{self.id}: the applicator answers {list(found)} for one row, {state} for another.")
             made[k] = list(found.values())
         return new_frame({name: made[:, j] for j, name in enumerate(state)}, like=frame) if state else frame.select()
 
-    def _applied(self, row: Any) -> dict[str, float]:
+    def _applied(self, row: Any, names: list[str]) -> dict[str, float]:
         made = row if self.applicator is None else self.applicator(row)
-        named = made if isinstance(made, Mapping) else {f"V{j + 1}": v for j, v in enumerate(np.atleast_1d(made))}
+        named = made if isinstance(made, Mapping) else _named(np.atleast_1d(made), names)
         prefix = f"{self.col_prefix}." if self.col_prefix else ""
         try:
             return {f"{prefix}{name}": float(value) for name, value in named.items()}
         except (TypeError, ValueError):
             raise DataError(f"{self.id}: the applicator must answer numbers, got {made!r}.") from None
+
+
+def _named(values: Any, names: list[str]) -> dict[str, Any]:
+    """Numbers by the names of the columns where they are as many, else by their own."""
+    return dict(zip(names if len(values) == len(names) else [f"V{j + 1}" for j in range(len(values))], values, strict=True))

@@ -26,7 +26,7 @@ class Splines(Preprocess):
 
     type: natural, cubic with straight ends (df - 1 inner knots, df with an intercept), or polynomial, B-splines of a `degree`
     (df - degree inner knots). df: how many functions, 1 or `degree` when None. knots: inner knots by column, else they are
-    quantiles. intercept: keep the function that makes all sum to 1. boundary_knots: two numbers by column, else smallest and
+    quantiles. intercept: keep the function that makes all sum to 1. Boundary_knots: two numbers by column, else smallest and
     largest. Beyond them natural splines go on straight, polynomial ones as the last polynomial. Missing values stay missing.
 
     >>> from pipeops import as_task_regr, po
@@ -42,10 +42,10 @@ class Splines(Preprocess):
     knots: Mapping[str, Any] | None = anything(None)
     degree: int = integer(1, default=3)
     intercept: bool = flag(False)
-    boundary_knots: Mapping[str, Any] | None = anything(None)
+    Boundary_knots: Mapping[str, Any] | None = anything(None)
 
     def __attrs_post_init__(self) -> None:
-        for name, given in (("knots", self.knots), ("boundary_knots", self.boundary_knots)):
+        for name, given in (("knots", self.knots), ("Boundary_knots", self.Boundary_knots)):
             if given is not None and not isinstance(given, Mapping):
                 raise ConfigError(f"{self.id}: '{name}' must be a dictionary from columns to lists of numbers, got {given!r}.")
         if self.type == "polynomial" and self.df is not None and self.df < self.degree + self.intercept:
@@ -59,14 +59,15 @@ class Splines(Preprocess):
 
     def _basis(self, name: str, values: Values) -> Basis:
         values = values[np.isfinite(values)]
-        low, high = (self.boundary_knots or {}).get(name) or (values.min(initial=np.inf), values.max(initial=-np.inf))
+        low, high = (self.Boundary_knots or {}).get(name) or (values.min(initial=np.inf), values.max(initial=-np.inf))
         degree = 3 if self.type == "natural" else self.degree
         least = (1 if self.type == "natural" else degree) + self.intercept
         number = max((self.df or least) - least, 0)
         if not low < high:
             return {"degree": degree, "knots": [], "size": number + least}
         given = (self.knots or {}).get(name)
-        inner = np.quantile(values, np.arange(1, number + 1) / (number + 1)) if given is None else np.sort(given)
+        inside = values[(values >= low) & (values <= high)]
+        inner = np.quantile(inside, np.arange(1, number + 1) / (number + 1)) if given is None else np.sort(given)
         if len(inner) and not (low < inner[0] and inner[-1] < high):
             raise DataError(
                 f"{self.id}: the inner knots of '{name}' ({inner.tolist()}) must lie between {low:g} and {high:g}; equal values "
