@@ -47,6 +47,10 @@ class TrainingError(PipeOpsError, RuntimeError):
     """Training could not go on, for example because the loss became NaN."""
 
 
+class TimeLimitError(TrainingError, TimeoutError):
+    """A learner took longer than its `timeout` allows."""
+
+
 class FormatError(PipeOpsError, ValueError):
     """A file that is not what `save` wrote, or that needs a class which is not registered."""
 

@@ -498,6 +498,7 @@ KEYS: dict[str, dict[str, str]] = {
 }
 
 SAVED: dict[str, str] = {
+    "AutoFSelector": "pipeops.learn.tuning.fselect",
     "AutoId": "pipeops.graph.pipeop",
     "AutoTuner": "pipeops.learn.tuning.tuner",
     "BalancedBatches": "pipeops.net.inputs.samplers",
@@ -536,6 +537,7 @@ SAVED: dict[str, str] = {
     "Multiplicity": "pipeops.graph.kinds",
     "NetworkLearner": "pipeops.net.learners.network_learner",
     "NumberLink": "pipeops.net.inputs.link_regr",
+    "OnFeatures": "pipeops.learn.tuning.on_features",
     "Outcome": "pipeops.learn.benchmark.jobs",
     "OwnModule": "pipeops.net.layers.own",
     "PredictionClassif": "pipeops.learn.prediction.classif",

@@ -13,7 +13,7 @@ from pipeops.errors import CompositionError, ConfigError, DataError, FormatError
 from pipeops.graph.driver import Occasion
 from pipeops.graph.graph import Graph
 from pipeops.graph.kinds import ANY, PREDICTION, TASK
-from pipeops.graph.learner_node import NAMES
+from pipeops.graph.learner_node import NAMES, LearnerOp
 from pipeops.graph.pipeop import PipeOp
 from pipeops.learn.fits import Run
 from pipeops.learn.learner import SAVED_PARTS, Learner, saved_parts, with_saved_parts
@@ -198,6 +198,21 @@ class GraphLearner(Passes, Learner):
         """The out-of-bag error of the learner in the graph; NaN where it has none."""
         models: list[Any] = [getattr(state, "model", None) for state in self._trained().model.values()]
         return next((model.oob_error for model in reversed(models) if hasattr(model, "oob_error")), float("nan"))
+
+    def importance(self) -> dict[str, float]:
+        """What the last learner in the graph that can say so says of the features that come to it."""
+        return self._of_learner("importance")
+
+    def selected_features(self) -> list[str]:
+        """The features that the last learner in the graph that can say so uses, of those that come to it."""
+        return self._of_learner("selected_features")
+
+    def _of_learner(self, name: str) -> Any:
+        states, nodes = self._trained().model, list[Any](self.graph.nodes.values())
+        for node in reversed(nodes):
+            if isinstance(node, LearnerOp) and states[node.id] is not None and hasattr(node.learner, name):
+                return getattr(node.trained(states[node.id]), name)()
+        raise DataError(f"{self.id}: no learner in the graph has '{name}'.")
 
     def plot_history(self, ax: Any = None, measures: Any = None) -> Any:
         """Draw the scores of the epochs (extra `plot`) and return the axes; measures: an id or a list, all by default."""

@@ -100,9 +100,13 @@ class LearnerOp(HoldsLearner, Passes, PipeOp):
 
     def predict(self, inputs: Sequence[Any], state: Any) -> Sequence[Any]:
         """The learner's prediction."""
+        return [self.trained(state).predict(inputs[0])]
+
+    def trained(self, state: Any) -> Learner:
+        """The learner with what it has learnt."""
         learner = self.learner.clone()
         learner.state = state
-        return [learner.predict(inputs[0])]
+        return learner
 
     def __repr__(self) -> str:
         named = {} if isinstance(self.id, AutoId) else {"id": str(self.id)}

@@ -15,10 +15,12 @@ from pipeops.learn.prediction.classif import PredictionClassif
 from pipeops.learn.prediction.multi import PredictionMultilabel, PredictionMultiRegr
 from pipeops.learn.prediction.regr import PredictionRegr
 from pipeops.learn.resampling.splits import partition
+from pipeops.learn.tuning.fselect import AutoFSelector, auto_fselector
 from pipeops.learn.tuning.ranges import to_tune
 from pipeops.learn.tuning.tuner import AutoTuner, auto_tuner
 
 __all__ = [
+    "AutoFSelector",
     "AutoTuner",
     "BenchmarkGrid",
     "BenchmarkResult",
@@ -28,6 +30,7 @@ __all__ = [
     "PredictionMultiRegr",
     "PredictionMultilabel",
     "PredictionRegr",
+    "auto_fselector",
     "auto_tuner",
     "benchmark",
     "benchmark_grid",

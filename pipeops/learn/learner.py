@@ -6,6 +6,7 @@ are done here. Neighbours: saving and prediction beside it, tasks below, `graph/
 """
 
 import copy
+import math
 import re
 import time
 from abc import ABC, abstractmethod
@@ -22,6 +23,7 @@ from pipeops.data.stored import prototype
 from pipeops.display import Block, Shown, params_block
 from pipeops.errors import ConfigError, DataError, FormatError, NotTrainedError, PipeOpsError, refused
 from pipeops.guesses import by_name
+from pipeops.learn.fallback import limits_of, within
 from pipeops.learn.fits import Run, outcome
 from pipeops.learn.prediction.base import Prediction
 from pipeops.learn.validation import Validates
@@ -61,7 +63,7 @@ class Learner(Closed, Parameterized, Validates, Shown, ABC):
     id: a name for tables. task_type: "classif", "regr", "multiregr" or "multilabel". predict_type: "response", "prob" or "se".
     `train` returns the learner itself, `state` is None before it. What happens in a benchmark when training or
     predicting fails: encapsulate "none" raises, "try" notes the failure and goes on; a `fallback` learner (which implies
-    "try") then predicts in its place.
+    "try") then predicts in its place. timeout: what takes longer fails with a `TimeLimitError`.
     """
 
     id: str
@@ -71,6 +73,7 @@ class Learner(Closed, Parameterized, Validates, Shown, ABC):
     predict_types: tuple[str, ...] = ("response",)
     fallback: "Learner | None" = None
     encapsulate: Literal["none", "try"] = "none"
+    _timeout: Mapping[str, float] = limits_of("", None)
     takes_missing: bool = False
     """Whether it trains and predicts on features with missing values."""
     takes_categories: bool = False
@@ -84,6 +87,18 @@ class Learner(Closed, Parameterized, Validates, Shown, ABC):
         self.id = id
         self.state = None
         self.timings = {}
+
+    @property
+    def timeout(self) -> dict[str, float]:
+        """The seconds that training and predicting may take, by stage; set as a number for each, a dictionary, or None.
+
+        A learner with one is trained alone. It is stopped between two instructions of Python: a library's long call ends first.
+        """
+        return dict(self._timeout)
+
+    @timeout.setter
+    def timeout(self, given: Any) -> None:
+        self._timeout = limits_of(self.id, given)
 
     @final
     @property
@@ -159,7 +174,10 @@ class Learner(Closed, Parameterized, Validates, Shown, ABC):
             self._check(task)
             self._check_weights(task)
             self.params.refuse_tokens()
-            model = self._train(task, valid)
+            if math.isfinite(self._timeout["train"]):
+                model = within(self._timeout["train"], self.id, "train", lambda: _made(self._train(task, valid)))
+            else:
+                model = self._train(task, valid)
             if isinstance(model, Generator):
                 model = yield from model
         except Exception as error:
@@ -177,7 +195,8 @@ class Learner(Closed, Parameterized, Validates, Shown, ABC):
         self._check(task)
         start = time.perf_counter()
         try:
-            prediction = self._predict(task if rows is None else task.filter(rows), state.model)
+            rows_of = task if rows is None else task.filter(rows)
+            prediction = within(self._timeout["predict"], self.id, "predict", lambda: self._predict(rows_of, state.model))
         except Exception as error:
             if state is not self._loaded or isinstance(error, PipeOpsError):
                 raise
@@ -253,6 +272,7 @@ class Learner(Closed, Parameterized, Validates, Shown, ABC):
             ("takes", f"{self.task_type or 'any'} tasks"),
             ("predicts", f"{self.predict_type} (of {', '.join(self.predict_types)})"),
             ("trained", "no" if self.state is None else _trained_on(self.state)),
+            *_precautions(self),
         ]
         return [Block(f"{type(self).__name__} {self.id}", ("", ""), facts), params_block(self.params)]
 
@@ -266,12 +286,18 @@ class Learner(Closed, Parameterized, Validates, Shown, ABC):
         return f"<{type(self).__name__}:{self.id}> {trained}; {takes}, {predicts}"
 
 
+def _made(model: Any) -> Any:
+    """The model; of a run that makes one, what it returns."""
+    return outcome(model) if isinstance(model, Generator) else model
+
+
 SAVED_PARTS: dict[str, Any] = {
     "id": str,
     "state": LearnerState | None,
     "timings": dict[str, float],
     "fallback": Learner | None,
     "encapsulate": Literal["none", "try"],
+    "timeout": dict[str, float],
 }
 """What every kind of learner has in a file, and of which type, see `saving.saved_as`."""
 
@@ -288,6 +314,13 @@ def with_saved_parts(learner: Any, plain: dict[str, Any]) -> Any:
             setattr(learner, name, plain[name])
     learner._loaded = learner.state
     return learner
+
+
+def _precautions(learner: Learner) -> list[tuple[str, str]]:
+    """What is done when it fails or takes too long, where something is."""
+    limits = ", ".join(f"{stage} {seconds:g} s" for stage, seconds in learner.timeout.items() if math.isfinite(seconds))
+    fallback = "" if learner.fallback is None else learner.fallback.id
+    return [(name, text) for name, text in (("timeout", limits), ("fallback", fallback)) if text]
 
 
 def _trained_on(state: LearnerState) -> str:

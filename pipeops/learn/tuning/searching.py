@@ -95,6 +95,10 @@ class Searching(Learner):
         self.seed = seed if self.seed is None else self.seed
         return self
 
+    def _rank(self, config: dict[str, Any]) -> float:
+        """Of configurations with equal scores that with the smallest one wins."""
+        return 0.0
+
     @abstractmethod
     def _searched(self, task: Task, valid: Task | None, seed: int) -> tuple[Search, Learner]:
         """The search, run, and the untrained learner that its configurations are set in."""
@@ -102,7 +106,7 @@ class Searching(Learner):
     def _train(self, task: Task, valid: Task | None) -> Tuned:
         seed = int(np.random.SeedSequence().generate_state(1)[0]) if self.seed is None else self.seed
         search, learner = self._searched(task, valid, seed)
-        best = search.best()
+        best = search.best(self._rank)
         learner = configured(learner, search.configs[best])
         found_inside = bool(search.internal)
         learner, valid = (learner.unvalidated(), None) if found_inside else (learner, search.valid)
