@@ -131,7 +131,7 @@ KEYS: dict[str, dict[str, str]] = {
         "convert_types": "pipeops.graph.converting",
         "greplicate": "pipeops.graph.templates",
         "ovr": "pipeops.graph.templates",
-        "robustify": "pipeops.graph.templates",
+        "robustify": "pipeops.graph.robustify",
         "stacking": "pipeops.graph.templates",
         "targettrafo": "pipeops.graph.templates",
     },

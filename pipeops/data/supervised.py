@@ -116,11 +116,15 @@ class TaskClassif(Task):
         return task._with(_x=View(task.frame()), _rest=View(rest), _classes=kept)
 
     def against_rest(self, label: Any) -> Self:
-        """The same rows with two classes: this one, which is positive, and all others as "rest.".
+        """The same rows with two classes: this one, which is positive, and all others as "rest".
 
-        Labels that are no text are written as `=1`, so that `unmarked` finds them again.
+        Dots follow "rest" while a class is called so. Labels that are no text are written as `=1`, so that `unmarked` finds them
+        again.
         """
-        names = marked(label), "rest."
+        rest = "rest"
+        while rest in self._classes:
+            rest += "."
+        names = marked(label), rest
         if not self.has_target:
             return self._with(_classes=names)
         codes, own = self.class_codes(), self._classes.index(label)
@@ -180,7 +184,7 @@ class TaskClassif(Task):
 
 def marked(label: Any) -> str:
     """A class as text that says what it was: text as it is, anything else (and text like that) as `=` and its source."""
-    return label if isinstance(label, str) and not label.startswith("=") and label != "rest." else f"={label!r}"
+    return label if isinstance(label, str) and not label.startswith("=") else f"={label!r}"
 
 
 def unmarked(text: str) -> Any:

@@ -171,7 +171,7 @@ def _looked_up(column: Column, learnt: Mapping[str, Any], b: Builder) -> list[Co
 
 @form(Threshold)
 def _threshold(node: Threshold, state: Any, inputs: list[Any], b: Builder) -> list[Any]:
-    return [decided(inputs[0], node.thresholds, b)]
+    return [decided(inputs[0], node.of(inputs[0].class_names or ()), b)]
 
 
 @form(TuneThreshold)

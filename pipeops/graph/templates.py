@@ -7,7 +7,6 @@ Each answers an ordinary graph that can be looked into, changed and joined. Neig
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeops.data.selectors import selector_type
 from pipeops.errors import ConfigError
 from pipeops.graph.graph import Graph, chain, gunion
 from pipeops.learn.learner import Learner
@@ -15,11 +14,18 @@ from pipeops.shorthand import po, ppl
 
 
 @ppl.add("branch")
-def branch(graphs: Mapping[str, Any] | Sequence[Any], *, id: str | None = None) -> Graph:
+def branch(
+    graphs: Mapping[str, Any] | Sequence[Any],
+    *,
+    id: str | None = None,
+    prefix_branchops: str = "",
+    prefix_paths: bool | str = False,
+) -> Graph:
     """One of several ways, chosen by the hyperparameter `branch.selection`; the others are not trained.
 
     graphs: nodes, graphs or learners by name, the names being those to choose from; a list is numbered from `output1`. id: of
-    the branch node, and with `_unbranch` behind it of its end.
+    the branch node, and with `_unbranch` behind it of its end; prefix_branchops stands before both ids instead. prefix_paths:
+    put the name of each way before the ids in it (`po1`, … where there is none), and this text before the name.
 
     >>> from pipeops import po, ppl, tsk
     >>> graph = ppl("branch", {"scaled": po("scale"), "plain": po("nop")})
@@ -31,8 +37,18 @@ def branch(graphs: Mapping[str, Any] | Sequence[Any], *, id: str | None = None) 
     if not ways:
         raise ConfigError('ppl("branch"): needs at least one way.')
     options: Any = list(graphs) if isinstance(graphs, Mapping) else len(ways)
-    own = ({}, {}) if id is None else ({"id": id}, {"id": f"{id}_unbranch"})
-    return po("branch", options=options, **own[0]) >> ways >> po("unbranch", **own[1])
+    names = (f"{prefix_branchops}branch", f"{prefix_branchops}unbranch") if id is None else (id, f"{id}_unbranch")
+    first, last = po("branch", options=options), po("unbranch")
+    if id is not None or prefix_branchops:
+        first, last = first.renamed(names[0]), last.renamed(names[1])
+    return first >> (ways if prefix_paths is False else _prefixed(graphs, ways, prefix_paths)) >> last
+
+
+def _prefixed(graphs: Any, ways: Sequence[Any], prefix: bool | str) -> Graph:
+    """The ways side by side, with the names of each before its ids."""
+    names = list(graphs) if isinstance(graphs, Mapping) else [f"po{k + 1}" for k in range(len(ways))]
+    before = prefix if isinstance(prefix, str) else ""
+    return gunion({f"{before}{name}": way for name, way in zip(names, ways, strict=True)})
 
 
 @ppl.add("greplicate")
@@ -103,14 +119,18 @@ def stacking(
 
     >>> from pipeops import lrn, ppl
     >>> ppl("stacking", [lrn("regr.lm"), lrn("regr.tree")], lrn("regr.ridge")).ids()
-    ['regr_lm', 'regr_tree', 'nop', 'featureunion', 'regr_ridge']
+    ['regr_lm', 'regr_tree', 'nop', 'featureunion_stacking', 'regr_ridge']
     """
     if not base_learners or not all(isinstance(learner, Learner) for learner in base_learners):
         raise ConfigError(
             'ppl("stacking"): base_learners is a list of learners, as in [lrn("classif.lda"), lrn("classif.tree")].'
         )
     bases = [po("learner_cv", learner, method=method, folds=folds) for learner in base_learners]
-    return gunion([*bases, *([po("nop")] if use_features else [])]) >> po("featureunion") >> super_learner
+    return (
+        gunion([*bases, *([po("nop")] if use_features else [])])
+        >> po("featureunion", id="featureunion_stacking")
+        >> super_learner
+    )
 
 
 @ppl.add("targettrafo")
@@ -136,54 +156,3 @@ def targettrafo(graph: Any, *, trafo_pipeop: Any = None, trafo: Any = None, inve
     made = made.add_edge(first.id, into.node, "output", into.channel.name)
     made = made.add_edge(out.node, last.id, out.channel.name, "prediction")
     return made.add_edge(first.id, last.id, "fun", "fun")
-
-
-@ppl.add("robustify")
-def robustify(
-    task: Any = None,
-    learner: Any = None,
-    *,
-    impute_missings: bool | None = None,
-    factors_to_numeric: bool | None = None,
-    max_cardinality: int = 1000,
-) -> Graph:
-    """Preprocessing after which a learner can take whatever comes.
-
-    Constant columns go; dates become numbers; missing numbers are the median and have an indicator, missing categories are a
-    level of their own and unseen ones the most frequent; categories become numbers. task: leaves out what its columns do not
-    need; without one they need all. learner: leaves out what it takes as it is (`takes_missing`, `takes_categories`).
-    impute_missings, factors_to_numeric: True and False decide instead. max_cardinality: rarer levels beyond so many are merged.
-
-    >>> from pipeops import lrn, ppl, tsk
-    >>> ppl("robustify", task=tsk("iris"), learner=lrn("classif.lda")).ids()
-    ['removeconstants_prerobustify', 'removeconstants_postrobustify']
-    """
-    kinds = {"numeric", "boolean", "categorical", "datetime"} if task is None else set(task.feature_types.values())
-    missing = task is None or any(task.missings().values())
-    impute = missing and not getattr(learner, "takes_missing", False) if impute_missings is None else impute_missings
-    numeric = "categorical" in kinds and not getattr(learner, "takes_categories", False)
-    numeric = numeric if factors_to_numeric is None else factors_to_numeric
-    steps: list[Any] = [po("removeconstants", id="removeconstants_prerobustify", na_ignore=False)]
-    steps += [po("datefeatures")] if "datetime" in kinds else []
-    steps += _imputing(kinds) if impute else []
-    if "categorical" in kinds:
-        steps += [po("fixfactors", affect_columns=selector_type("categorical"))]
-        steps += [po("imputemode")] if impute or (numeric and not getattr(learner, "takes_missing", False)) else []
-        many = task is None or any(len(task.levels(n)) > max_cardinality for n in _categorical(task))
-        steps += [po("collapsefactors", target_level_count=max_cardinality)] if many else []
-        steps += [po("encode")] if numeric else []
-    return chain([*steps, po("removeconstants", id="removeconstants_postrobustify")])
-
-
-def _imputing(kinds: set[str]) -> list[Any]:
-    """Imputation of numbers and booleans beside their indicators, and of categories."""
-    steps: list[Any] = []
-    if kinds & {"numeric", "boolean", "datetime"}:
-        filled = po("imputemedian") >> po("imputemode", id="impute_logicals", affect_columns=selector_type("boolean"))
-        holes = po("missind", type="numeric", affect_columns=selector_type("numeric", "boolean"))
-        steps = [gunion([filled, holes]), po("featureunion", id="featureunion_robustify")]
-    return [*steps, *([po("imputeoor", affect_columns=selector_type("categorical"))] if "categorical" in kinds else [])]
-
-
-def _categorical(task: Any) -> list[str]:
-    return [name for name, kind in task.feature_types.items() if kind == "categorical"]

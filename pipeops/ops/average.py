@@ -21,6 +21,25 @@ from pipeops.shorthand import po
 Array = npt.NDArray[np.float64]
 
 
+def refuse_weights(node: Any) -> None:
+    """Refuse weights of predictions that are none."""
+    if node.weights is None or isinstance(node.weights, Token):
+        return
+    given = np.atleast_1d(np.asarray(node.weights, dtype=object))
+    numbers = given.ndim == 1 and all(isinstance(w, int | float | np.number) and w >= 0 for w in given)
+    if not numbers or not float(given.sum()) > 0 or not np.isfinite(given.astype(float)).all():
+        raise ConfigError(f"{node.id}: 'weights' are numbers from 0 on, not all 0, got {node.weights!r}.")
+
+
+def shares_of(node: Any, number: int) -> Array:
+    """The weights of so many predictions, with sum 1."""
+    given = np.ones(1) if node.weights is None else np.atleast_1d(np.asarray(node.weights, dtype=np.float64))
+    if len(given) not in (1, number):
+        raise ConfigError(f"{node.id}: has {number} predictions and {len(given)} weights; give one for each, or one for all.")
+    shares = np.broadcast_to(given, (number,))
+    return shares / shares.sum()
+
+
 @operator
 class Average(PipeOp):
     """Base of the two: after several models, nothing flows in training and one prediction when predicting."""
@@ -34,11 +53,7 @@ class Average(PipeOp):
     def __attrs_post_init__(self) -> None:
         if self.collect_multiplicity and self.innum:
             raise ConfigError(f"{self.id}: set 'innum' or 'collect_multiplicity', not both.")
-        if self.weights is not None and not isinstance(self.weights, Token):
-            given = np.atleast_1d(np.asarray(self.weights, dtype=object))
-            numbers = given.ndim == 1 and all(isinstance(w, int | float | np.number) and w >= 0 for w in given)
-            if not numbers or not float(given.sum()) > 0 or not np.isfinite(given.astype(float)).all():
-                raise ConfigError(f"{self.id}: 'weights' are numbers from 0 on, not all 0, got {self.weights!r}.")
+        refuse_weights(self)
 
     @property
     def inputs(self) -> tuple[Channel, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -54,7 +69,7 @@ class Average(PipeOp):
 
     def train(self, inputs: Sequence[Any]) -> tuple[Sequence[Any], Any]:
         """Nothing to learn; wrong numbers of weights are refused."""
-        self._shares(len(self._several(inputs)))
+        shares_of(self, len(self._several(inputs)))
         return [None], {}
 
     def predict(self, inputs: Sequence[Any], state: Any) -> Sequence[Any]:
@@ -67,7 +82,7 @@ class Average(PipeOp):
                     f"{self.id}: predictions of different rows ({listing(first.row_ids[:3])}, ... and "
                     f"{listing(other.row_ids[:3])}, ...) cannot be averaged; all models must predict the same task."
                 )
-        shares = self._shares(len(several))
+        shares = shares_of(self, len(several))
         counting = [prediction for prediction, share in zip(several, shares, strict=True) if share]
         return [self._averaged(counting, shares[shares > 0])]
 
@@ -80,14 +95,6 @@ class Average(PipeOp):
         if not several:
             raise DataError(f"{self.id}: there is no prediction to average.")
         return several
-
-    def _shares(self, number: int) -> Array:
-        """The weights, with sum 1."""
-        given = np.ones(1) if self.weights is None else np.atleast_1d(np.asarray(self.weights, dtype=np.float64))
-        if len(given) not in (1, number):
-            raise ConfigError(f"{self.id}: has {number} predictions and {len(given)} weights; give one for each, or one for all.")
-        shares = np.broadcast_to(given, (number,))
-        return shares / shares.sum()
 
 
 @po.add("classifavg")

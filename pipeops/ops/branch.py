@@ -14,18 +14,19 @@ from pipeops.errors import CompositionError, ConfigError, DataError, listing
 from pipeops.graph.graph import Graph
 from pipeops.graph.kinds import INACTIVE
 from pipeops.graph.pipeop import Channel, PipeOp, operator
+from pipeops.ops.flow import FeatureUnion
 from pipeops.params import UNSET, Param, Parameterized, Setting, Token, anything, integer
 from pipeops.shorthand import po
 
 
-def ways(node: PipeOp, options: Any, prefix: str) -> list[str]:
-    """The names of channels: those that are given, or so many numbered ones."""
+def ways(node: PipeOp, setting: str, options: Any, prefix: str) -> list[str]:
+    """The names of channels that a setting says: those that are given, or so many numbered ones."""
     if isinstance(options, int) and not isinstance(options, bool) and options >= 1:
         return [f"{prefix}{k + 1}" for k in range(options)]
     if not isinstance(options, list | tuple) or not options or not all(isinstance(o, str) and o for o in options):
-        raise ConfigError(f"{node.id}: 'options' are names, or a number of at least 1, got {options!r}.")
+        raise ConfigError(f"{node.id}: '{setting}' are names, or a number of at least 1, got {options!r}.")
     if len({*options}) < len(options):
-        raise ConfigError(f"{node.id}: 'options' must be different names, got {listing(options)}.")
+        raise ConfigError(f"{node.id}: '{setting}' must be different names, got {listing(options)}.")
     return list(options)
 
 
@@ -34,7 +35,8 @@ def ways(node: PipeOp, options: Any, prefix: str) -> list[str]:
 class Branch(PipeOp):
     """Hand on what comes in through the output that `selection` names; the others are inactive, and what follows is not trained.
 
-    options: the outputs' names, or their number (`output1`, ...). selection: one of the names, the first by default; tunable.
+    options: the outputs' names, or their number (`output1`, ...). selection: one of the names, or a number from 1 where they
+    are numbered; the first by default; tunable.
 
     >>> from pipeops import po
     >>> po("branch", options=["a", "b"], selection="b").predict([1], {})
@@ -56,11 +58,13 @@ class Branch(PipeOp):
     @property
     def names(self) -> list[str]:
         """The names of the ways."""
-        return ways(self, self.options, "output")
+        return ways(self, "options", self.options, "output")
 
     @property
     def chosen(self) -> str:
         """The way that is taken."""
+        if isinstance(self.selection, int) and not isinstance(self.selection, bool):
+            return f"output{self.selection}"
         return self.names[0] if self.selection is None else self.selection
 
     @property
@@ -101,13 +105,13 @@ class Unbranch(PipeOp):
 
     def __attrs_post_init__(self) -> None:
         if self.options != 0 or isinstance(self.options, bool):
-            ways(self, self.options, "input")
+            ways(self, "options", self.options, "input")
 
     @property
     def inputs(self) -> tuple[Channel, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
         if self.options == 0:
             return (Channel("...", "*", "*", many=True),)
-        return tuple(Channel(name, "*", "*") for name in ways(self, self.options, "input"))
+        return tuple(Channel(name, "*", "*") for name in ways(self, "options", self.options, "input"))
 
     def train(self, inputs: Sequence[Any]) -> tuple[Sequence[Any], dict[str, Any]]:
         return self.predict(inputs, {}), {}
@@ -127,8 +131,8 @@ class Unbranch(PipeOp):
 class Proxy(PipeOp):
     """A place for a node or a graph that is chosen later: `content` is a hyperparameter, and has its own behind its address.
 
-    content: a node, a graph or a learner; by default what comes in is handed on. innum: how many inputs, 0 for any number.
-    outnum: how many outputs.
+    content: a node, a graph or a learner; by default what comes in is handed on, the features of several tasks as one task.
+    innum: how many inputs, 0 for any number. outnum: how many outputs.
 
     >>> from pipeops import po
     >>> graph = po("proxy", content=po("scale")) >> po("nop")
@@ -184,6 +188,8 @@ class Proxy(PipeOp):
         return self._listed(graph, graph.predict_with(state, self._named(graph, inputs))) if len(graph) else self._passed(inputs)
 
     def _passed(self, inputs: Sequence[Any]) -> Sequence[Any]:
+        if len(inputs) > 1 == self.outnum:
+            return FeatureUnion(id=str(self.id)).predict(inputs, {})
         if len(inputs) != self.outnum:
             raise CompositionError(f"{self.id}: {len(inputs)} inputs make no {self.outnum} outputs; set 'content'.")
         return inputs

@@ -140,7 +140,8 @@ class FeatureUnion(PipeOp):
 
     innum: how many inputs; 0 takes any number through one input; a list of texts names as many inputs and puts each text and
     a dot before the features that come through it (an empty text nothing). Features of one name are allowed when their
-    values are equal. assert_targets_equal: refuse tasks with another target column.
+    values are equal. assert_targets_equal: refuse tasks with another target column. collect_multiplicity: the tasks come as a
+    multiplicity, through one edge.
 
     >>> from pipeops import as_task_regr, po
     >>> task = as_task_regr({"a": [1.0, 3.0], "y": [0, 1]}, target="y")
@@ -151,6 +152,7 @@ class FeatureUnion(PipeOp):
 
     innum: Any = anything(0)
     assert_targets_equal: bool = flag(True)
+    collect_multiplicity: bool = flag(False)
 
     outputs: ClassVar[tuple[Channel, ...]] = (Channel("output", "Task", "Task"),)
 
@@ -159,9 +161,13 @@ class FeatureUnion(PipeOp):
         names = isinstance(self.innum, list | tuple) and self.innum and all(isinstance(n, str) for n in self.innum)
         if not number and not names:
             raise ConfigError(f"{self.id}: 'innum' must be a number from 0 or a list of prefixes, got {self.innum!r}.")
+        if self.collect_multiplicity and self.innum != 0:
+            raise ConfigError(f"{self.id}: set 'innum' or 'collect_multiplicity', not both.")
 
     @property
     def inputs(self) -> tuple[Channel, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        if self.collect_multiplicity:
+            return (Channel("[...]", "[Task]", "[Task]"),)
         if self.innum == 0:
             return (Channel("...", "Task", "Task", many=True),)
         number = self.innum if isinstance(self.innum, int) else len(self.innum)
@@ -171,7 +177,7 @@ class FeatureUnion(PipeOp):
         return self.predict(inputs, {}), {}
 
     def predict(self, inputs: Sequence[Any], state: Any) -> Sequence[Any]:
-        first, *others = inputs
+        first, *others = inputs[0] if self.collect_multiplicity else inputs
         tasks = [first, *(self._aligned(task, first) for task in others)]
         frames = [_prefixed(task.frame(), prefix) for task, prefix in zip(tasks, self._prefixes(len(tasks)), strict=True)]
         return [first.with_features(self._side_by_side(frames))]

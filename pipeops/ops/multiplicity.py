@@ -14,7 +14,9 @@ from pipeops.errors import ConfigError, DataError, listing
 from pipeops.graph.kinds import Multiplicity
 from pipeops.graph.pipeop import Channel, PipeOp, operator
 from pipeops.learn.prediction.classif import PredictionClassif
-from pipeops.params import UNSET, integer
+from pipeops.ops.average import refuse_weights, shares_of
+from pipeops.ops.branch import ways
+from pipeops.params import UNSET, anything, integer
 from pipeops.shorthand import po
 
 
@@ -31,14 +33,12 @@ class Replicate(PipeOp):
     outputs: ClassVar[tuple[Channel, ...]] = (Channel("output", "[*]", "[*]"),)
     example: ClassVar[Mapping[str, Any]] = {"reps": 2}
 
-    reps: int = integer(1)
+    reps: int = integer(1, default=1)
 
     def train(self, inputs: Sequence[Any]) -> tuple[Sequence[Any], dict[str, Any]]:
         return self.predict(inputs, {}), {}
 
     def predict(self, inputs: Sequence[Any], state: Any) -> Sequence[Any]:
-        if self.reps is UNSET:
-            raise ConfigError(f"{self.id}: set 'reps', how often the input is repeated.")
         return [Multiplicity([inputs[0]] * self.reps)]
 
 
@@ -47,7 +47,7 @@ class Replicate(PipeOp):
 class MultiplicityImply(PipeOp):
     """All inputs as one multiplicity.
 
-    innum: how many inputs; 0 takes any number through one.
+    innum: how many inputs, or their names; 0 takes any number through one.
 
     >>> from pipeops import po
     >>> po("multiplicityimply", innum=2).predict([1, 2], {})
@@ -56,13 +56,17 @@ class MultiplicityImply(PipeOp):
 
     outputs: ClassVar[tuple[Channel, ...]] = (Channel("output", "[*]", "[*]"),)
 
-    innum: int = integer(0, default=0)
+    innum: Any = anything(0)
+
+    def __attrs_post_init__(self) -> None:
+        if self.innum != 0 or isinstance(self.innum, bool):
+            ways(self, "innum", self.innum, "input")
 
     @property
     def inputs(self) -> tuple[Channel, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
         if self.innum == 0:
             return (Channel("...", "*", "*", many=True),)
-        return tuple(Channel(f"input{k + 1}", "*", "*") for k in range(self.innum))
+        return tuple(Channel(name, "*", "*") for name in ways(self, "innum", self.innum, "input"))
 
     def train(self, inputs: Sequence[Any]) -> tuple[Sequence[Any], dict[str, Any]]:
         return self.predict(inputs, {}), {}
@@ -113,7 +117,7 @@ class OVRSplit(PipeOp):
 
     >>> from pipeops import po, tsk
     >>> [task.class_names for task in po("ovrsplit").train([tsk("iris")])[0][0]][:2]
-    [['setosa', 'rest.'], ['versicolor', 'rest.']]
+    [['setosa', 'rest'], ['versicolor', 'rest']]
     """
 
     inputs: ClassVar[tuple[Channel, ...]] = (Channel("input", "TaskClassif", "TaskClassif"),)
@@ -133,7 +137,7 @@ class OVRUnite(PipeOp):
     """One prediction of all classes from those of each class against the others, in the order in which they come.
 
     Probabilities of the positive classes are divided by their sum (equal where all are 0); without probabilities each prediction
-    has one vote. The most probable class is the response.
+    has one vote. The most probable class is the response. weights: one for each class in their order, or one for all.
 
     >>> from pipeops import lrn, po, tsk
     >>> graph = po("ovrsplit") >> lrn("classif.log_reg", predict_type="prob") >> po("ovrunite")
@@ -144,6 +148,11 @@ class OVRUnite(PipeOp):
 
     inputs: ClassVar[tuple[Channel, ...]] = (Channel("input", "[None]", "[PredictionClassif]"),)
     outputs: ClassVar[tuple[Channel, ...]] = (Channel("output", "None", "PredictionClassif"),)
+
+    weights: Any = anything(None)
+
+    def __attrs_post_init__(self) -> None:
+        refuse_weights(self)
 
     def train(self, inputs: Sequence[Any]) -> tuple[Sequence[Any], dict[str, Any]]:
         return [None], {}
@@ -156,7 +165,8 @@ class OVRUnite(PipeOp):
             raise DataError(f'{self.id}: takes predictions of one class against the others, as after po("ovrsplit"), got {got}.')
         first = several[0]
         scores = [p.response_codes == 0 if p.prob is None else p.prob[:, 0] for p in several]
-        shares, sums = np.stack(scores, axis=1).astype(float), np.sum(scores, axis=0, dtype=float)
+        shares = np.stack(scores, axis=1).astype(float) * shares_of(self, len(several))
+        sums = shares.sum(axis=1)
         shares = np.where(sums[:, None] > 0, shares / np.where(sums > 0, sums, 1.0)[:, None], 1 / len(several))
         own = np.stack([p.truth_codes == 0 for p in several], axis=1)
         names = [unmarked(p.class_names[0]) for p in several]

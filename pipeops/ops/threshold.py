@@ -11,9 +11,13 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from pipeops.errors import ConfigError, DataError
+from pipeops.data.supervised import TaskClassif
+from pipeops.data.task import Task
+from pipeops.errors import ConfigError, DataError, listing
 from pipeops.graph.pipeop import Channel, PipeOp, operator
+from pipeops.learn.learners.tabular import class_prediction
 from pipeops.learn.measures.measure import Measure, as_measure
+from pipeops.learn.prediction.classif import PredictionClassif
 from pipeops.params import anything, integer
 from pipeops.shorthand import po
 
@@ -36,7 +40,8 @@ class Threshold(OnPrediction):
     """Decide by other thresholds than the most probable class.
 
     thresholds: for two classes a number in [0, 1], the positive class being predicted from it on; or one number for each
-    class by label: the class with the largest ratio of probability to threshold. The model must predict probabilities.
+    class, by label or in their order: the class with the largest ratio of probability to threshold. The model must predict
+    probabilities.
 
     >>> from pipeops import PredictionClassif, po
     >>> prediction = PredictionClassif(prob=[0.9, 0.6], class_names=["M", "R"])
@@ -49,8 +54,16 @@ class Threshold(OnPrediction):
     def __attrs_post_init__(self) -> None:
         given = self.thresholds
         number = isinstance(given, int | float | np.number) and not isinstance(given, bool) and 0 <= given <= 1
-        if not number and not isinstance(given, Mapping):
+        if not number and not isinstance(given, Mapping | list | tuple):
             raise ConfigError(f"{self.id}: 'thresholds' is a number in [0, 1], or one for each class by label, got {given!r}.")
+
+    def of(self, class_names: Sequence[Any]) -> float | Mapping[Any, float]:
+        """The one threshold, or those of these classes by label."""
+        if not isinstance(self.thresholds, list | tuple):
+            return self.thresholds
+        if len(self.thresholds) != len(class_names):
+            raise DataError(f"{self.id}: has {len(self.thresholds)} thresholds for the classes {listing(class_names)}.")
+        return dict(zip(class_names, self.thresholds, strict=True))
 
     def train(self, inputs: Sequence[Any]) -> tuple[Sequence[Any], Any]:
         """Nothing to learn."""
@@ -58,7 +71,7 @@ class Threshold(OnPrediction):
 
     def predict(self, inputs: Sequence[Any], state: Any) -> Sequence[Any]:
         """The prediction with the response that the thresholds give."""
-        return [inputs[0].set_threshold(self.thresholds)]
+        return [inputs[0].set_threshold(self.of(inputs[0].class_names))]
 
 
 @po.add("tunethreshold")
@@ -69,7 +82,8 @@ class TuneThreshold(OnPrediction):
     measure: what to optimise, a measure of the response. resolution: how many thresholds are tried: all that make a
     difference for two classes where there are no more, else quantiles of them; so many for each class in turn, from the
     most probable class on, where there are more than two. Of equally good ones the least unusual is taken. So that no
-    model judges rows it was fitted on, training needs validation data: `as_learner(graph, validate=0.3)`.
+    model judges rows it was fitted on, training needs validation data: `as_learner(graph, validate=0.3)`, or stands behind
+    a `learner_cv` with predict_type="prob": then the out-of-fold probabilities are judged, and a task makes the prediction.
 
     >>> from pipeops import PredictionClassif, po
     >>> valid = PredictionClassif(truth=["M", "M", "R"], prob=[0.9, 0.4, 0.2], class_names=["M", "R"])
@@ -77,6 +91,7 @@ class TuneThreshold(OnPrediction):
     {'thresholds': 0.30000000000000004, 'score': 1.0}
     """
 
+    inputs: ClassVar[tuple[Channel, ...]] = (Channel("input", "*", "*"),)
     takes_valid: ClassVar[bool] = True
 
     measure: Any = anything("classif.ce")
@@ -88,12 +103,15 @@ class TuneThreshold(OnPrediction):
     def train(self, inputs: Sequence[Any], valid: Sequence[Any] | None = None) -> tuple[Sequence[Any], Any]:
         """Find the thresholds; the state holds them and their score."""
         measure = self._measure()
-        if valid is None or valid[0] is None:
+        if isinstance(inputs[0], Task):
+            prediction = self._predicted(inputs[0])
+        elif valid is None or valid[0] is None:
             raise ConfigError(
-                f"{self.id}: chooses thresholds on validation data and got none; as_learner(graph, validate=0.3), or "
-                "train(task, valid=other)."
+                f"{self.id}: chooses thresholds on validation data and got none; as_learner(graph, validate=0.3), "
+                'train(task, valid=other), or po("learner_cv", learner) before it.'
             )
-        prediction = valid[0]
+        else:
+            prediction = valid[0]
         if prediction.prob is None:
             raise DataError(f"{self.id}: needs probabilities; set predict_type='prob' in the node before it.")
         tuned = (_tune_two if len(prediction.class_names) == 2 else _tune_several)(prediction, measure, self.resolution)
@@ -101,7 +119,19 @@ class TuneThreshold(OnPrediction):
 
     def predict(self, inputs: Sequence[Any], state: Any) -> Sequence[Any]:
         """The prediction with the response that the chosen thresholds give."""
-        return [inputs[0].set_threshold(state["thresholds"])]
+        prediction = self._predicted(inputs[0]) if isinstance(inputs[0], Task) else inputs[0]
+        return [prediction.set_threshold(state["thresholds"])]
+
+    def _predicted(self, task: Any) -> PredictionClassif:
+        """The prediction that a task of probabilities out of `learner_cv` stands for."""
+        classes = task.class_names if isinstance(task, TaskClassif) else []
+        names = [name for label in classes for name in task.feature_names if name.endswith(f".prob.{label}")]
+        if not names or sorted(names) != sorted(task.feature_names):
+            raise DataError(
+                f"{self.id}: the features of the task '{task.id}' are not the probabilities of its classes; as behind "
+                'po("learner_cv", lrn("classif.lda", predict_type="prob")).'
+            )
+        return class_prediction(task, task.class_names, prob=task.matrix("float64", names))
 
     def _measure(self) -> Measure:
         measure = as_measure(self.measure)

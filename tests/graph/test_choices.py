@@ -5,7 +5,21 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 
-from pipeops import as_learner, as_task_classif, auto_tuner, gunion, load_learner, lrn, nn, po, ppl, rsmp, to_tune, tsk
+from pipeops import (
+    PredictionClassif,
+    as_learner,
+    as_task_classif,
+    auto_tuner,
+    gunion,
+    load_learner,
+    lrn,
+    nn,
+    po,
+    ppl,
+    rsmp,
+    to_tune,
+    tsk,
+)
 from pipeops.errors import ConfigError, DataError, NotTrainedError
 from pipeops.graph.kinds import INACTIVE, Multiplicity
 
@@ -161,3 +175,29 @@ def test_chunks_are_all_rows_once():
     assert sorted(np.concatenate([part.row_ids for part in parts])) == list(range(150))
     neighbours = po("chunk", outnum=3, shuffle=False).train([IRIS])[0]
     assert [part.row_ids.tolist() for part in neighbours] == [list(range(k, k + 50)) for k in (0, 50, 100)]
+
+
+def test_multiplicities_are_joined_named_and_weighed():
+    graph = po("replicate") >> po("scale") >> po("featureunion", collect_multiplicity=True)
+    assert graph.train(IRIS).feature_names == IRIS.feature_names
+    with pytest.raises(ConfigError, match="not both"):
+        po("featureunion", innum=2, collect_multiplicity=True)
+    assert [c.name for c in po("multiplicityimply", innum=["a", "b"]).inputs] == ["a", "b"]
+    each = [PredictionClassif(prob=[p], class_names=[name, "rest"]) for p, name in ((0.4, "a"), (0.4, "b"))]
+    node = po("ovrunite", weights=[1, 3])
+    assert node.predict([Multiplicity(each)], {})[0].prob[0] == pytest.approx([0.25, 0.75])
+    rest = IRIS.select([]).cbind({"x": [1.0] * 150})
+    assert po("ovrsplit").train([rest])[0][0][0].class_names == ["setosa", "rest"]
+
+
+def test_a_number_chooses_among_numbered_ways():
+    graph = po("branch", options=2, selection=2) >> [po("scale"), po("pca")] >> po("unbranch")
+    assert graph.params["branch.selection"] == "output2"
+    assert graph.train(IRIS).feature_names[0] == "PC1"
+    with pytest.raises(ConfigError, match="'selection' must be one of"):
+        po("branch", options=["a", "b"], selection=3)
+
+
+def test_a_proxy_without_content_unites_features():
+    graph = gunion([po("pca"), po("nop")]) >> po("proxy", innum=2)
+    assert graph.train(IRIS).feature_names == ["PC1", "PC2", "PC3", "PC4", *IRIS.feature_names]

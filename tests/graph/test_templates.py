@@ -116,7 +116,7 @@ def test_robustify_takes_whatever_comes():
     assert np.isfinite(learner.predict_newdata(holes).response).all()
     used = learner.model["regr_lm"].prototype.feature_names
     assert "same" not in used
-    assert "missing_age" in used
+    assert {"missing_age", "missing_seen"} <= set(used)
     assert {"city.Bern", "city..MISSING"} <= set(used)
 
 
@@ -125,14 +125,46 @@ def test_robustify_leaves_out_what_nobody_needs():
     taking = lrn("regr.featureless")
     assert ppl("robustify", task=task, learner=taking).ids() == [
         "removeconstants_prerobustify",
-        "datefeatures",
+        "POSIXct_to_dbl",
         "fixfactors",
         "removeconstants_postrobustify",
     ]
-    ids = ppl("robustify").ids()
-    assert ids.index("imputemedian") < ids.index("imputeoor") < ids.index("encode")
     assert "encode" not in ppl("robustify", task=task, factors_to_numeric=False).ids()
-    assert "imputemedian" not in ppl("robustify", task=task, impute_missings=False).ids()
+    assert "imputehist" not in ppl("robustify", task=task, impute_missings=False).ids()
+
+
+ENDS = ("removeconstants_prerobustify", "removeconstants_postrobustify")
+HOLES = ("imputehist", "missind", "featureunion_robustify")
+EVERYTHING = [
+    *(ENDS[0], "char_to_fct", "POSIXct_to_dbl", "imputehist", "impute_logicals", "missind", "featureunion_robustify"),
+    *("imputeoor", "fixfactors", "imputesample", "collapsefactors", "encode", ENDS[1]),
+]
+
+
+@pytest.mark.parametrize(
+    ("settings", "ids"),
+    [
+        ({}, EVERYTHING),
+        ({"character_action": "matrix"}, ["textvectorizer" if id == "char_to_fct" else id for id in EVERYTHING]),
+        ({"max_cardinality": float("inf"), "POSIXct_action": "ignore"}, [id for id in EVERYTHING if id[:2] not in ("PO", "co")]),
+        ({"impute_missings": True, "factors_to_numeric": True}, [ENDS[0], *HOLES, "imputesample", "encode", ENDS[1]]),
+        ({"POSIXct_action": "datefeatures!"}, [ENDS[0], "datefeatures", ENDS[1]]),
+    ],
+)
+def test_robustify_has_the_steps_of_the_reference(settings, ids):
+    iris = {} if "imputeoor" in ids else {"task": tsk("iris"), "learner": lrn("classif.lda")}
+    assert ppl("robustify", **iris, **settings).ids() == ids
+
+
+def test_robustify_says_what_it_takes():
+    with pytest.raises(ConfigError, match="'character_action' is one of"):
+        ppl("robustify", character_action="drop")
+
+
+def test_ways_have_names_before_their_ids():
+    graph = ppl("branch", {"a": po("pca"), "b": po("scale") >> po("pca")}, prefix_paths=True, prefix_branchops="x_")
+    assert graph.ids() == ["x_branch", "a_pca", "b_scale", "b_pca", "x_unbranch"]
+    assert ppl("branch", [po("pca"), po("nop")], prefix_paths="w_").ids() == ["branch", "w_po1_pca", "w_po2_nop", "unbranch"]
 
 
 def test_columns_of_some_kinds_become_another_kind():

@@ -70,3 +70,9 @@ def test_roles_are_given_and_taken():
         po("colroles", new_role={"nothing": []}).train([iris])
     with pytest.raises(UnknownKeyError, match="cannot become 'target'"):
         po("colroles", new_role={first: "target"})
+
+
+def test_the_larger_class_may_become_the_smaller_one():
+    sizes = [po("nearmiss", under_ratio=ratio, k=1).train([TASK])[0][0].truth().tolist() for ratio in (1, 0.5)]
+    assert [one.count("small") for one in sizes] == [TASK.truth().tolist().count("small")] * 2
+    assert sizes[1].count("big") == sizes[1].count("small") / 2

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from pipeops import PredictionClassif, PredictionRegr, as_learner, as_task_classif, as_task_regr, lrn, po, rsmp, tsk
-from pipeops.errors import ConfigError, DataError
+from pipeops.errors import ConfigError, DataError, UnknownKeyError
 from tests.ops import reference as ref
 
 SMALL = as_task_classif({"x": [1.0, 2.0, 3.0, 4.0], "y": ["a", "a", "a", "b"]}, target="y")
@@ -147,3 +147,17 @@ def test_responses_are_drawn_by_probability_and_by_normal_law():
     assert own.predict([plain], {})[0] is plain
     with pytest.raises(DataError, match="rdistfun"):
         po("randomresponse", rdistfun=lambda n, mean, sd: [1.0]).predict([numbers], {})
+
+
+def test_colroles_by_role():
+    task = tsk("iris").with_roles(stratum="Petal.Width")
+    node = po("colroles", new_role_direct={"feature": ["Petal.Length", "Sepal.Width"], "stratum": []})
+    (made,), state = node.train([task])
+    assert (made.feature_names, made.roles["stratum"]) == (["Petal.Length", "Sepal.Width"], [])
+    assert node.predict([tsk("iris")], state)[0].feature_names == ["Petal.Length", "Sepal.Width"]
+    grouped = po("colroles", new_role_direct={"group": "Petal.Width"}).train([tsk("iris")])[0][0]
+    assert "Petal.Width" in grouped.feature_names
+    with pytest.raises(ConfigError, match="not both"):
+        po("colroles", new_role={"x": "group"}, new_role_direct={"group": "x"})
+    with pytest.raises(UnknownKeyError, match="cannot become 'target'"):
+        po("colroles", new_role_direct={"target": "x"})

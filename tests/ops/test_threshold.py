@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeops import PredictionClassif, as_learner, as_task_classif, load_learner, measure, nn, po
+from pipeops import PredictionClassif, as_learner, as_task_classif, load_learner, lrn, measure, nn, po, tsk
 from pipeops.errors import CompositionError, ConfigError, DataError
 from pipeops.learn.prediction.regr import PredictionRegr
 
@@ -195,7 +195,30 @@ def test_in_a_graph_the_learner_still_predicts_probabilities(unbalanced):
     assert learner.predict_type == "prob"
 
 
-@pytest.mark.parametrize("wrong", ["0.5", 1.5, True, None, [0.2, 0.8]])
+@pytest.mark.parametrize("wrong", ["0.5", 1.5, True, None])
 def test_thresholds_are_refused_when_the_node_is_made(wrong):
     with pytest.raises(ConfigError, match=r"threshold: 'thresholds' is a number in \[0, 1\]"):
         po("threshold", thresholds=wrong)
+
+
+def test_thresholds_may_stand_in_the_order_of_the_classes():
+    prediction = PredictionClassif(prob=[[0.5, 0.3, 0.2]], class_names=["a", "b", "c"])
+    assert po("threshold", thresholds=[0.9, 0.3, 0.9]).predict([prediction], {})[0].response.tolist() == ["b"]
+    with pytest.raises(DataError, match="has 2 thresholds for the classes"):
+        po("threshold", thresholds=[0.9, 0.3]).predict([prediction], {})
+
+
+def test_thresholds_are_tuned_on_probabilities_out_of_fold():
+    task = tsk("breast_cancer")
+    (made,), _ = (base := po("learner_cv", lrn("classif.lda", predict_type="prob"), seed=1)).train([task])
+    learner = as_learner(base >> po("tunethreshold", measure="classif.bacc")).train(task)
+    prob = made.matrix("float64")[:, 0]
+    by_hand = PredictionClassif(truth=task.truth(), prob=prob, class_names=task.class_names)
+    state = learner.model["tunethreshold"]
+    assert state["score"] == by_hand.set_threshold(state["thresholds"]).score("classif.bacc")
+    assert state["score"] >= max(by_hand.set_threshold(t).score("classif.bacc") for t in (0.1, 0.3, 0.5, 0.7))
+    later, plain = learner.predict(task), lrn("classif.lda", predict_type="prob").train(task).predict(task)
+    assert np.allclose(later.prob, plain.prob)
+    assert np.array_equal(later.response, plain.set_threshold(state["thresholds"]).response)
+    with pytest.raises(DataError, match="are not the probabilities of its classes"):
+        po("tunethreshold").train([task])

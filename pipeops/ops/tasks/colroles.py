@@ -21,7 +21,8 @@ class ColRoles(PipeOp):
     """Give features other roles: `new_role={"id": [], "g": "group", "s": ["feature", "stratum"]}`.
 
     new_role: from a feature to its roles (feature, stratum, group, weight, subset), all that it has afterwards; none drops it.
-    The target stays. In prediction only the role of a feature counts.
+    new_role_direct: instead from roles to the columns that play them afterwards; other roles stay as they are. The target stays.
+    In prediction only the role of a feature counts.
 
     >>> from pipeops import as_task_regr, po
     >>> task = as_task_regr({"a": [1, 2], "w": [1.0, 3.0], "y": [0, 1]}, target="y")
@@ -34,22 +35,28 @@ class ColRoles(PipeOp):
     outputs: ClassVar[tuple[Channel, ...]] = (Channel("output", "Task", "Task"),)
 
     new_role: Mapping[str, str | Sequence[str]] | None = anything(None)
+    new_role_direct: Mapping[str, str | Sequence[str]] | None = anything(None)
 
     def __attrs_post_init__(self) -> None:
-        if self.new_role is not None and not isinstance(self.new_role, Mapping):
-            raise ConfigError(f"{self.id}: 'new_role' must be a dictionary from features to roles, got {self.new_role!r}.")
+        if self.new_role is not None and self.new_role_direct is not None:
+            raise ConfigError(f"{self.id}: set 'new_role' or 'new_role_direct', not both.")
+        for name, given in (("new_role", self.new_role), ("new_role_direct", self.new_role_direct)):
+            if given is not None and not isinstance(given, Mapping):
+                raise ConfigError(f"{self.id}: '{name}' must be a dictionary between features and roles, got {given!r}.")
         free = [role for role in ROLES if role != "target"]
-        for role in {role for roles in self._wanted().values() for role in roles}:
+        for role in [*(role for roles in self._wanted().values() for role in roles), *_lists(self.new_role_direct)]:
             if role not in free:
                 raise UnknownKeyError(f"{self.id}: a feature cannot become '{role}'.{suggest(role, free)}")
 
     def _wanted(self) -> dict[str, list[str]]:
-        given = self.new_role or {}
-        return {name: [roles] if isinstance(roles, str) else list(roles) for name, roles in given.items()}
+        return _lists(self.new_role)
 
     def train(self, inputs: Sequence[Any]) -> tuple[Sequence[Any], dict[str, Any]]:
         task = one_task(self, inputs)
         self._check(task)
+        if self.new_role_direct is not None:
+            direct = {"feature": task.feature_names, **_lists(self.new_role_direct)}
+            return (task.with_roles(**direct),), {"columns": []}
         wanted, roles = self._wanted(), dict(task.roles)
         changed = {
             role: [*(n for n in roles[role] if n not in wanted), *(n for n, given in wanted.items() if role in given)]
@@ -65,10 +72,17 @@ class ColRoles(PipeOp):
         return (task.select(self._features(task)),)
 
     def _features(self, task: Task) -> list[str]:
-        wanted = self._wanted()
+        wanted, direct = self._wanted(), _lists(self.new_role_direct)
+        if "feature" in direct:
+            return direct["feature"]
         return [name for name in task.feature_names if "feature" in wanted.get(name, ["feature"])]
 
     def _check(self, task: Task) -> None:
         absent = [name for name in self._wanted() if name not in task.feature_names]
         if absent:
             raise UnknownKeyError(f"{self.id}: no feature '{absent[0]}'.{suggest(absent[0], task.feature_names, 'features')}")
+
+
+def _lists(given: Mapping[str, str | Sequence[str]] | None) -> dict[str, list[str]]:
+    """A dictionary whose values are lists, from one whose single ones may be texts."""
+    return {name: [values] if isinstance(values, str) else list(values) for name, values in (given or {}).items()}

@@ -151,7 +151,7 @@ class BLSmote(Make):
     """Make rows of the smaller classes near the border to others (Han, Wang and Mao 2005); extra `imbalance`.
 
     K: neighbours of the same class that rows are made between. C: neighbours of any class that say what lies at the border.
-    dup_size: as for smote. method: type2 also makes rows towards other classes. seed: which rows.
+    dupSize: `dup_size` of smote. method: type2 also makes rows towards other classes. seed: which rows.
 
     >>> from pipeops import as_task_classif, po
     >>> task = as_task_classif({"x": [float(k) for k in range(12)], "y": ["a"] * 8 + ["b"] * 4}, target="y")
@@ -163,13 +163,13 @@ class BLSmote(Make):
 
     K: int = integer(1, default=5)
     C: int = integer(1, default=5)
-    dup_size: float = real(0, default=0)
+    dupSize: float = real(0, default=0)  # noqa: N815 - the reference's name
     method: str = choice("type1", "type2", default="type1")
 
     def sampler(self, sizes: dict[int, int]) -> Any:
         made = extra("imblearn.over_sampling", "imbalance", self.id)
         return made.BorderlineSMOTE(
-            sampling_strategy=self.wanted(sizes, self.dup_size),
+            sampling_strategy=self.wanted(sizes, self.dupSize),
             k_neighbors=self.K,
             m_neighbors=self.C,
             kind="borderline-1" if self.method == "type1" else "borderline-2",
@@ -216,11 +216,12 @@ class NearMiss(Choose):
     example: ClassVar[Any] = {"k": 2}
 
     k: int = integer(1, default=5)
-    under_ratio: float = real(1, default=1.0)
+    under_ratio: float = real(0, default=1.0)
 
     def sampler(self, sizes: dict[int, int]) -> Any:
-        least = min(sizes.values())
-        wanted = {c: round(least * self.under_ratio) for c, n in sizes.items() if n > round(least * self.under_ratio)}
+        rare, least = min(sizes.items(), key=lambda size: size[1])
+        most = max(round(least * self.under_ratio), 1)
+        wanted = {c: most for c, n in sizes.items() if n > most and c != rare}
         return extra("imblearn.under_sampling", "imbalance", self.id).NearMiss(sampling_strategy=wanted, n_neighbors=self.k)
 
 
