@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from pipeops.text import right_aligned, source, table
+from pipeops.text import cut, right_aligned, source, table
 
 FOLD = 12
 """Tables with more rows are folded on a page."""
@@ -24,7 +24,14 @@ STYLE = (
     "border-bottom:1px solid rgba(128,128,128,.3);background:none;color:inherit}"
     ".pipeops td{font-family:ui-monospace,monospace;font-size:12px}"
     ".pipeops summary{cursor:pointer}.pipeops .title{font-weight:600}"
-    ".pipeops svg text{fill:currentColor;font-family:system-ui,sans-serif}"
+    ".pipeops svg{display:block}.pipeops svg text{fill:currentColor;font-family:system-ui,sans-serif}"
+    ".pipeops .flow{width:fit-content;max-width:100%;padding:.3em 0}.pipeops .flow svg{margin:0 auto}"
+    ".pipeops .flow details{overflow-x:auto;margin:0 auto}.pipeops .flow .holder{width:fit-content;max-width:100%}"
+    ".pipeops .flow summary,.pipeops .quiet{font-size:11px;opacity:.75;text-align:center}"
+    ".pipeops .flow .holder{border:1px solid rgba(128,128,128,.6);border-radius:6px}"
+    ".pipeops .flow .holder>summary{font-size:12px;opacity:1;padding:.3em 1em;border-radius:5px}"
+    ".pipeops .holder>summary.trained{background:rgba(0,114,178,.2)}.pipeops .holder>summary.skipped{opacity:.6}"
+    ".pipeops .quiet{text-align:left}"
 )
 
 
@@ -53,10 +60,10 @@ class Block:
     def text(self) -> str:
         """The title, and below it the table, indented."""
         body = self._table() if self.header and (self.rows or any(self.header)) else ""
-        return "\n".join(filter(None, (_cut(self.title), body, *self.notes)))
+        return "\n".join(filter(None, (cut(self.title, CUT), body, *self.notes)))
 
     def _table(self) -> str:
-        rows = [[_cut(str(cell)) for cell in row] for row in self.rows]
+        rows = [[cut(str(cell), CUT) for cell in row] for row in self.rows]
         if self.right:
             return right_aligned(self.header, rows)
         if not any(self.header):
@@ -65,7 +72,7 @@ class Block:
 
     def html(self) -> str:
         """A heading and a table, which folds when it is long."""
-        title = f'<span class="title">{escape(_cut(self.title))}</span>'
+        title = f'<span class="title">{escape(cut(self.title, CUT))}</span>'
         notes = "".join(f"<div>{escape(note)}</div>" for note in self.notes)
         if not self.rows:
             return f"<div>{title}{notes}</div>"
@@ -77,16 +84,11 @@ class Block:
         return f"<details{'' if self.folded else ' open'}><summary>{title} ({len(self.rows)})</summary>{grid}{notes}</details>"
 
 
-def _cut(text: str) -> str:
-    """A text as far as it is shown."""
-    return text if len(text) <= CUT else f"{text[: CUT - 1]}…"
-
-
 def _cell(value: object) -> str:
     text = str(value)
     if len(text) <= CUT:
         return f"<td>{escape(text)}</td>"
-    return f'<td title="{escape(text)}">{escape(_cut(text))}</td>'
+    return f'<td title="{escape(text)}">{escape(cut(text, CUT))}</td>'
 
 
 def page(parts: Iterable[Block | str]) -> str:

@@ -6,6 +6,15 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 
+def cut(text: str, most: int) -> str:
+    """A text as far as it is shown.
+
+    >>> cut("abcdef", 4)
+    'abc…'
+    """
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
 def table(header: Sequence[str], rows: Iterable[Sequence[object]], indent: str = "") -> str:
     """Left-aligned columns under a header, two spaces between them."""
     cells = [[str(c) for c in row] for row in (header, *rows)]

@@ -21,7 +21,10 @@ from pipeops.errors import (
     suggest,
 )
 from pipeops.graph.composing import Composition, beside
-from pipeops.graph.drawing import dot, mermaid, plot, svg
+from pipeops.graph.drawings.axes import plot
+from pipeops.graph.drawings.flowcharts import dot, mermaid
+from pipeops.graph.drawings.markup import markup
+from pipeops.graph.drawings.scene import Scene, scene
 from pipeops.graph.driver import ALONE, Occasion, Step, feed, plan, predicting, training, unwrap
 from pipeops.graph.edits import inserted, pairs, renamed, replaced
 from pipeops.graph.ends import Edge, End, check_types, pick
@@ -119,13 +122,21 @@ class Graph(Closed, Composition, Parameterized, Passes, Shown):
         nodes = attrs.evolve(self._block(self.state), title="Nodes", folded=True)
         return [Block(f"Graph with {len(self)} PipeOp{'s' * (len(self) != 1)}"), nodes, params_block(self.params)]
 
-    def _drawing(self, state: Mapping[str, Any] | None = None) -> str:
-        """The graph as SVG; nodes that have learnt something (in `state`, its own by default) are filled."""
-        return svg(self._nodes, self._edges, _learnt(self.state if state is None else state))
+    def _scene(self, states: Mapping[str, Any] | None = None) -> Scene:
+        """What is drawn; states: of the nodes, its own by default."""
+        return scene(self, self.state if states is None else states)
+
+    def _drawing(self, states: Mapping[str, Any] | None = None) -> str:
+        """The graph as sections of SVG, which fold."""
+        return markup(self._scene(states))
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw the graph with matplotlib (extra `plot`) and return the axes; trained nodes are filled."""
-        return plot(self._nodes, self._edges, _learnt(self.state), ax)
+        """Draw the graph with matplotlib (extra `plot`) and return the axes.
+
+        A box a node, filled when it is trained, with what differs from its defaults; on the lines what flows: the kind, or the
+        shape in a network where it is known. What nodes hold (blocks, learners) stands in them.
+        """
+        return plot(self._scene(), ax)
 
     def to_mermaid(self) -> str:
         """The graph as a Mermaid flowchart, which Markdown pages show.
@@ -135,13 +146,13 @@ class Graph(Closed, Composition, Parameterized, Passes, Shown):
         flowchart TD
           n0["scale"]
           n1["nop"]
-          n0 --> n1
+          n0 -->|"Task"| n1
         """
-        return mermaid(self._nodes, self._edges)
+        return mermaid(self._scene())
 
     def to_dot(self) -> str:
-        """The graph in the language of Graphviz."""
-        return dot(self._nodes, self._edges)
+        """The graph in the language of Graphviz; what nodes hold is a cluster."""
+        return dot(self._scene())
 
     # ---------------------------------------------------------------- changed copies
 
@@ -328,11 +339,6 @@ saved_as(
         "state": dict[str, Any],
     },
 )
-
-
-def _learnt(state: Mapping[str, Any]) -> set[str]:
-    """The nodes that were trained; those of ways that were not taken have None for a state."""
-    return {id for id, own in state.items() if own is not None}
 
 
 def chain(parts: Iterable[Any]) -> Graph:

@@ -10,6 +10,8 @@ import numpy as np
 
 from pipeops.data import Task
 from pipeops.errors import CompositionError, ConfigError, DataError, FormatError, NotTrainedError, listing
+from pipeops.graph.drawings.axes import plot
+from pipeops.graph.drawings.scene import scene
 from pipeops.graph.driver import Occasion
 from pipeops.graph.graph import Graph
 from pipeops.graph.kinds import ANY, PREDICTION, TASK
@@ -229,9 +231,16 @@ class GraphLearner(Passes, Learner):
             raise NotTrainedError(f"{self.id}: no node of this graph has a '{name}'; it belongs to a torch model node.")
         return found[-1]
 
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the graph with what was learnt, as `Graph.plot` does (extra `plot`), and return the axes."""
+        return plot(scene(self.graph, self._states()), ax)
+
     def _drawing(self) -> str:
-        """The graph as SVG."""
-        return self.graph._drawing({} if self.state is None else self.state.model)
+        """The graph as sections of SVG."""
+        return self.graph._drawing(self._states())
+
+    def _states(self) -> Mapping[str, Any]:
+        return {} if self.state is None else self.state.model
 
     def __copy__(self) -> "GraphLearner":
         new = object.__new__(type(self))

@@ -22,7 +22,7 @@ from pipeops.errors import DataError, listing, suggest
 from pipeops.graph.kinds import INACTIVE
 from pipeops.graph.pipeop import Channel, PipeOp, operator
 from pipeops.net.inputs.precision import sample, warn_of_equal
-from pipeops.net.network.descriptor import Feed, ModelDescriptor, Source, Symbol
+from pipeops.net.network.descriptor import Feed, ModelDescriptor, Shape, Source, Symbol
 from pipeops.net.network.node import check_id
 from pipeops.params import flag
 from pipeops.shorthand import po
@@ -181,6 +181,10 @@ class Ingress(PipeOp):
         """The first value of the network."""
         return Symbol(str(self.id), None, (), (None, len(state["layout"])))
 
+    def shape_start(self, state: Mapping[str, Any] | None) -> Shape | None:
+        """The shape that a network begins with here, as far as it is known: without a state, before any data."""
+        return self.start(state).shape if state else (None, None)
+
     def train(self, inputs: Sequence[Any]) -> tuple[Sequence[Any], Any]:
         task: Task = inputs[0]
         if self.optional and not task.feature_names:
@@ -323,6 +327,9 @@ class TorchIngressRows(Ingress):
 
     kinds: ClassVar[tuple[str, ...]] = ()
     advice: ClassVar[str] = ""
+
+    def shape_start(self, state: Mapping[str, Any] | None) -> Shape:
+        return (None, 0)
 
     def train(self, inputs: Sequence[Any]) -> tuple[Sequence[Any], Any]:
         task: Task = inputs[0]

@@ -14,7 +14,7 @@ from pipeops.data import Task
 from pipeops.errors import ConfigError, DataError, listing
 from pipeops.graph.pipeop import operator
 from pipeops.net.inputs.ingress import Ingress
-from pipeops.net.network.descriptor import Source, Symbol
+from pipeops.net.network.descriptor import Shape, Source, Symbol
 from pipeops.net.tensors.reading import TensorColumn, column_from, read_all
 from pipeops.net.tensors.sources import Memo
 from pipeops.params import anything
@@ -107,6 +107,9 @@ class TorchIngressTensor(Ingress):
                 f"{self.id}: '{name}' has tensors of the shape {shape}, not {wanted}; po(\"trafo_resize\"), "
                 'po("trafo_reshape") or po("trafo_pad") before it change that.'
             )
+
+    def shape_start(self, state: Mapping[str, Any] | None) -> Shape | None:
+        return tuple(state["shape"]) if state else None if self.shape is None else self._insisted()
 
     def start(self, state: Mapping[str, Any]) -> Symbol:
         return Symbol(str(self.id), None, (), tuple(state["shape"]), getattr(torch, state["dtype"]))

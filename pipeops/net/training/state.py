@@ -11,7 +11,7 @@ import torch
 from pipeops.errors import FormatError
 from pipeops.net.inputs.link import Link, link_for
 from pipeops.net.network.blueprint import from_topology, restored, room_for, topology
-from pipeops.net.network.descriptor import Symbol
+from pipeops.net.network.descriptor import Shape, Symbol
 from pipeops.net.training.machine import seeded
 from pipeops.net.training.summary import Summary, summarize
 from pipeops.saving import saved_as
@@ -45,6 +45,14 @@ class TorchState:
     def class_names(self) -> list[Any] | None:
         """The classes in level order; None for a regression."""
         return self.link.class_names
+
+    @property
+    def shapes(self) -> dict[str, list[Shape]]:
+        """The shapes of the values, None for the batch, by the id of what made them, in the order of the network."""
+        found: dict[str, list[Shape]] = {}
+        for value in self.symbol.ancestors():
+            found.setdefault(value.id, []).append(value.shape)
+        return found
 
     def summary(self) -> Summary:
         """A row for each module: what comes out, and how many parameters it has; which engine trained them."""
