@@ -149,6 +149,8 @@ def chosen(frame: Frame, names: Sequence[str]) -> Frame:
 
 
 def _gather(frame: Frame, rows: IntArray) -> Frame:
+    if not len(rows) and frame.implementation.is_polars():
+        return nw.from_native(frame.to_native().clear(), eager_only=True)  # fast, and holds on to no data
     return _plain_index(frame[rows])
 
 

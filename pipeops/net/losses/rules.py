@@ -72,6 +72,20 @@ def _share(terms: int) -> Tensor:
     return torch.tensor(1 / terms, dtype=torch.float64)
 
 
+_square_slope = torch.ops.aten.mse_loss_backward.grad_input._op  # past a Python layer
+
+
+@functools.lru_cache
+def _factor(value: float, dtype: torch.dtype, device: torch.device) -> Tensor:
+    return torch.tensor(value, dtype=dtype, device=device)
+
+
+def _mean_difference(output: Tensor, target: Tensor, times: int, out: Tensor) -> None:
+    """Write `times (output - target)` over the number of each network's terms, in one pass: the slope of a mean of squares."""
+    factor = _factor(times / 2 / (output.shape[-2] * output.shape[-1]), output.dtype, output.device)
+    _square_slope(factor, output, target, 2, grad_input=out)
+
+
 class Binary(LossRule):
     """Binary cross entropy of logits, with a weight for all rows and one for positive ones of each network."""
 
@@ -84,6 +98,9 @@ class Binary(LossRule):
     def slope(self, output: Tensor, target: Tensor, out: Tensor) -> None:
         target = self._smoothed(target)
         torch.sigmoid(output, out=out)
+        if self.mean and self.weight is None and self.positive is None:
+            _mean_difference(out, target, 1, out)
+            return
         if self.positive is None:
             out.sub_(target)
         else:
@@ -157,7 +174,7 @@ class Multiclass(LossRule):
     def slope(self, output: Tensor, target: Tensor, out: Tensor) -> None:
         torch.softmax(output, -1, out=out)
         if self.plain:
-            out.scatter_add_(-1, target.unsqueeze(-1), out.new_full((), -1.0).expand(*target.shape, 1))
+            out.scatter_add_(-1, target.unsqueeze(-1), _factor(-1.0, out.dtype, out.device).expand(*target.shape, 1))
             if self.mean:
                 out.mul_(_share(output.shape[-2]))
             return
@@ -209,6 +226,9 @@ class Distance(LossRule):
         self.mean, self.value, self.bend = mean, value, bend
 
     def slope(self, output: Tensor, target: Tensor, out: Tensor) -> None:
+        if self.mean and self.value is _squares:
+            _mean_difference(output, target, 2, out)
+            return
         torch.sub(output, target, out=out)
         self.bend(out)
         if self.mean:
@@ -219,9 +239,12 @@ class Distance(LossRule):
         return terms.mean((-2, -1)) if self.mean else terms.sum((-2, -1))
 
 
+_squares = functools.partial(functional.mse_loss, reduction="none")
+
+
 def _square(losses: Sequence[Any]) -> LossRule | None:
     mean = _mean(losses)
-    return None if mean is None else Distance(mean, functools.partial(functional.mse_loss, reduction="none"), lambda d: d.mul_(2))
+    return None if mean is None else Distance(mean, _squares, lambda d: d.mul_(2))
 
 
 def _absolute(losses: Sequence[Any]) -> LossRule | None:
@@ -249,7 +272,7 @@ class Pairs(LossRule):
 
     def slope(self, output: Tensor, target: Tensor, out: Tensor) -> Tensor:
         values: list[Tensor] = []
-        for function, score, label, to in zip(self.functions, output, target, out, strict=True):
+        for function, score, label, to in zip(self.functions, output.unbind(), target.unbind(), out.unbind(), strict=True):
             value, slope = function(score.view(-1), label.view(-1) > 0)
             to.copy_(slope.view_as(to))
             values.append(value)

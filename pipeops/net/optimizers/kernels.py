@@ -14,6 +14,21 @@ from pipeops.net.optimizers.fused import FusedStepper, Tensors
 torch_: Any = torch  # torch.optim's own way to the kernels, which have no public names
 
 
+class Counter:
+    """Numbers of steps as tensors, which some kernels ask for: a few at once, as filling one costs more than reading one."""
+
+    def __init__(self, like: torch.Tensor):
+        self.like, self.first, self.numbers = like, 0, ()
+
+    def __call__(self, step: int) -> torch.Tensor:
+        """This number; not to be written to."""
+        place = step - self.first
+        if not 0 <= place < len(self.numbers):
+            place, self.first = 0, step
+            self.numbers = torch.arange(step, step + 64, dtype=torch.float32, device=self.like.device).unbind()
+        return self.numbers[place]
+
+
 class FusedAdam(FusedStepper):
     """Adam and, with `decoupled`, AdamW (Kingma & Ba 2015; Loshchilov & Hutter 2019)."""
 
@@ -22,7 +37,7 @@ class FusedAdam(FusedStepper):
         self.call = torch_._fused_adamw_ if decoupled else torch_._fused_adam_
         self.torch_class = "AdamW" if decoupled else "Adam"  # type: ignore[misc]
         self.decouples = decoupled
-        self.count = torch.zeros((), device=self.values[0].device)
+        self.count = Counter(self.values[0])
 
     def prepare(self) -> None:
         self.constants = {n: self.settings[n] for n in ("weight_decay", "eps", "amsgrad", "maximize")}
@@ -33,7 +48,7 @@ class FusedAdam(FusedStepper):
 
     def kernel(self, values: Tensors, grads: Tensors, memory: Sequence[Tensors], step: int) -> None:
         mean, square, *largest = memory
-        counts = [self.count.fill_(step)] * len(values)
+        counts = [self.count(step)] * len(values)
         self.call(values, grads, mean, square, largest[0] if largest else [], counts, lr=self.lr, **self.constants)
 
 
@@ -66,13 +81,13 @@ class FusedAdagrad(FusedStepper):
         super().__init__(params, settings)
         for total in self.memory[0]:
             total.fill_(settings["initial_accumulator_value"])
-        self.count = torch.zeros((), device=self.values[0].device)
+        self.count = Counter(self.values[0])
 
     def prepare(self) -> None:
         self.constants = {n: self.settings[n] for n in ("lr_decay", "weight_decay", "eps", "maximize")}
 
     def kernel(self, values: Tensors, grads: Tensors, memory: Sequence[Tensors], step: int) -> None:
-        counts = [self.count.fill_(step)] * len(values)
+        counts = [self.count(step)] * len(values)
         torch_._fused_adagrad_(values, grads, memory[0], counts, lr=self.lr, **self.constants)
 
 

@@ -1,6 +1,6 @@
 """Rules of layers with weights: linear, embedding, parametric ReLU. Neighbours: base below; the table of layers names these."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -18,6 +18,7 @@ def linear(call: Call, x: torch.Tensor) -> Made:
     weight_grad, bias_grad = call.grads.get("weight"), call.grads.get("bias")
     product = torch.bmm if weight.shape[1] > 1 else torch.mul  # of a column and a row, which broadcasting makes faster
     seen: list[torch.Tensor] = [out, out.transpose(-1, -2)]  # a slope and the same turned; it mostly comes in one buffer
+    total = None if bias_grad is None else _total(flat_out, bias_grad)
 
     def forward(x: torch.Tensor) -> torch.Tensor:
         flat = x if x.ndim == 3 else x.reshape(k, -1, x.shape[-1])
@@ -34,13 +35,24 @@ def linear(call: Call, x: torch.Tensor) -> Made:
             seen[:] = slope, slope.transpose(1, 2)
         if weight_grad is not None:
             torch.bmm(seen[1], x, out=weight_grad)
-        if bias_grad is not None:
-            torch.sum(slope, 1, out=bias_grad)
+        if total is not None:
+            total(slope)
         if flat_back is not None:
             product(slope, weight, out=flat_back)
         return (back,)
 
     return Made(out, forward, backward)
+
+
+SMALL = 1 << 15
+
+
+def _total(like: torch.Tensor, to: torch.Tensor) -> Callable[[torch.Tensor], object]:
+    """What writes the sum over the batch of `(K, batch, width)`: few numbers are added faster by a product with ones."""
+    if like.numel() > SMALL:
+        return lambda slope: torch.sum(slope, 1, out=to)
+    ones, row = like.new_ones((len(like), 1, like.shape[1])), to.unsqueeze(1)
+    return lambda slope: torch.bmm(ones, slope, out=row)
 
 
 def embedding(call: Call, codes: torch.Tensor) -> Made:
@@ -52,14 +64,14 @@ def embedding(call: Call, codes: torch.Tensor) -> Made:
 
     def forward(codes: torch.Tensor) -> torch.Tensor:
         torch.add(codes, columns, out=places)
-        for own, row, to in zip(weight, places, out, strict=True):
+        for own, row, to in zip(weight.unbind(), places.unbind(), out.unbind(), strict=True):
             torch.index_select(own, 0, row.view(-1), out=to.view(-1, dim))
         return out
 
     def backward(slope: torch.Tensor, codes: torch.Tensor) -> Sequence[torch.Tensor | None]:
         if grad is not None:
             grad.zero_()
-            for own, row, of in zip(grad, places, slope, strict=True):
+            for own, row, of in zip(grad.unbind(), places.unbind(), slope.unbind(), strict=True):
                 own.index_add_(0, row.view(-1), of.reshape(-1, dim))
         return (None,)
 

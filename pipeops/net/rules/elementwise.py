@@ -36,14 +36,11 @@ def elementwise(value: Callable[..., Any], gradient: Callable[..., Any], setting
     return rule
 
 
-_relu_backward = aten.threshold_backward.default._op  # past a Python layer, and cheaper than into a buffer where that is small
-SMALL = 1 << 14
+_relu_backward = aten.threshold_backward.grad_input._op  # past a Python layer
 
 
 def _relu_gradient(slope: torch.Tensor, out: torch.Tensor, *, grad_input: torch.Tensor) -> torch.Tensor:
-    if out.numel() <= SMALL:
-        return _relu_backward(slope, out, 0)
-    return aten.threshold_backward.grad_input(slope, out, 0, grad_input=grad_input)
+    return _relu_backward(slope, out, 0, grad_input=grad_input)
 
 
 def _relu(x: torch.Tensor, *, out: torch.Tensor) -> torch.Tensor:
@@ -159,25 +156,21 @@ tanhshrink = elementwise(_tanhshrink, _tanhshrink_gradient)
 threshold = elementwise(_threshold, _threshold_gradient, ["threshold", "value"])
 
 
-def _masked(mask: torch.Tensor, call: Call) -> None:
-    """Draw each network's mask, as torch does: one over the rate of keeping, or zero."""
-    for own, module, generator in zip(mask, call.modules, call.generators, strict=True):
-        rate = module.p if module.training else 0.0
-        if rate == 1:
-            own.zero_()
-        elif rate:
-            own.bernoulli_(1 - rate, generator=generator).div_(1 - rate)
-
-
 def dropout(call: Call, x: torch.Tensor) -> Made:
-    """Zero entries at each network's rate, with the masks that it would draw alone."""
+    """Zero entries at each network's rate, with the masks that it would draw alone: one over the rate of keeping, or zero."""
     mask, out, back = torch.ones_like(x), torch.empty_like(x), torch.empty_like(x)
+    parts = list(zip(mask.unbind(), call.modules, call.generators, strict=True))
     idle = not any(m.p and m.training for m in call.modules)
 
     def forward(x: torch.Tensor) -> torch.Tensor:
         if idle:
             return x
-        _masked(mask, call)
+        for own, module, generator in parts:
+            rate = module.p if module.training else 0.0
+            if rate == 1:
+                own.zero_()
+            elif rate:
+                own.bernoulli_(1 - rate, generator=generator).div_(1 - rate)
         return torch.mul(x, mask, out=out)
 
     def backward(slope: torch.Tensor, x: torch.Tensor) -> Sequence[torch.Tensor | None]:
@@ -204,7 +197,7 @@ def alpha_dropout(call: Call, x: torch.Tensor) -> Made:
             factor.mul_(scale)
 
     def forward(x: torch.Tensor) -> torch.Tensor:
-        for f, s, module, generator in zip(factor, shift, call.modules, call.generators, strict=True):
+        for f, s, module, generator in zip(factor.unbind(), shift.unbind(), call.modules, call.generators, strict=True):
             draw(f, s, module.p if module.training else 0.0, generator)
         return torch.mul(x, factor, out=out).add_(shift)
 

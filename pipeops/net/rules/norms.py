@@ -11,6 +11,8 @@ import torch
 from pipeops.net.rules.base import Call, Made, beside, summed
 
 aten: Any = torch.ops.aten
+_batch_norm = aten.native_batch_norm.out._op  # past a Python layer
+_batch_norm_backward = aten.native_batch_norm_backward.default._op
 
 
 def layer_norm(call: Call, x: torch.Tensor) -> Made:
@@ -69,17 +71,19 @@ def rms_norm(call: Call, x: torch.Tensor) -> Made:
 def batch_norm(call: Call, x: torch.Tensor) -> Made:
     """Mean 0 and variance 1 over the rows of each network's batch, or by its running statistics in eval mode."""
     out, back = torch.empty_like(x), torch.empty_like(x)
-    norms = [_BatchNorm(call, k) for k in range(len(x))]
+    outs = out.unbind()
+    norms = [_BatchNorm(call, k, own) for k, own in enumerate(x.unbind())]
 
     def forward(x: torch.Tensor) -> torch.Tensor:
-        for norm, own, to in zip(norms, x, out, strict=True):
+        for norm, own, to in zip(norms, x.unbind(), outs, strict=True):
             norm.forward(own, to)
         return out
 
     def backward(slope: torch.Tensor, x: torch.Tensor) -> Sequence[torch.Tensor | None]:
-        for norm, of, own, to in zip(norms, slope, x, back, strict=True):
-            norm.backward(of, own, to)
-        return (back if call.wanted[0] else None,)
+        found = [norm.backward(of, own) for norm, of, own in zip(norms, slope.unbind(), x.unbind(), strict=True)]
+        if not call.wanted[0]:
+            return (None,)
+        return (found[0].unsqueeze(0) if len(found) == 1 else torch.stack(found, out=back),)
 
     return Made(out, forward, backward)
 
@@ -87,7 +91,7 @@ def batch_norm(call: Call, x: torch.Tensor) -> Made:
 class _BatchNorm:
     """Batch norm of one of the networks."""
 
-    def __init__(self, call: Call, k: int):
+    def __init__(self, call: Call, k: int, x: torch.Tensor):
         self.module = call.modules[k]
         self.weight, self.bias = (call.params[n][k] if n in call.params else None for n in ("weight", "bias"))
         self.grads = [call.grads[n][k] if n in call.grads else None for n in ("weight", "bias")]
@@ -95,7 +99,8 @@ class _BatchNorm:
         self.seen = call.buffers["num_batches_tracked"][k] if "num_batches_tracked" in call.buffers else None
         self.by_batch = self.module.training or self.mean is None
         self.mask = [call.wanted[0], *(grad is not None for grad in self.grads)]
-        self.saved: tuple[Any, Any] = (None, None)
+        width = x.shape[1]
+        self.saved = (x.new_empty(width), x.new_empty(width)) if self.by_batch else (x.new_empty(0), x.new_empty(0))
 
     def forward(self, x: torch.Tensor, out: torch.Tensor) -> None:
         if self.by_batch and x.numel() == x.shape[1]:
@@ -104,16 +109,26 @@ class _BatchNorm:
         if self.module.training and self.seen is not None:
             self.seen.add_(1)
             momentum = 1 / float(self.seen) if momentum is None else momentum
-        made, *saved = torch.native_batch_norm(
-            x, self.weight, self.bias, self.mean, self.variance, self.by_batch, momentum or 0.0, self.module.eps
+        mean, scale = self.saved
+        _batch_norm(
+            x,
+            self.weight,
+            self.bias,
+            self.mean,
+            self.variance,
+            self.by_batch,
+            momentum or 0.0,
+            self.module.eps,
+            out=out,
+            save_mean=mean,
+            save_invstd=scale,
         )
-        out.copy_(made)
-        self.saved = (saved[0], saved[1])
 
-    def backward(self, slope: torch.Tensor, x: torch.Tensor, back: torch.Tensor) -> None:
-        made = aten.native_batch_norm_backward(
+    def backward(self, slope: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        back, *made = _batch_norm_backward(
             slope, x, self.weight, self.mean, self.variance, *self.saved, self.by_batch, self.module.eps, self.mask
         )
-        for grad, value in zip([back if self.mask[0] else None, *self.grads], made, strict=True):
+        for grad, value in zip(self.grads, made, strict=True):
             if grad is not None:
                 grad.copy_(value)
+        return back

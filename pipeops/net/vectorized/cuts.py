@@ -3,8 +3,9 @@
 Neighbours: the ensemble trains on them.
 """
 
+import itertools
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -56,16 +57,24 @@ class Tables:
         self.buffers: dict[tuple[int, ...], list[torch.Tensor]] = {}
         self.drawn: torch.Tensor | None = None
         self.gathered: list[torch.Tensor] = []
+        self.layout: tuple[Any, torch.Tensor, torch.Tensor] = (None, torch.empty(0), torch.empty(0))
 
-    def batches(self, segment: Segment, epochs: Sequence[Epoch]) -> Iterator[list[torch.Tensor]]:
-        """`(steps, K, batch, ...)` of each table, for as many steps at once as stay in the cache; valid until the next ones."""
-        several = max(1, CACHE_BYTES // max(1, self.row_bytes * segment.size * (segment.stop - segment.start)))
+    def batches(self, cut: Sequence[Segment], epochs: Sequence[Epoch]) -> Iterator[tuple[Segment, list[torch.Tensor]]]:
+        """All steps, segment by segment: `(steps, K, batch, ...)` of each table, for as many steps at once as stay in the cache.
+
+        They are valid until the next ones.
+        """
         whole = self._whole(*epochs) if len(epochs) == 1 else None
-        if whole is not None:
-            yield from _views(whole, segment, several)
-            return
-        for part in self._rows(segment, epochs).split(several):
-            yield self._gathered(part)
+        rows, place = self._read(cut, epochs) if whole is None else None, 0
+        for segment in cut:
+            k = segment.stop - segment.start
+            several = max(1, CACHE_BYTES // max(1, self.row_bytes * segment.size * k))
+            if rows is None:
+                yield from ((segment, part) for part in _views(whole or [], segment, several))
+                continue
+            own = rows[place : place + segment.steps * k * segment.size].view(segment.steps, k, segment.size)
+            place += own.numel()
+            yield from ((segment, self._gathered(part)) for part in own.split(several))
 
     def _whole(self, epoch: Epoch) -> list[torch.Tensor] | None:
         """All batches of an epoch behind one another, where they are so or fit into the cache."""
@@ -78,16 +87,26 @@ class Tables:
             self.drawn, self.gathered = rows, [t[0] for t in self._gathered(rows.to(self.tables[0].device).unsqueeze(0))]
         return self.gathered
 
-    def _rows(self, segment: Segment, epochs: Sequence[Epoch]) -> torch.Tensor:
-        """Rows of the tables, `(steps, K, batch)`."""
-        number = segment.steps * segment.size
-        found: list[torch.Tensor] = []
-        for k, first in zip(range(segment.start, segment.stop), segment.first, strict=True):
-            rows = epochs[k].rows
-            own = torch.arange(first, first + number) if rows is None else rows[first : first + number]
-            found.append((own + self.start[k] if self.start[k] else own).view(segment.steps, segment.size))
-        rows = found[0].unsqueeze(1) if len(found) == 1 else torch.stack(found, 1)
-        return rows.to(self.tables[0].device)
+    def _read(self, cut: Sequence[Segment], epochs: Sequence[Epoch]) -> torch.Tensor:
+        """The rows of the tables in the order in which they are read."""
+        drawn = [torch.arange(sum(e.sizes)) if e.rows is None else e.rows[: sum(e.sizes)] for e in epochs]
+        if len(drawn) == 1:
+            return drawn[0].to(self.tables[0].device)
+        if self.layout[0] is not cut:
+            self.layout = (cut, *self._layout(cut, list(map(len, drawn))))
+        _, places, shifts = self.layout
+        return torch.cat(drawn).take(places).add_(shifts).to(self.tables[0].device)
+
+    def _layout(self, cut: Sequence[Segment], lengths: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Where each row that is read stands among the drawn ones of all networks, and where its network's rows begin."""
+        base = [0, *itertools.accumulate(lengths)]
+        places, shifts = list[torch.Tensor](), list[torch.Tensor]()
+        for start, stop, size, steps, first in cut:
+            begins = torch.tensor([base[k] + first[k - start] for k in range(start, stop)]).unsqueeze(1)
+            own = torch.arange(0, steps * size, size).view(-1, 1, 1) + begins + torch.arange(size)
+            places.append(own.flatten())
+            shifts.append(torch.tensor(self.start[start:stop]).unsqueeze(1).expand_as(own).flatten())
+        return torch.cat(places), torch.cat(shifts)
 
     def _gathered(self, rows: torch.Tensor) -> list[torch.Tensor]:
         shape = tuple(rows.shape)

@@ -56,35 +56,40 @@ class Ensemble(Engine):
         found = [Trained([], []) for _ in epochs]
         self.joint.renew()
         with torch.no_grad():
-            for segment in self.cut[1]:
-                self._train(segment, epochs, found)
+            for segment, (*tables, target) in self.tables.batches(self.cut[1], epochs):
+                self._train(segment, tables, target, epochs, found)
         for course, epoch in zip(self.courses, epochs, strict=True):
             ctx = course.trainer.ctx
             ctx.step = len(epoch.sizes)
             ctx.global_step += ctx.step
         return found
 
-    def _train(self, segment: Segment, epochs: Sequence[Epoch], found: list[Trained]) -> None:
-        """The steps of a segment; losses and outputs are added to what is found."""
-        start, stop = segment.start, segment.stop
-        for *tables, target in self.tables.batches(segment, epochs):
-            plan, loss = self._plan(segment, [t[0] for t in tables])
-            try:
-                outputs, losses = self._steps(plan, loss, segment, [t.unbind(0) for t in tables], target)
-            except ValueError as error:
-                ctx = self.courses[start].trainer.ctx
-                ctx.step, ctx.y = len(found[start].losses) + 1, target[0, 0]
-                refuse_one_row(error, ctx)
-                raise
-            values = losses.t().tolist()
-            for k in range(start, stop):
-                found[k].losses.extend(values[k - start])  # type: ignore[attr-defined]
-                if epochs[k].keeps:
-                    found[k].outputs.append(outputs[:, k - start].flatten(0, 1))  # type: ignore[attr-defined]
-            self._show(segment, tables, target, outputs, losses)
-            if self.courses[start].trainer.interrupt.asked:
-                self.courses[start].trainer.ctx.step = len(found[start].losses)
-                raise Interrupted
+    def _train(
+        self,
+        segment: Segment,
+        tables: Sequence[torch.Tensor],
+        target: torch.Tensor,
+        epochs: Sequence[Epoch],
+        found: Sequence[Trained],
+    ) -> None:
+        """Some steps of a segment; losses and outputs are added to what is found."""
+        start = segment.start
+        plan, loss = self._plan(segment, [t[0] for t in tables])
+        try:
+            outputs, losses = self._steps(plan, loss, segment, [t.unbind(0) for t in tables], target)
+        except ValueError as error:
+            ctx = self.courses[start].trainer.ctx
+            ctx.step, ctx.y = len(found[start].losses) + 1, target[0, 0]
+            refuse_one_row(error, ctx)
+            raise
+        for k, values in enumerate(losses.t().tolist(), start):
+            found[k].losses.extend(values)  # type: ignore[attr-defined]
+            if epochs[k].keeps:
+                found[k].outputs.append(outputs[:, k - start].flatten(0, 1))  # type: ignore[attr-defined]
+        self._show(segment, tables, target, outputs, losses)
+        if self.courses[start].trainer.interrupt.asked:
+            self.courses[start].trainer.ctx.step = len(found[start].losses)
+            raise Interrupted
 
     def _steps(
         self, plan: Plan, loss: LossRule, segment: Segment, inputs: Sequence[Sequence[torch.Tensor]], target: torch.Tensor
