@@ -263,12 +263,13 @@ def label_array(levels: Sequence[Any], codes: IntArray) -> npt.NDArray[Any]:
 
 
 class Holed:
-    """A polars column with missing values as an array of floats with NaN, of which a window only is made at a time."""
+    """A polars column with missing values as an array of floats with NaN, of which a window of rows only is made at a time."""
 
-    WINDOW = 1 << 16
+    NUMBERS = 1 << 21
+    """So many in the windows of all columns together; a small window costs more to ask for than to fill."""
 
-    def __init__(self, column: Any):
-        self.column = column
+    def __init__(self, column: Any, window: int):
+        self.column, self.window = column, window
         self.dtype = np.dtype(np.float32 if str(column.dtype) == "Float32" else np.float64)
         self._start, self._made = 0, np.empty(0, dtype=self.dtype)
 
@@ -277,7 +278,7 @@ class Holed:
             return self._filled(self.column.gather(rows))
         start, stop, _ = rows.indices(len(self.column))
         if not self._start <= start <= stop <= self._start + len(self._made):
-            self._start, self._made = start, self._filled(self.column[start : max(stop, start + self.WINDOW)])
+            self._start, self._made = start, self._filled(self.column[start : max(stop, start + self.window)])
         return self._made[start - self._start : stop - self._start]
 
     @staticmethod
@@ -295,16 +296,18 @@ def number_arrays(frame: nw.DataFrame[Any], names: Iterable[str]) -> list[npt.ND
 
 def readable(frame: nw.DataFrame[Any], names: Iterable[str]) -> list[npt.NDArray[Any] | Holed]:
     """As `number_arrays`, but polars columns with missing values are made where they are read."""
+    names = list(names)
     wanted, found = set(names), dict[str, npt.NDArray[Any] | Holed]()
+    window = max(Holed.NUMBERS // max(1, len(names)), 1 << 13)
     for name, column in _native_columns(frame):
         if name in wanted:
-            found[name] = _number_array(frame, name, column)
+            found[name] = _number_array(frame, name, column, window)
     return [found[name] for name in names]
 
 
-def _number_array(frame: nw.DataFrame[Any], name: str, column: Any) -> npt.NDArray[Any] | Holed:
+def _number_array(frame: nw.DataFrame[Any], name: str, column: Any, window: int) -> npt.NDArray[Any] | Holed:
     if frame.implementation.is_polars() and column.dtype.is_float() and column.null_count():
-        return Holed(column)
+        return Holed(column, window)
     array = column if isinstance(column, np.ndarray) else column.to_numpy()
     return array if array.dtype.kind in "fiub" else frame.get_column(name).cast(nw.Float64).to_numpy()
 

@@ -13,14 +13,17 @@ import narwhals as nw
 import numpy as np
 import numpy.typing as npt
 
-from pipeops.data.columns import IntArray, kind, schema_of, slice_of
+from pipeops.data.columns import IntArray, kind, levels_of, schema_of, slice_of, small_codes
 from pipeops.data.incoming import as_array, column_of, describe, is_array, moved, typed
+from pipeops.data.levels import text_codes
 from pipeops.data.maps import ColumnMap, Lookup, after, run
 from pipeops.data.positions import names_of
 from pipeops.data.tensors import TensorSource, sources
 from pipeops.errors import DataError, listing
 
 Frame = nw.DataFrame[Any]
+LONG = 10_000
+"""From so many rows on the codes of texts are kept, one byte each."""
 ACCEPTED = "a pandas, polars or pyarrow table or a dictionary of arrays"
 
 
@@ -125,6 +128,32 @@ class View:
         if self.rows is None:
             return self.frame.get_column(name)
         return self.select([name]).get_column(name)
+
+    def levels(self, name: str) -> list[Any]:
+        """The levels of a categorical column in their order."""
+        found = self._texts(name)
+        return levels_of(self.column(name)) if found is None else list(found[0])
+
+    def codes(self, name: str, levels: Sequence[Any]) -> npt.NDArray[Any]:
+        """As `small_codes` of a column."""
+        found = self._texts(name)
+        if found is None:
+            return small_codes(self.column(name), levels)
+        present, codes = found
+        if present == list(levels):
+            return codes
+        place, k = {level: code for code, level in enumerate(levels)}, len(levels)
+        return np.array([*(place.get(level, k) for level in present), k], dtype=np.uint8 if k < 250 else np.int32)[codes]
+
+    def _texts(self, name: str) -> tuple[list[str], npt.NDArray[np.uint8]] | None:
+        """Levels and codes of a long column of texts, which are found once for the whole frame; None for others."""
+        if not self.is_made:
+            return self.below._texts(name) if self._untouched([name]) else None
+        if self.rows is not None or self.nrow < LONG or self.schema[name] != nw.String:
+            return None
+        if ("texts", name) not in self.memo:
+            self.memo["texts", name] = text_codes(self.column(name))
+        return self.memo["texts", name]
 
     def _untouched(self, names: Sequence[str]) -> bool:
         """Whether no map makes any of these columns."""

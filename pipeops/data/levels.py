@@ -1,10 +1,14 @@
-"""Categorical columns with chosen levels, in every frame library. Neighbours: `data.columns` below; impute, encode above."""
+"""Categorical columns with chosen levels, and texts as codes, in every frame library.
+
+Neighbours: `data.columns` below; impute, encode above.
+"""
 
 from collections.abc import Sequence
 from typing import Any
 
 import narwhals as nw
 import numpy as np
+import numpy.typing as npt
 
 from pipeops.data.columns import codes_of, declared_levels, kind, levels_of
 
@@ -25,6 +29,52 @@ def with_levels(column: Series, levels: Sequence[Any]) -> Series:
     if column.implementation.is_pandas() and hasattr(column.to_native().dtype, "categories"):
         return _wrap(column.to_native().cat.set_categories(list(levels)))
     return from_codes(column.name, codes_of(column, levels), levels, column)
+
+
+FEW = 250
+"""So many levels, and one more for a missing value, have codes of one byte."""
+
+
+def text_codes(column: Series) -> tuple[list[str], npt.NDArray[np.uint8]] | None:
+    """The levels of a column of texts, sorted, and their codes, in one pass; a missing value has their number.
+
+    None where there are more than a few levels, or the library has no fast way.
+
+    >>> import polars as pl
+    >>> text_codes(nw.from_native(pl.Series(["b", "a", None, "b"]), series_only=True))
+    (['a', 'b'], array([1, 0, 2, 1], dtype=uint8))
+    """
+    native: Any = column.to_native()
+    if column.implementation.is_polars():
+        return _polars_codes(native)
+    native = getattr(native.array, "_pa_array", None) if column.implementation.is_pandas() else native
+    return None if native is None else _arrow_codes(native)
+
+
+def _polars_codes(native: Any) -> tuple[list[str], npt.NDArray[np.uint8]] | None:
+    """By a cast to the levels of some rows, and once more where others occur."""
+    import polars as pl
+
+    holes, levels = native.null_count(), set[str]()
+    more = native.gather_every(max(1, len(native) // 1000)).drop_nulls().unique().to_list()
+    while len(levels := levels | set(more)) <= FEW:
+        codes = native.cast(pl.Enum(sorted(levels)), strict=False).to_physical()
+        if codes.null_count() == holes:
+            return sorted(levels), codes.fill_null(len(levels)).to_numpy()
+        more = native.filter(codes.is_null() & native.is_not_null()).unique().to_list()
+    return None
+
+
+def _arrow_codes(native: Any) -> tuple[list[str], npt.NDArray[np.uint8]] | None:
+    import pyarrow as pa
+
+    found = native.combine_chunks().dictionary_encode()
+    present = found.dictionary.to_pylist()
+    if len(present) > FEW:
+        return None
+    levels = sorted(present)
+    place = np.array([*(levels.index(level) for level in present), len(levels)], dtype=np.uint8)
+    return levels, place[found.indices.cast(pa.int64()).fill_null(len(present)).to_numpy(zero_copy_only=False)]
 
 
 def counts(column: Series) -> dict[Any, int]:

@@ -276,9 +276,12 @@ class Lookup(ColumnMap):
         found = [(n, text.replace_strict(levels, v, default=r, return_dtype=nw.Float64), r) for n, v, r in made]
         return [(expr if r is None else expr.fill_null(r)).alias(n) for n, expr, r in found]
 
-    def codes(self, column: nw.Series[Any]) -> npt.NDArray[Any]:
-        """A small integer for each row, which `step` takes: the level's position, then one for unknown, one for missing."""
-        codes = small_codes(column, self.levels)
+    def codes(self, column: nw.Series[Any], known: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
+        """A small integer for each row, which `step` takes: the level's position, then one for unknown, one for missing.
+
+        known: the column's `small_codes`, where somebody has them.
+        """
+        codes = small_codes(column, self.levels) if known is None else known
         if self.holed:
             codes = np.where(missing_mask(column), np.array(len(self.levels) + 1, dtype=codes.dtype), codes)
         return codes

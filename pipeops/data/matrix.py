@@ -121,7 +121,9 @@ def _part(
         return None
     found = tuple(step for step in steps if step is not None)
     if isinstance(maps[0], Lookup):
-        return MatrixPart((maps[0].codes(view.below.column(came[0])),), tuple(names), found, own=True)
+        return MatrixPart(
+            (maps[0].codes(view.below.column(came[0]), view.below.codes(came[0], maps[0].levels)),), tuple(names), found, own=True
+        )
     return attrs.evolve(_copied(view.below, came), names=tuple(names), steps=found)
 
 

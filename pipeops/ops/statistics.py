@@ -1,8 +1,9 @@
 """Numbers of each numeric column (smallest, mean, spread, median, ...) in float64, the same for every frame library.
 
-A `Statistic` says what is asked in two ways. Columns of a task are looked at in blocks of one matrix, each divided by a power
-of two where its numbers are so large or small that squares of them would not fit; a lazy frame answers expressions, all in one
-`select`. Missing values are left out; moments count in microseconds since 1970.
+A `Statistic` says what is asked in three ways. What adds up is found in one pass over blocks of rows that stay in the cache
+(`Sums`). Else, and where numbers are so large or small that squares of them would not fit, whole columns are looked at, divided
+by a power of two then. A lazy frame answers expressions, all in one `select`.
+Missing values are left out; moments count in microseconds since 1970.
 Neighbours: `column_maps` asks; scale and impute say what.
 """
 
@@ -17,25 +18,47 @@ import numpy.typing as npt
 
 from pipeops.data.columns import kind, levels_of
 from pipeops.data.frames import View
-from pipeops.data.matrix import columns
+from pipeops.data.matrix import blocks as row_blocks
+from pipeops.data.matrix import columns, source
 
 Array = npt.NDArray[np.float64]
 BLOCK = 1 << 19
 """At most so many numbers in a block."""
+ROWS, COLUMNS = 1 << 12, 16
+"""A block of so many rows and columns stays in the cache."""
 SAFE = 2.0**400
 """Squares and sums of numbers up to here fit into float64, and of their inverses too."""
+
+
+@attrs.frozen
+class Sums:
+    """What is known of each column after one pass: how many values, their range, mean, and squared distances from the mean."""
+
+    count: Array
+    low: Array
+    high: Array
+    mean: Array
+    squares: Array
+
+    @property
+    def are_safe(self) -> bool:
+        """Whether all numbers are finite, and their squares neither too large nor too small for float64."""
+        size = np.maximum(np.abs(self.low), np.abs(self.high))
+        return bool((np.isnan(size) | (size == 0) | ((size >= 1 / SAFE) & (size <= SAFE))).all())
 
 
 @attrs.frozen
 class Statistic:
     """One number of a column: from a block `(columns, rows)` with NaN where missing, and as an expression of a column.
 
-    after: another statistic, whose numbers `of_block` gets beside the block.
+    after: another statistic, whose numbers `of_block` gets beside the block. of_sums: the number from what adds up, where that
+    is enough.
     """
 
     of_block: Callable[..., Array]
     of_column: Callable[[nw.Expr], nw.Expr]
     after: "Statistic | None" = None
+    of_sums: Callable[[Sums], Array] | None = None
 
     def of(self, block: Array, known: dict["Statistic", Array]) -> Array:
         """The numbers of a block, `known` holding those that were asked for already."""
@@ -68,7 +91,7 @@ def blocks(view: View, names: Sequence[str]) -> Iterator[tuple[list[str], Array]
 def answers(view: View, names: Sequence[str], wanted: Wanted) -> Answers:
     """What is wanted of each column, by name."""
     numbers = {key: one for key, one in wanted.items() if isinstance(one, Statistic)}
-    levels = {key: {name: levels_of(view.column(name)) for name in names} for key in wanted if key not in numbers}
+    levels = {key: {name: view.levels(name) for name in names} for key in wanted if key not in numbers}
     return {**levels, **statistics(view, names, numbers)}
 
 
@@ -79,7 +102,66 @@ def statistics(view: View, names: Sequence[str], wanted: Mapping[str, Statistic]
     >>> statistics(View(nw.from_native(pl.DataFrame({"x": [1e200, 3e200]}))), ["x"], {"mean": mean, "spread": spread})
     {'mean': {'x': 2e+200}, 'spread': {'x': 1.414213562373095e+200}}
     """
-    found: dict[str, dict[str, float]] = {key: {} for key in wanted}
+    kinds = view.kinds(tuple(names))
+    numbers = [name for name in names if kinds[name] != "datetime"]
+    size, found = max(COLUMNS, BLOCK // max(1, view.nrow)), {}
+    if wanted and all(one.of_sums for one in wanted.values()):
+        for i in range(0, len(numbers), size):
+            found.update(_of_sums(view, numbers[i : i + size], wanted))
+    found.update(_of_columns(view, [name for name in names if name not in found], wanted))
+    return {key: {name: found[name][key] for name in names} for key in wanted}
+
+
+Found = dict[str, dict[str, float]]
+"""Statistics of each column."""
+
+
+def _of_sums(view: View, names: list[str], wanted: Mapping[str, Statistic]) -> Found:
+    """Statistics in one pass over blocks of rows; none where numbers are not safe."""
+    squares = any(one in (spread, root_mean_square) for one in wanted.values())
+    src = source(view, names, view.nrow, np.float64)
+    with np.errstate(all="ignore"):
+        parts = [_sums(block.T, squares) for _, _, block in row_blocks(src, ROWS, np.float64)]
+        sums = _added(parts) if parts else None
+        if sums is None or not sums.are_safe:
+            return {}
+        made = {key: one.of_sums(sums).tolist() for key, one in wanted.items() if one.of_sums}
+    return {
+        name: dict(zip(made, values, strict=True)) for name, values in zip(names, zip(*made.values(), strict=True), strict=True)
+    }
+
+
+def _sums(block: Array, squares: bool) -> Sums:
+    """The sums of one block, which is written into."""
+    low, high = np.fmin.reduce(block, axis=1), np.fmax.reduce(block, axis=1)
+    count, total = np.full(len(block), float(block.shape[1])), block.sum(axis=1)
+    holes = np.isnan(block) if np.isnan(total).any() else None
+    if holes is not None:
+        count -= holes.sum(axis=1)
+        np.copyto(block, 0.0, where=holes)
+        total = block.sum(axis=1)
+    mean = total / count
+    if not squares:
+        return Sums(count, low, high, mean, mean)
+    block -= mean[:, None]
+    if holes is not None:
+        np.copyto(block, 0.0, where=holes)
+    block *= block
+    return Sums(count, low, high, mean, block.sum(axis=1))
+
+
+def _added(parts: list[Sums]) -> Sums:
+    """The sums of several blocks together (Chan and others 1983)."""
+    count, low, high, mean, squares = (np.stack(field) for field in zip(*(attrs.astuple(part) for part in parts), strict=True))
+    n, there = count.sum(axis=0), count > 0
+    middle = np.where(there, mean * count, 0.0).sum(axis=0) / n
+    around = np.where(there, squares + count * (mean - middle) ** 2, 0.0).sum(axis=0)
+    return Sums(n, np.fmin.reduce(low), np.fmax.reduce(high), middle, around)
+
+
+def _of_columns(view: View, names: list[str], wanted: Mapping[str, Statistic]) -> Found:
+    """Statistics of whole columns, divided by a power of two where their squares would not fit."""
+    found: Found = {name: {} for name in names}
     for some, block in blocks(view, names) if wanted else ():
         unit = _unit(block)
         with np.errstate(all="ignore"), warnings.catch_warnings():
@@ -87,8 +169,9 @@ def statistics(view: View, names: Sequence[str], wanted: Mapping[str, Statistic]
             small = block / unit[:, None] if (unit != 1).any() else block
             known: dict[Statistic, Array] = {}
             for key, statistic in wanted.items():
-                found[key].update(zip(some, (statistic.of(small, known) * unit).tolist(), strict=True))
-    return {key: {name: values[name] for name in names} for key, values in found.items()}
+                for name, value in zip(some, (statistic.of(small, known) * unit).tolist(), strict=True):
+                    found[name][key] = value
+    return found
 
 
 def lazily(frame: nw.LazyFrame[Any], wanted: Wanted) -> Answers:
@@ -169,20 +252,31 @@ def _root_mean_square_of(x: nw.Expr) -> nw.Expr:
 
 _median = _either(np.median, np.nanmedian)
 
-low = Statistic(_either(np.min, np.nanmin), lambda x: x.min())
-high = Statistic(_either(np.max, np.nanmax), lambda x: x.max())
-mean = Statistic(_either(np.mean, np.nanmean), lambda x: x.mean())
+
+def _spread_of(sums: Sums) -> Array:
+    return np.where(sums.count > 1, np.sqrt(sums.squares / np.maximum(sums.count - 1, 1)), np.nan)
+
+
+def _root_of(sums: Sums) -> Array:
+    return np.sqrt((sums.squares + sums.count * sums.mean**2) / np.maximum(sums.count - 1, 1))
+
+
+low = Statistic(_either(np.min, np.nanmin), lambda x: x.min(), of_sums=lambda s: s.low)
+high = Statistic(_either(np.max, np.nanmax), lambda x: x.max(), of_sums=lambda s: s.high)
+mean = Statistic(_either(np.mean, np.nanmean), lambda x: x.mean(), of_sums=lambda s: s.mean)
 median = Statistic(_median, lambda x: x.median())
-count = Statistic(_count, lambda x: x.count())
+count = Statistic(_count, lambda x: x.count(), of_sums=lambda s: s.count)
 """How many values are not missing."""
-spread = Statistic(_spread, lambda x: x.std(), after=mean)
+spread = Statistic(_spread, lambda x: x.std(), after=mean, of_sums=_spread_of)
 """The standard deviation, with divisor n - 1; NaN for fewer than two values."""
-root_mean_square = Statistic(_root_mean_square, _root_mean_square_of)
+root_mean_square = Statistic(_root_mean_square, _root_mean_square_of, of_sums=_root_of)
 """The root of the sum of squares over n - 1."""
 deviation = Statistic(
     lambda block, middle: _median(np.abs(block - middle[:, None])), lambda x: (x - x.median()).abs().median(), after=median
 )
 """The median of the distances from the median."""
 median_size = Statistic(lambda block: _median(np.abs(block)), lambda x: x.abs().median())
-size = Statistic(_size, lambda x: nw.when(x.is_finite()).then(x.abs()).max())
+size = Statistic(
+    _size, lambda x: nw.when(x.is_finite()).then(x.abs()).max(), of_sums=lambda s: np.maximum(np.abs(s.low), np.abs(s.high))
+)
 """The largest finite absolute value."""

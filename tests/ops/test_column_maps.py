@@ -8,10 +8,14 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from pipeops import as_task_regr, chain, operator, po
+from pipeops.data.frames import View
+from pipeops.data.levels import text_codes
 from pipeops.data.maps import Lookup
+from pipeops.ops import statistics as of
 from pipeops.ops.encode import Encode
 from pipeops.ops.scale import Scale
 
@@ -194,6 +198,51 @@ def test_the_statistics_of_a_lazy_frame_are_one_select(monkeypatch: pytest.Monke
     monkeypatch.setattr(nw.LazyFrame, "collect", lambda self, *a, **k: collected.append(1) or collect(self, *a, **k))
     po("scale").learn_lazy(nw.from_native(frame().lazy().select("whole", "holes")))
     assert len(collected) == 1
+
+
+@pytest.mark.parametrize("name", ["scale", "maxabs", "mean", "impute and scale"])
+def test_statistics_of_several_blocks_are_those_of_the_columns(name: str, monkeypatch: pytest.MonkeyPatch):
+    task = as_task_regr(frame(), target="y")
+    expected = after(CHAINS[name], task).matrix("float64", ["whole", "holes", "one", "none", "small", "huge"])
+    monkeypatch.setattr("pipeops.ops.statistics.ROWS", 2)
+    monkeypatch.setattr("pipeops.ops.statistics.BLOCK", 1)
+    found = after(CHAINS[name], task).matrix("float64", ["whole", "holes", "one", "none", "small", "huge"])
+    assert np.allclose(found, expected, rtol=1e-14, equal_nan=True)
+
+
+def test_sums_of_long_columns_are_numpys():
+    rng = np.random.default_rng(0)
+    x = rng.normal(1e6, 1, size=(3, 10_001))
+    x[1, ::3], x[2, :9000] = np.nan, np.nan
+    view = View(nw.from_native(pl.DataFrame(x.T, schema=list("abc"))))
+    found = of.statistics(view, list("abc"), {"mean": of.mean, "spread": of.spread, "root": of.root_mean_square, "n": of.count})
+    n = (~np.isnan(x)).sum(axis=1)
+    assert list(found["n"].values()) == n.tolist()
+    assert np.allclose(list(found["mean"].values()), np.nanmean(x, axis=1), rtol=1e-14)
+    assert np.allclose(list(found["spread"].values()), np.nanstd(x, axis=1, ddof=1), rtol=1e-11)
+    assert np.allclose(list(found["root"].values()), np.sqrt(np.nansum(x * x, axis=1) / (n - 1)), rtol=1e-13)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_codes_of_long_texts_are_those_of_short_ones(library: str, monkeypatch: pytest.MonkeyPatch):
+    texts = ["b", None, *["a"] * 3000, "", "z", "ä"]
+    native = LIBRARIES[library](pl.DataFrame({"f": texts, "y": np.zeros(len(texts))}))
+    short = po("encode").train([as_task_regr(native, target="y")])[0][0].matrix()
+    monkeypatch.setattr("pipeops.data.frames.LONG", 1)
+    task = as_task_regr(native, target="y")
+    (long,), state = po("encode").train([task])
+    assert state["learnt"]["f"]["levels"] == ["", "a", "b", "z", "ä"]
+    assert np.array_equal(long.matrix(), short, equal_nan=True)
+    (known,), _ = po("encode").train([task.filter([0, 2])])
+    assert known.feature_names == ["f.a", "f.b"]
+    (new,) = po("encode").predict([task], po("encode").train([task.filter([3001, 0])])[1])
+    assert np.array_equal(new.matrix(), short[:, 1:3], equal_nan=True)
+
+
+def test_more_texts_than_a_byte_holds_have_no_short_codes():
+    column = nw.from_native(pl.Series([str(i) for i in range(300)]), series_only=True)
+    assert text_codes(column) is None
+    assert text_codes(nw.from_native(pa.chunked_array([column.to_arrow()]), series_only=True)) is None
 
 
 def test_many_levels_have_wider_codes():
