@@ -524,6 +524,14 @@ class WritesIntoPandas(Broken):
         return super().apply(frame, state)
 
 
+@operator
+class NeedsValues(Sound):
+    __doc__ = Sound.__doc__
+
+    def fit(self, frame: Any, target: Any) -> Any:
+        return {c: float(frame[c].mean()) for c in frame.columns}
+
+
 BROKEN = [
     (BadRepr(shift=2.0), "repr"),
     (NoDocstring(), "docstring"),
@@ -569,6 +577,7 @@ BROKEN = [
     (OtherColumnsAtPredict(), "types"),
     (OtherKindsAtPredict(), "types"),
     (ColumnsByPosition(), "column_order"),
+    (NeedsValues(), "nothing_known"),
     (StatesAnotherType(), "types"),
     (ConstantGlobalSeed(), "global_generators"),
     (ConstantTorchSeed(), "global_generators"),

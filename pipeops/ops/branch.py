@@ -63,9 +63,8 @@ class Branch(PipeOp):
     @property
     def chosen(self) -> str:
         """The way that is taken."""
-        if isinstance(self.selection, int) and not isinstance(self.selection, bool):
-            return f"output{self.selection}"
-        return self.names[0] if self.selection is None else self.selection
+        given: Any = self.selection
+        return self.names[0] if given is None else f"output{given}" if type(given) is int else given
 
     @property
     def outputs(self) -> tuple[Channel, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]

@@ -1,6 +1,7 @@
 """Checks of what a node does with rows, columns and the target: nothing but what its declaration says.
 
-Predicting a part of the rows, in any order, gives that part of the whole; the target decides nothing at predict, and in
+Predicting a part of the rows, in any order, gives that part of the whole; what is predicted never changes a state, nor do columns
+without any value stop a node otherwise than by an error of this package; the target decides nothing at predict, and in
 training only where a node declares `target`; what comes out has the type that its channels state and the columns of training.
 Neighbours: checks.py has the other checks, samples.py the tasks, alike.py compares tables.
 """
@@ -17,7 +18,7 @@ from pipeops.errors import PipeOpsError
 from pipeops.graph import PipeOp
 from pipeops.graph.kinds import Kind
 from pipeops.testing.alike import columns, difference, is_table, kinds, plain, rows_of, truth
-from pipeops.testing.samples import Tasks, Trial, predict, train, trials
+from pipeops.testing.samples import Tasks, Trial, content, predict, train, trials
 
 
 def _named(node: PipeOp, values: Sequence[Any]) -> Iterator[tuple[str, Any]]:
@@ -90,6 +91,29 @@ def check_part(node: PipeOp, tasks: Tasks) -> None:
             for (name, value), (_, whole) in zip(_named(node, got), _named(node, trial.answer), strict=True):
                 wrong = difference(columns(value), rows_of(columns(whole), positions.tolist()))
                 assert not wrong, f"predicting {len(positions)} of the rows gives '{name}' otherwise than predicting all: {wrong}"
+
+
+def check_nothing_known(node: PipeOp, tasks: Tasks) -> None:
+    """Columns without any value are taken or refused by an error of this package, in training too; the state stays as it was."""
+    if not all(c.train.startswith("Task") and c.predict.startswith("Task") for c in node.inputs):
+        return
+    for task, _, state, _ in trials(node, tasks):
+        before, lost = content(state), _emptied(task)
+        for which, action in (("training", lambda: train(node, lost)), ("predicting", lambda: predict(node, lost, state))):  # noqa: B023
+            try:
+                action()
+            except PipeOpsError:
+                continue
+            except Exception as error:
+                raise AssertionError(f"{which} with columns without any value: {type(error).__name__}: {error}") from error
+        assert content(state) == before, "what is predicted changes the state"
+
+
+def _emptied(task: Task) -> Task:
+    """The task with nothing but missing values in its features, tensors apart."""
+    names = [name for name, what in task.feature_types.items() if what != "tensor"]
+    gone = [nw.when(nw.lit(value=False)).then(nw.col(name)).alias(name) for name in names]
+    return task.with_features(task.frame().with_columns(*gone)) if gone else task
 
 
 def check_column_order(node: PipeOp, tasks: Tasks) -> None:
@@ -165,6 +189,7 @@ FOR_ROWS = [
     check_types,
     check_rows_stay,
     check_part,
+    check_nothing_known,
     check_column_order,
     check_target_at_predict,
     check_target_in_training,

@@ -100,12 +100,18 @@ def train_inputs(node: PipeOp, task: Task) -> list[Any]:
 
         (descriptor,), _ = _ingress(task).train([task])
         return [attrs.evolve(descriptor, symbol=symbol) for symbol in layer_example(type(node).key)[1]]
-    return [_for_training(node, c.train, task) for c in node.inputs for _ in range(2 if c.many else 1)]
+    return [_for_training(node, _kind(node, c.train, "train"), task) for c in node.inputs for _ in range(2 if c.many else 1)]
 
 
 def predict_inputs(node: PipeOp, task: Task) -> list[Any]:
     """What the node takes when predicting: the task itself, a prediction for it, or the data for a network."""
-    return [_for_predicting(c.predict, task) for c in node.inputs for _ in range(2 if c.many else 1)]
+    return [_for_predicting(_kind(node, c.predict, "predict"), task) for c in node.inputs for _ in range(2 if c.many else 1)]
+
+
+def _kind(node: PipeOp, takes: str, phase: str) -> str:
+    """What a node is given: where it takes anything and answers predictions, what it answers."""
+    answers = node.outputs[0].predict.startswith("Prediction") if node.outputs else False
+    return getattr(node.outputs[0], phase) if takes == "*" and answers else takes
 
 
 def _for_training(node: PipeOp, kind: str, task: Task) -> Any:
