@@ -2,11 +2,11 @@
 
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.scripts import run_script
 
 ROOT = Path(__file__).parents[1]
 PAGES = [page for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))) if "```python" in page.read_text()]
@@ -18,9 +18,7 @@ def test_python_blocks_run(page, tmp_path):
     script.write_text("\n".join(re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)))
     if 'tsk("sonar")' in script.read_text() and "PIPEOPS_DATA" not in os.environ:
         pytest.skip("PIPEOPS_DATA is not set, and the page uses sonar")
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-W", "error", str(script)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, cwd=tmp_path)
+    done = run_script(script, cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
 
 

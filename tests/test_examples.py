@@ -1,11 +1,11 @@
 """Every example runs, with warnings as errors, and prints what it promises."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.scripts import run_script
 
 ROOT = Path(__file__).parents[1]
 PROMISES = {
@@ -20,13 +20,15 @@ PROMISES = {
     "image_and_table": "accuracy on new images",
 }
 NEED_DATA = {"single_logit"}
+SLOW = {"compare_losses"}
+"""docs/comparing.md shows most of them, and its test runs."""
+PATHS = sorted((ROOT / "examples").glob("*.py"))
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.py")), ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", [pytest.param(p, id=p.stem, marks=[pytest.mark.slow] * (p.stem in SLOW)) for p in PATHS])
 def test_example_runs(path):
     if path.stem in NEED_DATA and "PIPEOPS_DATA" not in os.environ:
         pytest.skip("PIPEOPS_DATA is not set, and the example uses sonar")
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, "-W", "error", path], capture_output=True, text=True, timeout=120, env=environment)
+    done = run_script(path)
     assert done.returncode == 0, done.stderr[-3000:]
     assert PROMISES.get(path.stem, "") in done.stdout

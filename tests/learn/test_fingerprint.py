@@ -1,7 +1,6 @@
 """What a stored job is found by: everything that decides its outcome, whatever file or cell it stands in."""
 
-import os
-import subprocess
+import ast
 import sys
 import threading
 import types
@@ -14,6 +13,7 @@ import pytest
 from pipeops import as_task_classif, as_task_regr
 from pipeops.learn.benchmark.fingerprint import Fingerprints
 from pipeops.learn.benchmark.parts import UnhashableError
+from tests.scripts import run_script
 
 HELPERS = """
 RATE = 0.5
@@ -199,20 +199,20 @@ def test_what_decides_counts(own):
     assert own(OWN, HELPERS) == first
 
 
-def test_another_process_finds_the_same(tmp_path):
+def test_another_process_finds_the_same(own, tmp_path):
+    """With other hashes of texts."""
     (tmp_path / "own_helpers.py").write_text(HELPERS)
-    code = f"{OWN}\nfrom pipeops.learn.benchmark.fingerprint import Fingerprints\n"
-    (tmp_path / "own_module.py").write_text(
-        code + "if __name__ == '__main__':\n    print({k: Fingerprints().of(v).hex() for k, v in learners.items()})"
+    (tmp_path / "own_module.py").write_text(OWN)
+    (tmp_path / "script.py").write_text(
+        "from own_module import learners\n"
+        "from pipeops.learn.benchmark.fingerprint import Fingerprints\n"
+        "print(hash('a'), {k: Fingerprints().of(v).hex() for k, v in learners.items()})"
     )
-    both = [
-        subprocess.Popen(
-            [sys.executable, "own_module.py"], cwd=tmp_path, env={**os.environ, "PYTHONHASHSEED": seed}, stdout=subprocess.PIPE
-        )
-        for seed in "12"
-    ]
-    found = [process.communicate()[0] for process in both]
-    assert found[0] == found[1] != b""
+    done = run_script(tmp_path / "script.py")
+    assert done.returncode == 0, done.stderr
+    hashed, there = done.stdout.split(maxsplit=1)
+    assert int(hashed) != hash("a")
+    assert ast.literal_eval(there) == {k: v.hex() for k, v in own(OWN, HELPERS).items()}
 
 
 def digest(value):

@@ -4,8 +4,6 @@ import contextlib
 import errno
 import functools
 import os
-import subprocess
-import sys
 import threading
 
 import numpy as np
@@ -19,6 +17,7 @@ from pipeops.learn.benchmark.results import BenchmarkWarning
 from pipeops.learn.benchmark.store import Store, StoreWarning
 from pipeops.learn.learners.featureless import ClassifFeatureless
 from pipeops.saving import read, write
+from tests.scripts import run_script
 
 FACTOR = 1.0
 
@@ -209,16 +208,20 @@ def test_the_first_of_two_processes_decides_the_seed(tmp_path):
 
 
 def test_two_processes_share_a_folder(tmp_path):
-    code = (
-        "from pipeops import lrn, resample, rsmp, tsk; "
-        f"r = resample(tsk('iris'), lrn('classif.tree'), rsmp('cv', folds=8), path={str(tmp_path)!r}); "
+    script, folder = tmp_path / "both.py", tmp_path / "folder"
+    script.write_text(
+        "import os\n"
+        "child = os.fork()\n"
+        "from pipeops import lrn, resample, rsmp, tsk\n"
+        f"r = resample(tsk('iris'), lrn('classif.tree'), rsmp('cv', folds=8), path={str(folder)!r})\n"
+        "assert child == 0 or os.wait()[1] == 0\n"
         "print(r.seed, r.score('classif.acc')['classif.acc'].to_list())"
     )
-    both = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    found = {process.communicate()[0] for process in both}
-    assert len(found) == 1
-    assert [process.returncode for process in both] == [0, 0]
-    assert len(list(tmp_path.iterdir())) == 9
+    done = run_script(script)
+    assert done.returncode == 0, done.stderr
+    one, other = done.stdout.splitlines()
+    assert one == other
+    assert len(list(folder.iterdir())) == 9
 
 
 def test_a_folder_that_cannot_be_written_to_costs_nothing_but_itself(run, monkeypatch):
