@@ -70,6 +70,14 @@ class GraphLearner(Passes, Learner):
         """That of the graph, where there is something to validate on."""
         return None if self.validate is None else super().watched
 
+    def validating(self) -> Self:
+        """A copy that validates on what training is handed; itself where it has data of its own."""
+        if self.validate is not None:
+            return self
+        new = self.clone()
+        new.validate = "predefined"
+        return new
+
     def unvalidated(self) -> Self:
         """A copy without validation."""
         new = super().unvalidated()
@@ -170,13 +178,18 @@ class GraphLearner(Passes, Learner):
         models = [node for node in self.graph.nodes.values() if node.takes_valid and "seed" in node.own_params()]
         drawn = int(np.random.SeedSequence().generate_state(1)[0])
         if not models:
-            return self.graph, drawn
+            return self.graph, next(iter(self._seeds()), drawn)
         seed = models[-1].params["seed"]
         if seed is not None:
             return self.graph, seed
         graph = self.graph.copy()
         graph.params[f"{models[-1].id}.seed"] = drawn
         return graph, drawn
+
+    def _seeds(self) -> list[int]:
+        """The seeds of learners that may validate."""
+        params = {i: node.params for i, node in self.graph.nodes.items() if isinstance(node, LearnerOp)}
+        return [seed for own in params.values() if isinstance(seed := own.get("random_state", own.get("seed")), int)]
 
     @property
     def network(self) -> Any:

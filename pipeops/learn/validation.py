@@ -35,6 +35,10 @@ class Validates:
         """A copy that tells each validated round of its next training; what `on_round` raises stops that."""
         return self
 
+    def validating(self) -> Self:
+        """A copy that validates on the data that its training is handed, if it can and is not told otherwise."""
+        return self
+
     def unvalidated(self) -> Self:
         """A copy that trains all its rounds and looks at no validation data."""
         return self

@@ -18,7 +18,7 @@ import numpy as np
 from pipeops import saving, shorthand
 from pipeops.data import selectors
 from pipeops.errors import DataError, PipeOpsError, UnknownParameterError
-from pipeops.graph import PipeOp, chain
+from pipeops.graph import PipeOp, as_learner, chain
 from pipeops.params import UNSET
 from pipeops.registry import Registry
 from pipeops.testing.pieces import FOR_ROWS
@@ -31,6 +31,7 @@ def _names(thing: Any) -> dict[str, Any]:
     own = {name: value for name, value in vars(shorthand).items() if isinstance(value, Registry)}
     return {
         "np": np,
+        "as_learner": as_learner,
         "inf": float("inf"),
         "nan": float("nan"),
         **sys.modules,

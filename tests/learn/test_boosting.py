@@ -5,12 +5,14 @@ import polars as pl
 import pytest
 from sklearn.linear_model import ElasticNet
 
-from pipeops import as_task_classif, as_task_regr, auto_tuner, load_learner, lrn, resample, rsmp, to_tune, tsk
+from pipeops import as_learner, as_task_classif, as_task_regr, auto_tuner, load_learner, lrn, po, resample, rsmp, to_tune, tsk
 from pipeops.errors import ConfigError, DataError, FormatError
+from pipeops.testing import contract_checks, example_tasks
 
 xgboost = pytest.importorskip("xgboost")
 lightgbm = pytest.importorskip("lightgbm")
 LIBRARIES = ("xgboost", "lightgbm")
+TASK = {"classif.xgboost": "numbers", "regr.lightgbm": "numbers_regr"}
 
 
 @pytest.fixture(scope="module")
@@ -102,3 +104,42 @@ def test_elastic_net_is_scikit_learns():
     np.testing.assert_allclose(learner.predict(task).response, right.predict(task.matrix("float64")))
     assert learner.importance() == pytest.approx(dict(zip(task.feature_names, abs(right.coef_), strict=True)))
     assert list(learner.importance().values()) == sorted(abs(right.coef_), reverse=True)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_in_a_graph_the_preprocessed_validation_data_come_to_the_booster(library, noisy):
+    options = {"n_estimators": 60, "learning_rate": 0.5, "early_stopping_rounds": 5, "predict_type": "prob"}
+    train, valid = noisy.filter(np.arange(80)), noisy.filter(np.arange(80, 120))
+    graph = po("pca", rank=2) >> lrn(f"classif.{library}", **options)
+    learner = as_learner(graph, validate="predefined").train(train, valid=valid)
+    node = f"classif_{library}"
+    pca = po("pca", rank=2)
+    (made,), state = pca.train([train])
+    (made_valid,) = pca.predict([valid], state)
+    alone = lrn(f"classif.{library}", validate="predefined", **options).train(made, valid=made_valid)
+    assert learner.model[node].model.history == alone.model.history
+    assert learner.internal_tuned_values == {f"{node}.n_estimators": alone.internal_tuned_values["n_estimators"]}
+    assert learner.internal_valid_scores == alone.internal_valid_scores
+    np.testing.assert_array_equal(learner.predict(valid).prob, alone.predict(made_valid).prob)
+    assert as_learner(graph).train(train).internal_valid_scores == {}
+
+
+def test_rounds_in_a_graph_are_tuned_internally_and_stopped(noisy):
+    learner = as_learner(po("scale") >> lrn("classif.xgboost", learning_rate=0.5, random_state=1), validate="test")
+    ranges = {"classif_xgboost.n_estimators": to_tune(high=20, internal=True), "classif_xgboost.max_depth": to_tune([1, 2])}
+    tuner = auto_tuner(learner, ranges, rsmp("cv", folds=2), "classif.ce", 2, seed=1, pruner="median").train(noisy)
+    assert 1 <= tuner.best_params["classif_xgboost.n_estimators"] < 20
+    assert [len(fold) for fold in tuner.archive["history"][0]] == [20, 20]
+    assert tuner.learner.internal_valid_scores == {}
+    one, two = (as_learner(learner, validate=0.3).clone().train(noisy) for _ in range(2))
+    assert one.internal_valid_scores == two.internal_valid_scores != {}
+
+
+@pytest.mark.filterwarnings("ignore:[\\s\\S]*Empty dataset:UserWarning")
+@pytest.mark.parametrize("key", ["classif.xgboost", "regr.lightgbm"])
+def test_boosters_keep_the_contract_of_nodes(key):
+    node = po("learner", lrn(key, n_estimators=2, validate=0.5))
+    for check in contract_checks(po("learner", lrn(key, n_estimators=2)), {"numbers": example_tasks()[TASK[key]]}):
+        if check.name not in ("state_copies", "fresh_process", "docstring"):
+            check()
+    assert repr(node) == f'po("learner", lrn("{key}", validate=0.5, n_estimators=2))'

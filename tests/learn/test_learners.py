@@ -98,8 +98,10 @@ def test_positive_class_comes_first_and_unseen_classes_have_probability_0():
 def test_hyperparameters_come_from_the_constructor_and_are_validated(iris):
     learner = lrn("classif.log_reg", C=0.5)
     assert learner.params["C"] == 0.5
-    says = "not trained; takes a task (classif), predicts response (of response, prob)"
-    assert repr(learner) == f"<SklearnLearner:classif.log_reg> {says}"
+    assert repr(learner) == 'lrn("classif.log_reg", C=0.5)'
+    assert repr(lrn("classif.log_reg")) == 'lrn("classif.log_reg")'
+    own = as_learner(RidgeClassifier(alpha=2.0), id="ridge")
+    assert repr(own) == 'as_learner(sklearn.linear_model.RidgeClassifier(alpha=2.0), id="ridge")'
     learner.train(iris).params["C"] = 2.0
     assert not learner.is_trained
     assert learner.estimator.C == 2.0

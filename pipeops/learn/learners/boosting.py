@@ -126,6 +126,9 @@ class Boosting(SklearnLearner):
         values = {"early_stopping_rounds": None, **self.estimator.get_params()}
         return {name: Setting(_param(name, usual.get(name)), value) for name, value in values.items() if name not in OWN}
 
+    def _named(self) -> dict[str, Any]:
+        return super()._named() | ({} if self.validate is None else {"validate": self.validate})
+
     def _takes_categories(self) -> bool:
         return True
 
@@ -150,6 +153,14 @@ class Boosting(SklearnLearner):
         """A copy whose next trainings tell each round."""
         new = self.clone()
         new._on_round = on_round
+        return new
+
+    def validating(self) -> Self:
+        """A copy that validates on what training is handed; itself where it has data of its own to validate on."""
+        if self.validate is not None:
+            return self
+        new = self.clone()
+        new.validate = "predefined"
         return new
 
     def unvalidated(self) -> Self:

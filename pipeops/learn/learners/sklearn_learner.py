@@ -25,6 +25,7 @@ from pipeops.saving import Encoder, saved_as
 from pipeops.saving.codecs import fields
 from pipeops.saving.declared import declared
 from pipeops.shorthand import lrn
+from pipeops.text import call, source
 
 
 @attrs.frozen(eq=False)
@@ -138,6 +139,12 @@ class SklearnLearner(FlatLearner):
             values = np.abs(np.atleast_2d(coefficients)).mean(axis=0)
         found = dict(zip(model.features, np.asarray(values, dtype=np.float64).tolist(), strict=True))
         return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+    def __repr__(self) -> str:
+        if self.key or type(self) is not SklearnLearner or self.predict_type != "response":
+            return super().__repr__()
+        cls = type(self.estimator)
+        return call("as_learner", [source(cls) + repr(self.estimator).removeprefix(cls.__name__)], self._named())
 
     # ---------------------------------------------------------------- training
 

@@ -54,15 +54,16 @@ class FlatLearner(Learner):
             raise ConfigError(f"{self.id}: predict_type must be one of {listing(self.predict_types)}, got {value!r}.")
         self._predict_type = value
 
-    def __repr__(self) -> str:
-        if not self.key or "key" in vars(type(self).__base__):
-            return super().__repr__()
-        changed = {
-            n: s.value for n, s in self.own_params().items() if s.value is not s.param.default and s.value != s.param.default
-        }
+    def _named(self) -> dict[str, Any]:
+        """What the shelf takes beside hyperparameters, where it is not the usual."""
         own = {"id": self.id} if self.id != self.key else {}
-        own |= {"predict_type": self.predict_type} if self.predict_type != "response" else {}
-        return call("lrn", [source(self.key)], {**own, **changed})
+        return own | ({"predict_type": self.predict_type} if self.predict_type != "response" else {})
+
+    def __repr__(self) -> str:
+        if not self.key:
+            return super().__repr__()
+        changed = {n: s.value for n, s in self.own_params().items() if source(s.value) != source(s.param.default)}
+        return call("lrn", [source(self.key)], {**self._named(), **changed})
 
 
 def counting(task: Any) -> Any:

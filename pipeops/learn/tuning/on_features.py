@@ -83,6 +83,10 @@ class OnFeatures(Passes, Learner):
         """What the learner watches."""
         return self.inner.watched
 
+    def validating(self) -> Self:
+        """A copy whose learner validates on what training is handed."""
+        return self._exchanged({"": self.inner.validating()})
+
     def _validating(self) -> Mapping[str, Learner]:
         return {"": self.inner}
 
