@@ -8,17 +8,22 @@ import pandas as pd
 import polars as pl
 import pytest
 from sklearn.base import clone
+from sklearn.cluster import KMeans
 from sklearn.compose import ColumnTransformer
+from sklearn.cross_decomposition import PLSRegression
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import StackingClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.feature_selection import SelectKBest
+from sklearn.impute import SimpleImputer
+from sklearn.kernel_approximation import RBFSampler
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, KFold, TunedThresholdClassifierCV, cross_val_predict, cross_val_score
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, PowerTransformer, StandardScaler, TargetEncoder
+from sklearn.pipeline import make_pipeline, make_union
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, PowerTransformer, StandardScaler, TargetEncoder
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.estimator_checks import check_estimator
 
@@ -282,3 +287,41 @@ def test_as_task_and_regression_agree_with_scikit_learn():
     x, y = load_diabetes(return_X_y=True)
     assert PipeOpsRegressor(po("scale") >> lrn("regr.lm")).fit(x, y).score(x, y) == pytest.approx(0.5177, abs=1e-4)
     assert as_task_classif({"a": [1, 2], "y": ["p", "n"]}, target="y").nrow == 2
+
+
+SKEWED = as_task_classif(
+    {"m": [1.0, 2.0, 3.0, 4.5] * 3, "k": [0, 1, 5] * 4, "f": ["a", "b", "a", "c"] * 3, "y": ["u", "v", "v"] * 4}, target="y"
+)
+BY_NAME = ColumnTransformer([("s", StandardScaler(), ["m"]), ("h", OneHotEncoder(sparse_output=False), ["f"])])
+
+
+@pytest.mark.parametrize(
+    ("transformer", "names", "values"),
+    [
+        (BY_NAME, ["s__m", "h__f_a", "h__f_b", "h__f_c"], BY_NAME),
+        (make_pipeline(BY_NAME, PCA(2)), ["pca0", "pca1"], make_pipeline(BY_NAME, PCA(2))),
+        (PLSRegression(1), ["plsregression0"], None),
+        (SelectKBest(k=1), ["k"], None),
+        (KMeans(2, random_state=0, n_init=1), ["kmeans0", "kmeans1"], KMeans(2, random_state=0, n_init=1)),
+        (SimpleImputer(add_indicator=True), ["m", "k"], SimpleImputer()),
+        (RBFSampler(n_components=2, random_state=0), ["rbfsampler0", "rbfsampler1"], RBFSampler(n_components=2, random_state=0)),
+        (FunctionTransformer(np.log1p), ["m", "k"], FunctionTransformer(np.log1p)),
+        (make_union(PCA(1), StandardScaler()), ["pca__pca0", "standardscaler__m", "standardscaler__k"], None),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+@pytest.mark.parametrize("library", ["to_pandas", "clone", "to_arrow"])
+def test_transformers_of_every_kind_are_nodes(transformer, names, values, library):
+    task = as_task_classif(getattr(SKEWED.data(), library)(), target="y")
+    if isinstance(transformer, PLSRegression):
+        task = as_task_regr(SKEWED.data().with_columns(y=pl.Series(range(12))), target="y")
+    node = po(transformer)
+    (made,), state = node.train([task])
+    later = node.predict([task], state)[0]
+    new = [name for name in made.feature_names if name not in ("m", "k", "f") or name in names]
+    assert new == names
+    assert np.allclose(made.matrix("float64", names), later.matrix("float64", names))
+    assert node.predict([task.filter([])], state)[0].feature_names == made.feature_names
+    if values is not None:
+        whole = SKEWED.data().to_pandas()[["m", "k", "f"] if "ColumnTransformer" in repr(values) else ["m", "k"]]
+        assert np.allclose(made.matrix("float64", names), values.fit_transform(whole))

@@ -1,7 +1,8 @@
 """transformer: any scikit-learn transformer as an operator, `po(PCA(n_components=4))`.
 
 Its constructor's arguments are the node's hyperparameters; it is cloned before fitting. Numbers go in as a float64 matrix,
-or one column of text where the estimator reads text, and what comes out has the estimator's own names.
+or one column of text where the estimator reads text, or a frame where it chooses columns itself; what comes out has the
+estimator's own names.
 Neighbours: `base` beside it; `learn.learners.estimators` below says how estimators are read and saved.
 """
 
@@ -43,8 +44,9 @@ class Transformer(Preprocess):
 
     transformer: an instance, which is cloned before fitting. affect_columns: which features; all that the estimator can take
     when None (categories and text where its tags say that it takes them, else numbers and booleans, as a float64 matrix in
-    which missing is NaN). A supervised one sees the target. Names come from `get_feature_names_out`; sparse output is made
-    dense, with a warning. id: the estimator's class in snake case. `po(StandardScaler())` makes this node, too.
+    which missing is NaN; a ColumnTransformer takes all, by name). A supervised one sees the target. Names come from
+    `get_feature_names_out`; sparse output is made dense, with a warning. id: the estimator's class in snake case.
+    `po(StandardScaler())` makes this node, too.
 
     >>> from pipeops import as_task_regr, po
     >>> from sklearn.preprocessing import MinMaxScaler
@@ -79,6 +81,8 @@ class Transformer(Preprocess):
     def kinds(self) -> tuple[str, ...]:  # type: ignore[override]
         """The kinds of columns that the estimator takes."""
         tags = _tags(self.transformer).input_tags
+        if _chooses_columns(self.transformer):
+            return KINDS
         if tags.categorical:
             return ("categorical",) if self.affect_columns is None else KINDS
         return ("numeric", "boolean") if tags.two_d_array else ("categorical",)
@@ -123,6 +127,8 @@ class Transformer(Preprocess):
         return self._framed(made, frame, state.names)
 
     def _input(self, frame: Frame) -> Any:
+        if _chooses_columns(self.transformer):
+            return frame.to_pandas() if frame.implementation.is_pandas() else frame.to_polars()
         tags = _tags(self.transformer).input_tags
         if not tags.two_d_array:
             if len(frame.columns) != 1:
@@ -180,9 +186,15 @@ def _tags(estimator: Any) -> Any:
 
 
 def _fit_transform(estimator: Any, x: Any, y: Any) -> Any:
-    if hasattr(estimator, "fit_transform"):
-        return estimator.fit_transform(x, y)
-    return estimator.fit(x, y).transform(x)
+    made = estimator.fit_transform(x, y) if hasattr(estimator, "fit_transform") else estimator.fit(x, y).transform(x)
+    return made[0] if isinstance(made, tuple) else made  # cross decompositions transform the target beside
+
+
+def _chooses_columns(estimator: Any) -> bool:
+    """Whether it is, or holds, a ColumnTransformer, which takes columns of a frame by name."""
+    from sklearn.compose import ColumnTransformer
+
+    return any(isinstance(part, ColumnTransformer) for part in (estimator, *estimator.get_params(deep=True).values()))
 
 
 def _column(values: Any) -> Any:
