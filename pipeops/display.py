@@ -2,7 +2,7 @@
 
 Whoever derives from `Shown` and says its blocks has a page. Pages need nothing from elsewhere: no script, one small style
 sheet in each; everything is escaped; colours follow the page, light or dark; long tables fold. Neighbours: text.py below aligns
-columns; graphs add their drawing (`graph/drawing.py`).
+columns; graphs add their drawing (`graph/drawings/`).
 """
 
 from collections.abc import Iterable, Sequence
@@ -21,8 +21,8 @@ STYLE = (
     ".pipeops{font:13px/1.5 system-ui,sans-serif;color:inherit;max-width:100%;overflow-x:auto}"
     ".pipeops table{border-collapse:collapse;margin:.3em 0}"
     ".pipeops th,.pipeops td{text-align:left;vertical-align:top;padding:.15em .8em .15em 0;border:0;"
-    "border-bottom:1px solid rgba(128,128,128,.3);background:none;color:inherit}"
-    ".pipeops td{font-family:ui-monospace,monospace;font-size:12px}"
+    "border-bottom:1px solid rgba(128,128,128,.3);background:none;color:inherit;font-size:12px}"
+    ".pipeops td{font-family:ui-monospace,monospace}"
     ".pipeops summary{cursor:pointer}.pipeops .title{font-weight:600}"
     ".pipeops svg{display:block}.pipeops svg text{fill:currentColor;font-family:system-ui,sans-serif}"
     ".pipeops .flow{width:fit-content;max-width:100%;padding:.3em 0}.pipeops .flow svg{margin:0 auto}"

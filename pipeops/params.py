@@ -17,9 +17,10 @@ from typing import Any, Literal, Self, final
 
 import attrs
 
+from pipeops.display import Block, Shown, params_block
 from pipeops.errors import ConfigError, UnknownParameterError, suggest
 from pipeops.guesses import argument_here
-from pipeops.text import source, table
+from pipeops.text import source
 
 
 class Unset(enum.Enum):
@@ -310,7 +311,7 @@ def check_names(owner: str, holder: Callable[..., Any], given: Mapping[str, Any]
             raise UnknownParameterError(f"{owner}: no hyperparameter '{name}'.{argument_here(name, parameters)}")
 
 
-class Params(MutableMapping[str, Any]):
+class Params(MutableMapping[str, Any], Shown):
     """A live, printable view over the hyperparameters of a graph, a learner, a node or a part of one, by dotted address.
 
     Reading gives the present value; assigning validates and changes it, where the thing may change. It stores nothing.
@@ -368,8 +369,10 @@ class Params(MutableMapping[str, Any]):
         return len(self.settings())
 
     def __repr__(self) -> str:
-        rows = [(a, s.param.kind, s.param.range, source(s.param.default), source(s.value)) for a, s in self.settings().items()]
-        return table(("id", "kind", "range", "default", "value"), rows)
+        return attrs.evolve(params_block(self), title="").text()
+
+    def _blocks(self) -> list[Block]:
+        return [attrs.evolve(params_block(self), title=f"Hyperparameters of {self._owner}", folded=False)]
 
 
 def refuse_foreign(cls: Any, base: type, decorator: str) -> None:

@@ -11,15 +11,18 @@ import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
+from textwrap import wrap
 from typing import Any, ClassVar
 
 import attrs
 
+from pipeops.display import Block, Shown
 from pipeops.errors import CompositionError, UnknownKeyError, suggest
 from pipeops.guesses import key_here
 from pipeops.params import check_names
 
 ENTRY_POINTS = "pipeops"
+WIDTH = 100
 _NUMBERED = re.compile(r"(.+)_(\d+)")
 
 
@@ -43,7 +46,7 @@ def _origin(holder: Any) -> tuple[str, str]:
     return str(getattr(holder, "__module__", "")), str(getattr(holder, "__qualname__", repr(holder)))
 
 
-class Registry:
+class Registry(Shown):
     """A dictionary of constructors with near-miss suggestions.
 
     `registry(key, **arguments)` constructs, `registry[key]` is the class or function, `list(registry)` the keys,
@@ -151,8 +154,14 @@ class Registry:
         return list(self)
 
     def __repr__(self) -> str:
+        (block,) = self._blocks()
+        return block.text()
+
+    def _blocks(self) -> list[Block]:
+        """How many there are, and their keys."""
         keys = list(self)
-        return f"<{self.name}: {len(keys)} {self.what}{'es' if self.what.endswith('s') else 's'}> {', '.join(keys)}"
+        head = f"<{self.name}: {len(keys)} {self.what}{'es' if self.what.endswith('s') else 's'}>"
+        return [Block(head, notes=wrap(", ".join(keys), WIDTH, initial_indent="  ", subsequent_indent="  "))]
 
     def foreign(self) -> Iterator[tuple[str, Any]]:
         """Key and holder of what others than pipeops registered so far; loads nothing."""

@@ -17,6 +17,7 @@ from pipeops import (
     nn,
     po,
     ppl,
+    resample,
     rsmp,
     selector_all,
     selector_grep,
@@ -63,6 +64,13 @@ def things():
         "untrained": (lrn("classif.tree"), ["classif.tree", "max_depth"]),
         "prediction": (learner.predict(iris), ["setosa", "150 observations, the first 10"]),
         "grid": (benchmark_grid(iris, lrn("classif.tree"), rsmp("cv", folds=3)), ["classif.tree", "cv"]),
+        "confusion": (learner.predict(iris).confusion, ["columns are the truth", "setosa"]),
+        "benchmark": (
+            resample(iris, lrn("classif.lda"), rsmp("holdout"), seed=1),
+            ["Scores", "classif.ce", "holdout"],
+        ),
+        "params": (lrn("classif.tree").params, ["Hyperparameters of classif.tree", "max_depth"]),
+        "shelf": (po, ["operators>", "imputemean"]),
         "resampling": (rsmp("cv", folds=3).instantiate(iris, seed=1), ["folds", "Iterations on 'iris'"]),
         "empty": (chain([]), ["Graph with 0"]),
     }

@@ -36,7 +36,7 @@ def test_add_and_construct(shelf):
     assert len(shelf) == 1
     assert "thing" in shelf
     assert "think" not in shelf
-    assert repr(shelf) == "<shelf: 1 things> thing"
+    assert repr(shelf) == "<shelf: 1 things>\n  thing"
 
 
 def test_add_is_a_decorator_and_takes_functions(shelf):

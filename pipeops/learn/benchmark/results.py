@@ -294,13 +294,32 @@ class BenchmarkResult(Guessing, Shown):
         return several
 
     def __repr__(self) -> str:
-        return self._blocks()[0].text()
+        return self._run_block().text()
 
     def _blocks(self) -> list[Block]:
+        """The runs, their scores, and what failed."""
+        return [self._run_block(), *self._score_blocks(), *self._error_blocks()]
+
+    def _run_block(self) -> Block:
         runs = self._runs()
         rows = [(*ids, len(rs), sum(r.outcome.failure is not None for r in rs)) for ids, rs in runs.items()]
         head = f"BenchmarkResult of {len(self)} iterations in {len(runs)} resampling run{'s' * (len(runs) != 1)}:"
-        return [Block(head, (*IDS, "iters", "errors"), rows)]
+        return Block(head, (*IDS, "iters", "errors"), rows)
+
+    def _score_blocks(self) -> list[Block]:
+        """The scores of each run on a page, where it is plain by which measures."""
+        if not self.records or (self.measures is None and len({task.task_type for task in self.tasks.values()}) != 1):
+            return []
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what is undefined is shown as nan
+            table = self.aggregate()
+        rows = [tuple(f"{v:.4g}" if isinstance(v, float) else v for v in row) for row in table.iter_rows()]
+        return [Block("Scores", [*table.columns], rows)]
+
+    def _error_blocks(self) -> list[Block]:
+        found = self.errors()
+        rows = list(found.select(*IDS, "iteration", "stage", "message").iter_rows())
+        return [Block("Errors", (*IDS, "iteration", "stage", "message"), rows, folded=True)] if rows else []
 
 
 def _listed(wanted: Any) -> Iterable[Any]:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeops.data.columns import label_array
+from pipeops.display import FOLD, Block
 from pipeops.errors import DataError, listing
 from pipeops.learn.prediction.base import Array, Backend, Prediction
 from pipeops.learn.prediction.confusion import Confusion
@@ -140,6 +141,11 @@ class PredictionClassif(Prediction):
     @property
     def truth_is_missing(self) -> Array:
         return self.truth_codes < 0
+
+    def _blocks(self) -> list[Block]:
+        """The first rows, and the confusion where there are truths and not too many classes."""
+        told = len(self) and len(self.class_names) <= FOLD and not self.truth_is_missing.all()
+        return [*super()._blocks(), *(self.confusion._blocks() if told else [])]
 
     @property
     def confusion(self) -> Confusion:

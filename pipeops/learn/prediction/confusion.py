@@ -5,12 +5,12 @@ from typing import Any
 import attrs
 import numpy as np
 
-from pipeops.display import Block
+from pipeops.display import Block, Shown
 from pipeops.errors import UnknownKeyError, suggest
 
 
 @attrs.frozen(eq=False, repr=False)
-class Confusion:
+class Confusion(Shown):
     """Counts of predicted (rows) against true (columns) labels.
 
     labels: in level order; a last `None` stands for missing labels, when there are any. counts: integer array (k, k).
@@ -52,11 +52,16 @@ class Confusion:
 
         return pl.DataFrame({"response": list(self.labels)} | {str(c): self.counts[:, j] for j, c in enumerate(self.labels)})
 
-    def __str__(self) -> str:
+    def _blocks(self) -> list[Block]:
+        """The counts: a row for each response, a column for each truth."""
         names = ["<NA>" if label is None else str(label) for label in self.labels]
         rows = [[name, *map(str, counts)] for name, counts in zip(names, self.counts.tolist(), strict=True)]
-        width = max(len("response"), *map(len, names))
-        lines = Block("", ["response", *names], rows, right=True).text().split("\n")
+        return [Block("Confusion, columns are the truth", ["response", *names], rows, right=True)]
+
+    def __str__(self) -> str:
+        (block,) = self._blocks()
+        width = max(len("response"), *map(len, block.header[1:]))
+        lines = attrs.evolve(block, title="").text().split("\n")
         return Block(" " * width + "truth", notes=[line[1:] for line in lines]).text()
 
     __repr__ = __str__

@@ -19,6 +19,7 @@ from pipeops.learn.resampling.base import Resampling
 from pipeops.learn.tuning.archive import archive_frame
 from pipeops.learn.tuning.limits import Limits
 from pipeops.learn.tuning.search import Search, configured
+from pipeops.learn.tuning.shown import ShownSearch
 from pipeops.saving import savable
 
 
@@ -38,7 +39,7 @@ class Tuned:
     front: list[int] = attrs.field(factory=list)
 
 
-class Searching(Learner):
+class Searching(ShownSearch, Learner):
     """Base of learners that search on their training rows, and then train on all of them with the best that was found.
 
     learner: the untrained one, and after training the one with the best configuration. Hyperparameters are those that are not

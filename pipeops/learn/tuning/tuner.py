@@ -23,7 +23,7 @@ from pipeops.learn.tuning.search import Search
 from pipeops.learn.tuning.searching import Searching, checked_parts
 from pipeops.learn.tuning.space import Dimension, Space, Trafo, search_space
 from pipeops.learn.tuning.strategies import PRUNERS, SAMPLERS, SCHEDULES, Sampled, Scheduled, Strategy, grid, named
-from pipeops.params import Setting
+from pipeops.params import Setting, Token
 from pipeops.saving import saved_as
 from pipeops.saving.codecs import fields
 
@@ -96,6 +96,9 @@ class AutoTuner(Searching):
     def search_space(self) -> Space:
         """What is searched."""
         return Space(self._dimensions(), dict(self._learner.params.items()), self.trafo)
+
+    def _ranges(self) -> dict[str, Token]:
+        return {d.address: d.token for d in self._dimensions()}
 
     # ---------------------------------------------------------------- training
 
