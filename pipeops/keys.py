@@ -559,6 +559,7 @@ SAVED: dict[str, str] = {
     "TaskMultiRegr": "pipeops.data.several",
     "TaskMultilabel": "pipeops.data.several",
     "TaskRegr": "pipeops.data.supervised",
+    "TaskUnsupervised": "pipeops.data.several",
     "ToTune": "pipeops.learn.tuning.ranges",
     "TorchState": "pipeops.net.training.state",
     "Tuned": "pipeops.learn.tuning.searching",

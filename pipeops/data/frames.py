@@ -223,7 +223,7 @@ def read_xy(x: Any, y: Any, target: str | None) -> tuple[nw.DataFrame[Any], str]
     """Features and labels apart as one frame and the name of the label column (`target`, else y's own name, else "y")."""
     if isinstance(y, str):
         raise DataError(f"y is the text {y!r}, not a column of labels; to name the target column write target={y!r}.")
-    frame = _from_array(as_array(x)) if is_array(x) else read_frame(x)
+    frame = read_table(x)
     labels = _labels(y)
     name = labels.name if target is None else str(target)
     if name in frame.columns:
@@ -232,6 +232,11 @@ def read_xy(x: Any, y: Any, target: str | None) -> tuple[nw.DataFrame[Any], str]
         raise DataError(f"X has {len(frame)} rows and y has {len(labels)} values; they must be equally many.")
     labels = moved(labels, frame.implementation).alias(name)
     return _typed(_plain_index(_beside(frame, labels) if frame.columns else labels.to_frame())), name
+
+
+def read_table(x: Any) -> nw.DataFrame[Any]:
+    """Features as one frame, also from an array or a tensor (rows, features)."""
+    return _from_array(as_array(x)) if is_array(x) else read_frame(x)
 
 
 def several_y(y: Any, names: Any) -> dict[str, Any] | None:

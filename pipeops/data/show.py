@@ -44,7 +44,8 @@ def show(task: Task) -> str:
       - numeric (1): a
     """
     lines = [f"<{type(task).__name__}:{task.id}> ({task.nrow} x {task.ncol})"]
-    lines += _item("Targets" if len(task.target_names) > 1 else "Target", _targets(task))
+    if task.target_names:
+        lines += _item("Targets" if len(task.target_names) > 1 else "Target", _targets(task))
     classes = getattr(task, "class_names", None)
     if classes:
         lines += _item("Target classes", _classes(task, classes))
@@ -58,7 +59,7 @@ def show(task: Task) -> str:
 
 def blocks(task: Task) -> list[Block]:
     """What a page shows of a task: the same, and each feature with its type and missing values."""
-    facts = [("target", ", ".join(_targets(task)))]
+    facts = [("target", ", ".join(_targets(task)))] if task.target_names else []
     classes = getattr(task, "class_names", None)
     facts += [("classes", ", ".join(_classes(task, classes)))] if classes else []
     facts += [("properties", ", ".join(task.properties) or "-")]

@@ -245,7 +245,8 @@ class Task(Guessing, Described):
         ids = np.concatenate([self.row_ids, np.arange(start, start + len(both.frame) - self._nrow)])
         task = self._with(_x=both, _rest=both, _ids=ids, _nrow=len(ids))
         layout.refuse_missing(task.targets(), ids, self.id)
-        task.truth()
+        if task.has_target:
+            task.truth()
         return task
 
     def newdata(self, frame: Any) -> Self:

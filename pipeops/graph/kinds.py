@@ -139,6 +139,7 @@ for _name, _wider in (
     ("TaskRegr", TASK),
     ("TaskMultiRegr", TASK),
     ("TaskMultilabel", TASK),
+    ("TaskUnsupervised", TASK),
     ("PredictionClassif", PREDICTION),
     ("PredictionRegr", PREDICTION),
     ("PredictionMultiRegr", PREDICTION),

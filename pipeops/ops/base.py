@@ -89,7 +89,7 @@ class Preprocess(PipeOp):
         names = [name for name in chosen if types[name] in self.kinds]
         state = {"layout": types, "columns": names, "learnt": {}}
         if names:
-            target = self.seen_target(task) if task.has_target else None
+            target = self.seen_target(task) if task.has_target or self.target else None
             task, state["learnt"] = self._learn(task, names, target)
         return (task,), state
 
@@ -165,8 +165,7 @@ def one_target(node: PipeOp, task: Any) -> Any:
     """The task, refused where it has several targets."""
     if isinstance(task, TaskMulti):
         raise DataError(
-            f"{node.id}: learns from the one target of a task, '{task.id}' is of type {task.task_type} with the targets "
-            f"{listing(task.target_names)}."
+            f"{node.id}: learns from the one target of a task, '{task.id}' is of type {task.task_type}, {task.targets_told()}."
         )
     return task
 
