@@ -165,7 +165,7 @@ def one_target(node: PipeOp, task: Any) -> Any:
     """The task, refused where it has several targets."""
     if isinstance(task, TaskMulti):
         raise DataError(
-            f"{node.id}: learns from the one target of a task, '{task.id}' is of type {task.task_type}, {task.targets_told()}."
+            f"{node.id}: learns from the one target of a task, '{task.id}' is of type {task.task_type} {task.targets_told()}."
         )
     return task
 
