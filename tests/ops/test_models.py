@@ -11,6 +11,7 @@ from sklearn.linear_model import QuantileRegressor
 from pipeops import as_learner, as_task_classif, as_task_regr, load_learner, lrn, po, tsk
 from pipeops.errors import CompositionError, ConfigError
 from pipeops.ops.categories.mixed import laplace, reml
+from pipeops.ops.categories.terms import Cut
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 2))
@@ -118,7 +119,7 @@ def test_several_classes_are_each_against_the_others():
 def test_words_are_counted_as_by_scikit_learn():
     texts = ["The cat and the dog.", None, "A dog, a DOG!", "cats & dogs"]
     task = as_task_regr({"t": texts, "y": [0, 1, 2, 3]}, target="y")
-    node = po("textvectorizer", stopwords_language="none", n=[1, 2])
+    node = po("textvectorizer", stopwords_language="none", n=[1, 2], remove_punct=True)
     (made,), state = node.train([task])
     counter = CountVectorizer(token_pattern=r"\w+", ngram_range=(1, 2))
     counts = counter.fit_transform(["" if t is None else t for t in texts]).toarray()
@@ -142,8 +143,44 @@ def test_words_are_weighted_left_out_and_bounded():
     assert list(made(min_termfreq=2)) == ["y", "t.red"]
     assert list(made(max_termfreq=2, extra_stopwords=["hen"])) == ["y", "t.fox"]
     assert "t.e" in made(what="character")
+    assert made(scheme_tf="augmented", k_tf=0.4)["t.fox"] == pytest.approx([0.4 + 0.6 / 2, 0])
+    assert made(scheme_tf="logave", base_tf=2)["t.red"] == pytest.approx([2 / (1 + np.log2(1.5)), 1])
+    assert made(scheme_df="count")["t.red"] == [4, 2]
+    assert made(scheme_df="inverse", smoothing_df=1, k_df=1, base_df=2)["t.hen"] == pytest.approx([0, np.log2(2)])
+    assert made(scheme_df="inversemax", k_df=1)["t.fox"] == pytest.approx([np.log10(2 / 2), 0])
+    assert made(scheme_df="inverseprob")["t.red"] == [0, 0]
+    assert list(made(min_termfreq=0.5, termfreq_type="prop")) == ["y", "t.red"]
+    assert list(made(min_termfreq=1, termfreq_type="rank")) == ["y", "t.red"]
+    assert list(made(max_termfreq=0.5, termfreq_type="quantile")) == ["y", "t.fox", "t.hen"]
+    assert list(made(sparsity=0.4)) == ["y", "t.red"]
     with pytest.raises(ConfigError, match="'n' is a number"):
         po("textvectorizer", n=0)
+    with pytest.raises(ConfigError, match="'base_df' is the base"):
+        po("textvectorizer", base_df=1)
+
+
+def test_texts_are_sequences_of_the_terms_of_training():
+    task = as_task_regr({"t": ["Red fox", "the hen red fox", None], "y": [0, 1, 2]}, target="y")
+    node = po("textvectorizer", return_type="integer_sequence")
+    (made,), state = node.train([task])
+    assert made.feature_names == ["t.V1", "t.V2", "t.V3", "t.V4"]
+    assert made.matrix().tolist() == [[1, 2, 0, 0], [0, 4, 1, 2], [0, 0, 0, 0]]
+    new = task.newdata({"t": ["hen and fox and hen and fox"]})
+    assert node.predict([new], state)[0].matrix().tolist() == [[4, 0, 2, 0]]
+    levels = po("textvectorizer", return_type="factor_sequence", sequence_length=2)
+    (made,), state = levels.train([task])
+    assert made.levels("t.V1") == ["fox", "hen", "red"]
+    assert made.frame().rows() == [("red", "fox"), (None, "hen"), (None, None)]
+    assert levels.predict([new], state)[0].frame().rows() == [("hen", None)]
+
+
+def test_texts_are_cut_into_what_was_asked_for():
+    text = "See www.a.org/x, it's a well-known 3.5 € book. Don't!"
+    assert Cut(tolower=False).terms(text)[:6] == ["See", "www.a.org/x,", "it's", "a", "well-known", "3.5"]
+    assert Cut(remove=("url", "punct", "symbols", "numbers")).terms(text) == ["see", "it's", "a", "well-known", "book", "don't"]
+    assert Cut("fasterword", tolower=False).terms(text)[-2:] == ["book.", "Don't!"]
+    assert Cut("sentence").terms(text)[1] == "don't!"
+    assert Cut(n=(2,), skip=(0, 1)).terms("a b c") == ["a_b", "a_c", "b_c"]
 
 
 def test_missing_and_unseen_may_be_a_level_of_their_own():
