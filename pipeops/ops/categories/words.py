@@ -32,8 +32,8 @@ class TextVectorizer(Preprocess):
     tokens stand together in a term, a number or a list; skip: with how many others between them. stopwords_language: "en" leaves
     out scikit-learn's English stop words; extra_stopwords: more terms. min_termfreq, max_termfreq: how often a term must and may
     occur in training: a count, a share of all (termfreq_type="prop"), a rank or a quantile; sparsity: in how large a share of the
-    texts it may be absent. scheme_tf: count; prop, the share of the text's terms; propmax, of its most frequent one; logcount, 1 +
-    log of the count; boolean; augmented, k_tf + (1 - k_tf) propmax; logave, logcount over that of the text's mean. scheme_df
+    texts it may be absent. scheme_tf: count; prop, the share of the text's terms; propmax, of its most frequent one; logcount,
+    1 + log of the count; boolean; augmented, k_tf + (1 - k_tf) propmax; logave, logcount over that of the text's mean. scheme_df
     multiplies by: 1 (unary), the number of texts with the term more than threshold_df times (count), log(smoothing_df + texts /
     (k_df + that number)) (inverse), the same with the largest such number (inversemax), or the log of the odds against it
     (inverseprob). base_tf, base_df: of the logarithms. return_type: "bow" as above, or the first sequence_length terms of each
