@@ -66,7 +66,7 @@ def test_exponential_average(by):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
     running, theirs = learner.network.batch_norm1d.running_mean, network.batch_norm1d.running_mean
     torch.testing.assert_close(running, theirs, rtol=1e-3, atol=1e-4)
-    assert learner.model["torch_model_classif"].engine == ("rules" if by == "epoch" else "autograd")
+    assert learner.model["torch_model_classif"].engine == "rules"
 
 
 def test_validation_sees_the_average_and_training_goes_on_from_the_weights():

@@ -5,7 +5,7 @@ The averages lie beside the network, and are copied into it where it is validate
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 import torch
@@ -69,6 +69,7 @@ class EMA(Averaging):
     t_clbk("ema", decay=0.99)
     """
 
+    in_place: ClassVar[bool] = True
     decay: float = real(0, 1, default=0.999)
     by: str = choice("batch", "epoch", default="batch")
 

@@ -34,6 +34,8 @@ STAGES = (
     "on_end",
     "on_exit",
 )
+WITHIN = ("on_batch_begin", "on_after_backward", "on_batch_end")
+"""The stages within an epoch of training."""
 
 
 class Callback(Configurable):
@@ -57,6 +59,11 @@ class Callback(Configurable):
     """Whether it only reads, and says so in its own class: then it does not keep networks from being trained as one."""
     sets_rates: ClassVar[bool] = False
     """Whether it changes nothing but the settings of `ctx.stepper`, and those between epochs: then it does not either."""
+    in_place: ClassVar[bool] = False
+    """Whether it changes nothing but settings of `ctx.stepper` and, in place, weights and gradients of its network: nor then.
+
+    In `on_after_backward` and `on_batch_end` it must not look at `x`, `y`, `y_hat` and the loss, which the batch need not leave.
+    """
 
     def __init_subclass__(cls, **options: Any):
         super().__init_subclass__(**options)
@@ -173,9 +180,17 @@ saved_as(
 
 
 def may_be_together(callback: Callback) -> bool:
-    """Whether a callback's own class says that it changes nothing but rates; what a base class says does not count."""
-    own = vars(type(callback))
-    return bool(own.get("only_reads", False) or own.get("sets_rates", False))
+    """Whether a callback's own class says that it changes nothing that is shared; what a base class says does not count."""
+    return any(_says(callback, name) for name in ("only_reads", "sets_rates", "in_place"))
+
+
+def _says(callback: Callback, name: str) -> bool:
+    return name in vars(type(callback)) and bool(getattr(callback, name))
+
+
+def sees_batches(callback: Callback) -> bool:
+    """Whether a callback is called within epochs for what only autograd, one batch after another, has to show."""
+    return any(overrides(callback, stage) for stage in (WITHIN[:1] if _says(callback, "in_place") else WITHIN))
 
 
 def stages_of(callbacks: Iterable[Callback]) -> dict[str, list[Callable[[Context], None]]]:

@@ -3,6 +3,8 @@
 Neighbours: base has the stages; the loop of `training/engine.py` takes no step while `ctx.hold` is set.
 """
 
+from typing import ClassVar
+
 import attrs
 import torch
 
@@ -40,6 +42,7 @@ class ClipGradNorm(OfGradients):
     t_clbk("clip_grad_norm", max_norm=1.0)
     """
 
+    in_place: ClassVar[bool] = True
     max_norm: float = real(0)
     norm_type: float = real(0, default=2.0)
 
@@ -58,6 +61,7 @@ class ClipGradValue(OfGradients):
     t_clbk("clip_grad_value", clip_value=0.5)
     """
 
+    in_place: ClassVar[bool] = True
     clip_value: float = real(0)
 
     def on_after_backward(self, ctx: Context) -> None:

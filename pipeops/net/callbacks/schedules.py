@@ -170,7 +170,7 @@ class Warmup(Schedule):
     t_clbk("lr_warmup", total_iters=100, by="batch")
     """
 
-    sets_rates: ClassVar[bool] = True
+    in_place: ClassVar[bool] = True
     start_factor: float = real(0, 1, default=1 / 3)
     end_factor: float = real(0, 1, default=1.0)
     total_iters: int = integer(1, default=5)
@@ -197,6 +197,7 @@ class OneCycle(Schedule):
     t_clbk("lr_one_cycle", max_lr=0.1)
     """
 
+    in_place: ClassVar[bool] = True
     max_lr: Any = anything()
     total_steps: int | None = integer(1, default=None)
     epochs: int | None = integer(1, default=None)

@@ -58,7 +58,7 @@ class Joint(ABC):
         """Take over from the networks."""
 
     def renew(self) -> None:  # noqa: B027 what steps by the steppers themselves has nothing to renew
-        """Before an epoch: go on with the settings that the steppers have now."""
+        """Go on with the settings that the steppers have now."""
 
     @abstractmethod
     def step(self, start: int, stop: int) -> None:
@@ -149,8 +149,9 @@ class FlatJoint(Joint):
     def renew(self) -> None:
         now = [dict(stepper.settings) for stepper in self.steppers]
         if now != self.set:
+            if any(one != now[0] for one in now) or any(one != self.set[0] for one in self.set):
+                self.parts.clear()  # neighbours that were and are set alike step in one call as before
             self.set = now
-            self.parts.clear()
 
     def step(self, start: int, stop: int) -> None:
         made = self.made

@@ -16,7 +16,7 @@ import torch
 
 from pipeops.data import Task
 from pipeops.errors import PipeOpsError, TrainingError
-from pipeops.net.callbacks.base import Callback, may_be_together, stages_of
+from pipeops.net.callbacks.base import Callback, may_be_together, sees_batches, stages_of
 from pipeops.net.callbacks.context import Context
 from pipeops.net.callbacks.shelf import EarlyStopping, History
 from pipeops.net.inputs.batches import Epochs, Loader
@@ -73,8 +73,8 @@ class Trainer:
         """positives: which rows are positive, where batches without one are to be counted.
 
         forward: how the network is called in training, where not as it is. put_back: lets a run that is resumed be where it was,
-        after `on_begin`. own: whether a callback may change what it sees, rates apart. shows: whether one may look at the last
-        batch of an epoch.
+        after `on_begin`. own: whether a callback may change what is shared. sees_batches: whether one looks at each batch. shows:
+        whether one may look at the last batch of an epoch.
         """
         self.ctx, self.epochs, self.link, self.valid, self.eval_freq = ctx, epochs, link, valid, eval_freq
         self.positives, self.interrupt = positives, Interrupt()
@@ -83,6 +83,7 @@ class Trainer:
         self.stages = stages_of(callbacks)
         self.shows = any(type(c) not in (History, EarlyStopping) for c in callbacks)
         self.own = not all(may_be_together(c) for c in callbacks)
+        self.sees_batches = any(sees_batches(c) for c in callbacks)
         self.learnt = Learnt(ctx)
         self.modes: list[tuple[torch.nn.Module, bool]] = []
         self.scored: list[tuple[int, int]] | None = None

@@ -5,10 +5,11 @@ whose batches have as many rows make a step together, so that nothing is filled 
 its callbacks, scores and end) stays its own. Neighbours: plans compute; the driver of `together` carries runs through.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 
+from pipeops.net.callbacks.context import Context
 from pipeops.net.losses.rules import LossRule, loss_rule
 from pipeops.net.training.course import Course
 from pipeops.net.training.engine import Engine
@@ -98,6 +99,7 @@ class Ensemble(Engine):
         outputs = slope = target
         losses, kept = list[torch.Tensor](), list[torch.Tensor]()
         start, stop, update, idle = segment.start, segment.stop, self.joint.step, self.idle
+        after, end = self._calls("on_after_backward", segment), self._calls("on_batch_end", segment)
         forward, backward, slope_of = plan.forward, plan.backward, loss.slope
         for step, (own, labels) in enumerate(zip(zip(*inputs, strict=True), target.unbind(0), strict=True)):
             output = forward(own)
@@ -111,8 +113,19 @@ class Ensemble(Engine):
             backward(slope)
             if idle is not None:
                 idle.zero_()
+            for call, ctx in after:
+                call(ctx)
             update(start, stop)
+            for call, ctx in end:
+                call(ctx)
+            if end:
+                self.joint.renew()
         return outputs, torch.stack(losses) if losses else loss.values(outputs, target)
+
+    def _calls(self, stage: str, segment: Segment) -> list[tuple[Callable[[Context], None], Context]]:
+        """What the callbacks of each network do at a stage of its step, and with what."""
+        trainers = [course.trainer for course in self.courses[segment.start : segment.stop]]
+        return [(call, trainer.ctx) for trainer in trainers for call in trainer.stages[stage]]
 
     def _plan(self, segment: Segment, inputs: Sequence[torch.Tensor]) -> tuple[Plan, LossRule]:
         start, stop, size = segment[:3]

@@ -29,7 +29,6 @@ FEWER = 0.8
 """A run with fewer than this part of the rows of another is not joined with it: it would often have no batch."""
 UNMAPPED = (torch.nn.MultiheadAttention, torch.nn.RNNBase)
 """What vmap computes for one network after another, with a warning, or not at all."""
-IN_LOOP = ("on_batch_begin", "on_after_backward", "on_batch_end")
 
 
 def groups(courses: Sequence[Course]) -> list[list[Course]]:
@@ -72,7 +71,7 @@ def vectorizes(course: Course) -> bool:
         or trainer.forward is not None
         or isinstance(trainer.epochs.batches, Streamed)
         or trainer.epochs.batches.weights is not None
-        or any(trainer.stages[stage] for stage in IN_LOOP)
+        or trainer.sees_batches
         or not isinstance(stepper, FusedStepper)
     ):
         return False

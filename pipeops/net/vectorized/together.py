@@ -15,7 +15,7 @@ from pipeops.net.training.engine import Engine, OneByAutograd
 from pipeops.net.training.machine import SHARED
 from pipeops.net.training.trainer import Epoch, Trained
 from pipeops.net.vectorized.ensemble import Ensemble
-from pipeops.net.vectorized.groups import IN_LOOP, groups
+from pipeops.net.vectorized.groups import groups
 from pipeops.net.vectorized.mapped import MappedPlan
 from pipeops.net.vectorized.plans import NotRuledError, RulePlan
 from pipeops.net.vectorized.wiring import has_rules, held
@@ -107,8 +107,7 @@ def engine_for(courses: Sequence[Course]) -> Engine:
 
 
 def _inside(course: Course) -> bool:
-    """Whether a callback is called within epochs, the stepper looks at batches, or these are read one by one."""
+    """Whether a callback or the stepper looks at batches, or these are read one by one."""
     if isinstance(course.trainer.epochs.batches, Streamed):
         return True
-    watches = type(course.trainer.ctx.stepper).watch is not Stepper.watch
-    return watches or any(course.trainer.stages[stage] for stage in IN_LOOP)
+    return course.trainer.sees_batches or type(course.trainer.ctx.stepper).watch is not Stepper.watch

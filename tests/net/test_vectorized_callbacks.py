@@ -1,0 +1,81 @@
+"""The library's callbacks within the steps of the engine: each network as by autograd and alone, and several as one."""
+
+import pytest
+import torch
+from test_vectorized import check, folds, learner, state, task, train
+
+from pipeops import nn, t_clbk
+from pipeops.net import Callback
+
+CALLBACKS = {
+    "norms": [t_clbk("clip_grad_norm", max_norm=0.05)],
+    "largest norms": [t_clbk("clip_grad_norm", max_norm=0.05, norm_type=float("inf"))],
+    "values": [t_clbk("clip_grad_value", clip_value=0.01)],
+    "averages": [t_clbk("ema", decay=0.8)],
+    "averages of epochs": [t_clbk("ema", decay=0.8, by="epoch")],
+    "one cycle": [t_clbk("lr_one_cycle", max_lr=0.1)],
+    "warmup": [t_clbk("lr_warmup", total_iters=7, by="batch")],
+    "several": [t_clbk("lr_one_cycle", max_lr=0.1), t_clbk("ema", decay=0.7), t_clbk("clip_grad_norm", max_norm=0.1)],
+}
+NORMS = nn("linear", out_features=8, bias=False) >> nn("batch_norm1d") >> nn("relu") >> nn("dropout", p=0.2) >> nn("head")
+
+
+@pytest.mark.parametrize("name", CALLBACKS)
+def test_each_is_as_by_autograd_and_alone(name):
+    one = learner(NORMS, callbacks=CALLBACKS[name], measures_valid=["classif.logloss"], patience=3)
+    made = check(one, valid=True)
+    trains, tests = folds(task())
+    general = learner(NORMS, callbacks=CALLBACKS[name], measures_valid=["classif.logloss"], patience=3, engine="autograd")
+    slow = train([general.seeded(10)], trains[:1], tests[:1])[0]
+    assert [state(each).engine for each in (*made, slow)] == ["rules"] * 3 + ["autograd"]
+    for p, q in zip(state(made[0]).network.parameters(), state(slow).network.parameters(), strict=True):
+        torch.testing.assert_close(p, q, rtol=1e-3, atol=1e-5)
+    plain = train([learner(NORMS, measures_valid=["classif.logloss"], patience=3).seeded(10)], trains[:1], tests[:1])[0]
+    assert not torch.allclose(state(plain).network.head.weight, state(made[0]).network.head.weight, rtol=1e-3, atol=1e-5)
+
+
+def test_each_network_has_its_own_settings():
+    """Rates, norms and lengths differ, and so do the sizes of the last batches."""
+    made = []
+    for i, (top, most) in enumerate([(0.1, 0.05), (0.02, 1.0), (0.1, 0.2)]):
+        callbacks = [
+            t_clbk("lr_one_cycle", max_lr=top),
+            t_clbk("clip_grad_norm", max_norm=most),
+            t_clbk("ema", decay=0.5 + i / 10),
+        ]
+        made.append(learner(optimizer="adamw", o_weight_decay=0.1, seed=i, epochs=3 + i, batch_size=10, callbacks=callbacks))
+    assert {state(one).engine for one in check(made)} == {"rules"}
+
+
+def test_by_the_twins_of_modules():
+    """Losses without a rule go by autograd, and together all the same."""
+    made = check(learner(loss="focal", callbacks=CALLBACKS["several"]))
+    assert {state(one).engine for one in made} == {"autograd"}
+
+
+class Halved(Callback):
+    """One's own, in place."""
+
+    in_place = True
+
+    def on_after_backward(self, ctx):
+        for param in ctx.network.parameters():
+            param.grad.mul_(0.5)
+
+
+class Heir(Halved):
+    """Does not say so itself."""
+
+
+def test_those_of_ones_own_may_say_that_they_work_in_place():
+    halved = check(learner(optimizer="sgd", callbacks=[Halved()]))
+    slower = check(learner(optimizer="sgd", o_lr=0.01))
+    for one, other in zip(halved, slower, strict=True):
+        torch.testing.assert_close(state(one).network.state_dict(), state(other).network.state_dict())
+    made = check(learner(optimizer="sgd", callbacks=[Heir()]), together=1)
+    assert {state(one).engine for one in made} == {"autograd"}
+
+
+def test_gradients_that_add_up_go_by_autograd():
+    made = check(learner(callbacks=[t_clbk("accumulate", batches=2), t_clbk("clip_grad_norm", max_norm=0.05)]), together=1)
+    assert {state(one).engine for one in made} == {"autograd"}
