@@ -25,6 +25,7 @@ GROUND_FLOOR = [
     "keys",
     "saving",
     "extras",
+    "bars",
     "shorthand",
 ]
 FLOORS = [*GROUND_FLOOR, "data", "learn", "graph", "ops", "net", "export", "sklearn"]

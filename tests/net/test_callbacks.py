@@ -4,7 +4,7 @@ import attrs
 import pytest
 import torch
 
-from pipeops import as_learner, as_task_classif, load_learner, nn, po, resample, rsmp, t_clbk
+from pipeops import as_learner, as_task_classif, load_learner, nn, po, t_clbk
 from pipeops.errors import PipeOpsError
 from pipeops.net import Callback, torch_callback
 from pipeops.net.callbacks.base import STAGES, stages_of
@@ -205,13 +205,6 @@ def test_history_where_epochs_are_evaluated_on_both():
     assert learner.history.columns == ["epoch", "train.classif.ce", "train.loss", "valid.classif.ce"]
 
 
-def test_progress(capsys):
-    as_learner(graph("progress", measures_train=["classif.ce"])).train(TASK)
-    shown = capsys.readouterr().err
-    assert "2/2" in shown
-    assert "train.classif.ce" in shown
-
-
 BAD = {
     "unknown key": (lambda: po("torch_callbacks", ["histori"]), KeyError, "history"),
     "unknown stage of a function": (lambda: torch_callback("x", on_bgin=print), TypeError, "on_begin"),
@@ -233,27 +226,3 @@ def test_bad_input(name):
     with pytest.raises(kind, match=words) as error:
         make()
     assert isinstance(error.value, PipeOpsError)
-
-
-def test_folds_that_train_together_share_one_bar(monkeypatch):
-    import tqdm.auto
-
-    made, open_now, most = [], set(), []
-
-    class Bar(tqdm.auto.tqdm):
-        def __init__(self, **options):
-            super().__init__(**options)
-            made.append(options.get("desc"))
-            open_now.add(self)
-            most.append(len(open_now))
-
-        def close(self):
-            open_now.discard(self)
-            super().close()
-
-    monkeypatch.setattr(tqdm.auto, "tqdm", Bar)
-    resample(TASK, as_learner(graph("progress")), rsmp("cv", folds=3), seed=1, progress=False)
-    assert "epochs" in made
-    assert made.count("epochs") < 3
-    assert max(most) <= 2
-    assert not open_now

@@ -14,6 +14,7 @@ from typing import Any, Literal, NoReturn
 import attrs
 import numpy as np
 
+from pipeops.bars import bar
 from pipeops.data import Task
 from pipeops.errors import ConfigError, DataError
 from pipeops.guesses import by_name
@@ -63,7 +64,8 @@ def benchmark(
 
     seed: of the splits and of every learner that has none of its own; drawn when there is none. n_jobs: joblib workers
     (-1 for all cores); None is 1, or what `joblib.parallel_config` says, so that Dask or Ray can run the grid.
-    store_models: keep the trained learners. progress: a bar; None shows it on a terminal. path: a folder that keeps each
+    store_models: keep the trained learners. progress: a bar; None shows it on a terminal and in
+    notebooks, but not inside of another one. path: a folder that keeps each
     finished job, so that the same call goes on after an interruption. measures: what `score` and `aggregate` take when
     they are given none. vectorized: train the networks of a row's folds together where that is possible, on one worker, to the
     numbers that each would get alone but for rounding; False trains one by one, on all workers. The numbers of a row depend
@@ -198,20 +200,18 @@ def _run(
     vectorized: bool,
 ) -> dict[int, Done]:
     """What is done by position, as far as an interrupt let it come."""
-    from tqdm.auto import tqdm
-
     found = _finished_before(jobs, store)
     groups = [group for group in _groups(jobs, vectorized) if any(i not in found for i in group)]
     again = {i for group in groups for i in group}
     done = {i: Done(outcome) for i, outcome in found.items() if i not in again}
-    hide = None if progress is None else not progress
-    with tqdm(total=len(jobs), initial=len(done), disable=hide, desc="benchmark", unit="job") as bar:
+    with bar("benchmark", len(jobs), "job", shown=progress, begin=len(done)) as shown:
         try:
             for i, made in _outcomes(jobs, groups, n_jobs, store_models):
                 done[i] = made
                 if store and made.outcome.failure is None:
                     store.save(jobs[i].row.task, jobs[i].row.learner, jobs[i].sets(), made.outcome)
-                bar.update()
+                failed = sum(each.outcome.failure is not None for each in done.values()) if shown.seen else 0
+                shown.tell(len(done), {"failed": failed} if failed else None)
         except (KeyboardInterrupt, BrokenExecutor) as error:
             if not done:
                 raise

@@ -13,6 +13,7 @@ from typing import Any
 import attrs
 import numpy as np
 
+from pipeops.bars import Bar, bar
 from pipeops.data import Task
 from pipeops.errors import TrainingError
 from pipeops.learn.fallback import in_its_place
@@ -56,6 +57,10 @@ class Search:
 
     def run(self, strategy: Strategy, limits: Limits, n_parallel: int) -> None:
         """Ask for trials, judge and tell them, until a limit is reached or there are no more."""
+        with bar("search", limits.n_trials, "trial") as shown:
+            self._go_on(strategy, limits, n_parallel, shown)
+
+    def _go_on(self, strategy: Strategy, limits: Limits, n_parallel: int, shown: Bar) -> None:
         start = time.perf_counter()
         while not limits.reached(self._losses(), bool(self.measures[0].minimize), time.perf_counter() - start):
             size = n_parallel if limits.n_trials is None else min(n_parallel, limits.n_trials - len(self.rows))
@@ -63,6 +68,15 @@ class Search:
             if not proposals:
                 return
             self._batch(strategy, proposals)
+            shown.tell(len(self.rows), self._facts(limits) if shown.seen else None)
+
+    def _facts(self, limits: Limits) -> dict[str, Any]:
+        """What a person waits for: the best score, and how many trials more without a better one there may be."""
+        losses = self._losses()
+        best = min(range(len(losses)), key=losses.__getitem__)
+        facts = {} if math.isinf(losses[best]) else {"best": self.rows[best][self.measures[0].id]}
+        left = {} if limits.stagnation is None else {"patience": limits.stagnation - (len(losses) - 1 - best)}
+        return facts | left
 
     def _batch(self, strategy: Strategy, proposals: Sequence[Proposal]) -> None:
         rows = [self._row(proposal) for proposal in proposals]

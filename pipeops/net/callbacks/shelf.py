@@ -10,14 +10,13 @@ from typing import Any, ClassVar
 import attrs
 import torch
 
+from pipeops.bars import Bar
 from pipeops.net.callbacks.base import Callback
 from pipeops.net.callbacks.context import Context
 from pipeops.params import flag, integer
 from pipeops.shorthand import t_clbk
 
 Recorded = dict[int, dict[str, float]]
-_bars: list[Any] = []
-"""The bars that are on the screen now: one at most."""
 RESERVED = "early_stopping"
 """The id of the callback that the model node sets up itself."""
 
@@ -74,9 +73,11 @@ class History(Callback):
 @t_clbk.add("progress")
 @attrs.define(eq=False, repr=False, slots=False)
 class Progress(Callback):
-    """A tqdm bar over the epochs, with the latest scores. Of networks that train at the same time the first one has the bar.
+    """A tqdm bar over the epochs: time left, loss, latest scores, the best one, and the patience that is left.
 
-    leave: keep it on the screen. digits: how many significant ones the scores have.
+    Seen on a terminal and in notebooks; quiet in files, and inside of a resampling or a search, which have bars of their own. Of
+    networks that train at the same time the first one has the bar. leave: keep it on the screen. digits: how many significant
+    ones the scores have.
 
     >>> from pipeops import t_clbk
     >>> t_clbk("progress", leave=False)
@@ -85,28 +86,31 @@ class Progress(Callback):
 
     only_reads: ClassVar[bool] = True
     leave: bool = flag(True)
-    digits: int = integer(1, default=2)
+    digits: int = integer(1, default=3)
 
     def on_begin(self, ctx: Context) -> None:
-        from tqdm.auto import tqdm
-
-        if not _bars:
-            self._bar = tqdm(total=ctx.epochs, desc="epochs", leave=self.leave)
-            _bars.append(self._bar)
+        self._bar, self._latest = Bar("epochs", ctx.epochs, "epoch", leave=self.leave), dict[str, float]()
 
     def on_epoch_end(self, ctx: Context) -> None:
-        if "_bar" not in vars(self):
-            return
-        scores = {f"train.{k}": v for k, v in ctx.last_scores_train.items()}
-        scores |= {f"valid.{k}": v for k, v in ctx.last_scores_valid.items()}
-        shown = {name: f"{value:.{self.digits}g}" for name, value in {"loss": ctx.last_loss, **scores}.items()}
-        self._bar.set_postfix(shown, refresh=False)
-        self._bar.update(ctx.epoch - self._bar.n)
+        bar: Bar | None = vars(self).get("_bar")
+        if bar is not None:
+            bar.tell(ctx.epoch, self._facts(ctx) if bar.seen else None)
+
+    def _facts(self, ctx: Context) -> dict[str, str]:
+        """What a person waits for."""
+        self._latest |= {f"train.{k}": v for k, v in ctx.last_scores_train.items() if k != "loss"}
+        self._latest |= {f"valid.{k}": v for k, v in ctx.last_scores_valid.items()}
+        stopping = ctx.callbacks.get(RESERVED)
+        best = stopping.best_so_far if isinstance(stopping, EarlyStopping) else {}
+        numbers = {"loss": ctx.mean_loss, **self._latest, **best}
+        shown = {name: f"{value:.{self.digits}g}" for name, value in numbers.items()}
+        if isinstance(stopping, EarlyStopping) and stopping.left is not None:
+            shown["patience"] = str(stopping.left)
+        return shown
 
     def on_exit(self, ctx: Context) -> None:
-        bar = self.__dict__.pop("_bar", None)
+        bar: Bar | None = self.__dict__.pop("_bar", None)
         if bar is not None:
-            _bars.remove(bar)
             bar.close()
 
     def state_dict(self) -> dict[str, Any]:
@@ -132,6 +136,16 @@ class EarlyStopping(Callback):
         self._best = math.nan
         self._stagnation = 0
         self._weights: dict[str, torch.Tensor] = {}
+
+    @property
+    def best_so_far(self) -> dict[str, float]:
+        """The best score, by a name that says so."""
+        return {} if math.isnan(self._best) else {"best": self._best}
+
+    @property
+    def left(self) -> int | None:
+        """How many evaluations more without a better one there may be; None where it only watches."""
+        return max(self.patience - self._stagnation, 0) if self.patience else None
 
     def on_valid_end(self, ctx: Context) -> None:
         score = next(iter(ctx.last_scores_valid.values()), math.nan)
