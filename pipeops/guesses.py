@@ -65,7 +65,6 @@ KEYS: Mapping[str, Mapping[str, str]] = {
         "columntransformer": 'several ways side by side: [one, other] >> po("featureunion")',
         "vtreat": 'left out; po("encodeimpact") and po("encodetarget") encode by the target',
         "torch_model": 'po("torch_model_classif") or po("torch_model_regr")',
-        "torch_ingress": 'po("torch_ingress_num"), po("torch_ingress_categ") or po("torch_ingress_ltnsr")',
         "nn_block": 'nn("block")',
     },
     "nn": {

@@ -8,6 +8,7 @@ from torch.nn import functional
 from pipeops import (
     as_learner,
     as_task_classif,
+    as_task_multilabel,
     as_task_regr,
     auto_tuner,
     benchmark,
@@ -240,10 +241,63 @@ def test_architectures_are_tuned_validated_and_benchmarked():
     assert np.isfinite(result.score("classif.ce")["classif.ce"].to_numpy()).all()
 
 
-def test_networks_on_a_column_of_tensors():
-    images = as_task_classif({"x": X, "y": NUMBERS.truth()}, target="y")
-    for key in ("mlp", "tab_resnet"):
-        assert len(made(key, shape=(None, 3)).train(images).predict(images)) == 60
+@pytest.mark.parametrize("key", ["mlp", "tab_resnet", "ft_transformer", "tabm", "torch_featureless"])
+def test_a_column_of_tensors_is_the_table(key):
+    tensors = as_task_classif({"x": torch.tensor(X), "y": NUMBERS.truth()}, target="y")
+    one, other = (made(key, predict_type="prob").train(task).predict(task) for task in (tensors, NUMBERS))
+    assert np.array_equal(one.prob, other.prob)
+
+
+def test_codes_in_a_column_of_tensors():
+    frame = {"x": torch.tensor(X), "z": CODES, "y": THREE.truth()}
+    tensors, levels = as_task_classif(frame, target="y"), [3, 2]
+    names = {"num": "x", "categ": "z"}
+    learner = made("ft_transformer", ingress=names, cardinalities=levels, predict_type="prob").train(tensors)
+    right = made("ft_transformer", predict_type="prob").train(THREE).predict(THREE)
+    assert np.array_equal(learner.predict(tensors).prob, right.prob)
+    strange = learner.predict(as_task_classif(frame | {"z": CODES * 9 - 1}, target="y"))
+    assert np.isfinite(strange.prob).all(), "codes that training did not see"
+    for settings, message in (
+        ({"ingress": {"categ": "z"}}, "levels="),
+        ({"ingress": {"categ": "z"}, "cardinalities": [2, 2]}, "run from 0 to one less"),
+        ({"ingress": {"categ": "x"}, "cardinalities": [3, 2]}, "of whole numbers"),
+        ({}, "one column of tensors"),
+    ):
+        with pytest.raises(DataError, match=message):
+            made("ft_transformer", **settings).train(tensors)
+    with pytest.raises(ConfigError, match="names columns of tensors"):
+        made("ft_transformer", ingress={"cat": "z"})
+
+
+def test_shapes_of_tensors_are_insisted_on():
+    tensors = as_task_classif({"x": torch.tensor(X), "y": NUMBERS.truth()}, target="y")
+    assert made("mlp", shape=(None, 3)).train(tensors).is_trained
+    for task, part in ((tensors, r"not \(None, 4\)"), (NUMBERS, "takes tensor columns")):
+        with pytest.raises(DataError, match=part):
+            made("mlp", shape=(None, 4)).train(task)
+
+
+SEVERAL = {
+    "multiregr": as_task_regr({**COLUMNS, "s": X[:, 0], "t": X[:, 1]}, target=["s", "t"]),
+    "multilabel": as_task_multilabel({**COLUMNS, "s": X[:, 0] > 0, "t": X[:, 1] > 0}, target=["s", "t"]),
+}
+
+
+@pytest.mark.parametrize("key", [*KEYS, "module"])
+@pytest.mark.parametrize("task_type", SEVERAL)
+def test_several_targets_and_labels(key, task_type):
+    task = SEVERAL[task_type]
+    settings = {"module": torch.nn.Linear, "in_features": 3, "out_features": 2} if key == "module" else SMALL[key]
+    learner = lrn(f"{task_type}.{key}", epochs=1, batch_size=30, seed=1, **settings).train(task)
+    assert learner.task_type == task_type
+    assert learner.predict(task).response.shape == (60, 2)
+
+
+def test_members_predict_the_mean_of_each_label():
+    learner = made("tabm", "multilabel", dropout=0.0, predict_type="prob").train(SEVERAL["multilabel"])
+    with torch.no_grad():
+        members = learner.network.train()(torch.tensor(X)).double().sigmoid()
+    np.testing.assert_allclose(learner.predict(SEVERAL["multilabel"]).prob, members.mean(1), rtol=1e-4)
 
 
 def test_a_graph_is_taken_apart_and_extended():

@@ -168,7 +168,7 @@ def loader_for(
     stays = bool(read) and not once and _stays(read, reading)
     if stays:
         columns = iter(_read_once([each.column for each in read], reading))
-        sources = [TensorInput(next(columns), s.who) if isinstance(s, TensorInput) else s for s in sources]
+        sources = [attrs.evolve(s, column=next(columns)) if isinstance(s, TensorInput) else s for s in sources]
     inputs = [
         s if isinstance(s, TensorInput) and (s.column.random or not stays) else machine.place(_plain(s.tensor())) for s in sources
     ]

@@ -69,7 +69,10 @@ def _trailing(symbol: Symbol, given: Mapping[str, Any], who: str) -> tuple[int, 
 
 def _levels(symbol: Symbol, given: Mapping[str, Any], who: str) -> tuple[int, ...]:
     if symbol.levels is None:
-        raise DataError(f"{who}: takes category codes; put it right behind po(\"torch_ingress_categ\"), not '{symbol.id}'.")
+        raise DataError(
+            f"{who}: takes category codes; put it right behind po(\"torch_ingress_categ\"), not '{symbol.id}', or behind "
+            'po("torch_ingress_ltnsr", levels=[3, 2]), which says how many levels each column of codes has.'
+        )
     return symbol.levels
 
 

@@ -18,14 +18,19 @@ from pipeops.net.callbacks.attach import SetCallbacks
 from pipeops.net.learners.recipe import Architecture, Recipe
 from pipeops.net.losses.base import as_loss
 from pipeops.net.optimizers.base import as_optimizer
-from pipeops.net.training.model import TorchModelClassif, TorchModelRegr
+from pipeops.net.training.model import TorchModelClassif, TorchModelMultilabel, TorchModelMultiRegr, TorchModelRegr
 from pipeops.params import UNSET, hyperparameters, same
 from pipeops.registry import Row
 from pipeops.saving import saved_as
 from pipeops.shorthand import lrn
 
-MODELS = {"classif": TorchModelClassif, "regr": TorchModelRegr}
-LOSSES = {"classif": "cross_entropy", "regr": "mse"}
+MODELS = {
+    "classif": TorchModelClassif,
+    "regr": TorchModelRegr,
+    "multiregr": TorchModelMultiRegr,
+    "multilabel": TorchModelMultilabel,
+}
+LOSSES = {"classif": "cross_entropy", "regr": "mse", "multiregr": "mse", "multilabel": "cross_entropy"}
 
 
 class NetworkLearner(GraphLearner):
@@ -104,7 +109,7 @@ CONSTRUCTION: dict[str, Any] = {"id": None, "validate": None, "loss": None, "opt
 
 
 def register(cls: type[Architecture], kind: Callable[[dict[str, Any]], Architecture] | None = None, home: str = "") -> None:
-    """Put an architecture on the shelf `lrn`, for classification and for regression.
+    """Put an architecture on the shelf `lrn`, for each type of task.
 
     kind: makes it of the arguments of a call, of which it takes away what is its own; by default it is made without.
     """

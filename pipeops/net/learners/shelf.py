@@ -5,6 +5,7 @@ takes them. Neighbours: recipe and network_learner below; own_module makes learn
 """
 
 import numbers
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
@@ -14,26 +15,24 @@ from pipeops.errors import ConfigError
 from pipeops.graph.graph import Graph, chain
 from pipeops.net.learners.network_learner import register
 from pipeops.net.learners.recipe import Architecture, architecture
-from pipeops.params import Token, anything, choice, flag, integer, real
+from pipeops.params import Token, anything, choice, flag, hyperparameters, integer, real
 from pipeops.saving import savable
 from pipeops.shorthand import nn, po
 
 CATEGORIES = selector_type("categorical", "boolean")
 
 
-def numbers_in() -> Graph:
-    """The columns that are no categories; nothing where there are none."""
-    return po("select", id="numbers", selector=~CATEGORIES) >> po("torch_ingress_num", optional=True)
+def numbers_in(selector: Any = None) -> Graph:
+    """The columns that are no categories, or a column of tensors; nothing where there are none."""
+    chosen = ~CATEGORIES if selector is None else selector
+    return po("select", id="numbers", selector=chosen) >> po("torch_ingress", optional=True)
 
 
-def categories_in() -> Graph:
-    """The categorical and boolean columns; nothing where there are none."""
+def categories_in(selector: Any = None, levels: Any = None) -> Graph:
+    """The categorical and boolean columns, nothing where there are none; or a column of tensors, codes of so many levels."""
+    if selector is not None:
+        return po("select", id="categories", selector=selector) >> po("torch_ingress_ltnsr", levels=levels)
     return po("select", id="categories", selector=CATEGORIES) >> po("torch_ingress_categ", optional=True)
-
-
-def entry(shape: Any) -> Any:
-    """The numbers; with a shape, as in (None, 5), a column of tensors of this shape."""
-    return po("torch_ingress_num") if shape is None else po("torch_ingress_ltnsr", shape=shape)
 
 
 def activated(activation: Any, arguments: Any = None) -> Any:
@@ -61,8 +60,8 @@ class MLP(Architecture):
     """Multilayer perceptron: linear layers, each with an activation and dropout behind it, and a head.
 
     neurons: the size of each hidden layer, none by default; n_layers repeats a single one. p: the rate of dropout. activation:
-    a key of `nn` or a class of modules, made with activation_args. Numeric and boolean columns; with shape=(None, 5) a column
-    of tensors.
+    a key of `nn` or a class of modules, made with activation_args. Numeric and boolean columns, or a column of tensors
+    `(batch, features)`; shape=(None, 5) insists on its shape.
     """
 
     name = "mlp"
@@ -87,7 +86,7 @@ class MLP(Architecture):
             nn("linear", out_features=n) >> activated(self.activation, self.activation_args) >> nn("dropout", p=self.p)
             for n in self.sizes()
         ]
-        return chain([entry(self.shape), *hidden, nn("head")])
+        return chain([po("torch_ingress", shape=self.shape), *hidden, nn("head")])
 
 
 @architecture
@@ -95,8 +94,8 @@ class TabResNet(Architecture):
     """Residual network for tables (Gorishniy et al. 2021): a linear layer, blocks with a skip, and a head behind a batch norm.
 
     d_block: the width; d_hidden, or d_hidden_multiplier times d_block (2 by default): the width inside a block. dropout1: the
-    rate of dropout inside, dropout2: at the end of a block. Numeric and boolean columns; with shape=(None, 5) a column of
-    tensors.
+    rate of dropout inside, dropout2: at the end of a block. Numeric and boolean columns, or a column of tensors
+    `(batch, features)`; shape=(None, 5) insists on its shape.
     """
 
     name = "tab_resnet"
@@ -129,7 +128,7 @@ class TabResNet(Architecture):
             ]
         )
         blocks = nn("block", block=[inside, nn("identity")] >> nn("merge_sum"), n_blocks=self.n_blocks)
-        first = entry(self.shape) >> nn("linear", out_features=self.d_block)
+        first = po("torch_ingress", shape=self.shape) >> nn("linear", out_features=self.d_block)
         return first >> blocks >> nn("batch_norm1d") >> nn("relu") >> nn("head")
 
 
@@ -146,12 +145,30 @@ class Ends:
         return {f"{place}.is_first_layer": i == 0, **last}
 
 
+def _check_names(owner: Any, attribute: Any, value: Any) -> None:
+    fits = isinstance(value, Mapping) and value and set(value) <= {"num", "categ"}
+    if not (value is None or fits or isinstance(value, Token)):
+        raise ConfigError(
+            'ft_transformer: \'ingress\' names columns of tensors, as in {"num": "x", "categ": "z"} or with one of them, '
+            f"got {value!r}."
+        )
+
+
+def _tensor_names() -> Any:
+    field = anything(None)
+    field.validator(_check_names)
+    return field
+
+
 @architecture
 class FTTransformer(Architecture):
     """Feature tokenizer and transformer (Gorishniy et al. 2021): a token for each column and one for the class, attention.
 
-    Numeric, categorical and boolean columns. d_token: the size of a token; n_blocks; init_token: how tokens begin; the others
-    are those of `nn("ft_transformer_block")`.
+    Numeric, categorical and boolean columns, or a column of tensors `(batch, features)`. d_token: the size of a token;
+    n_blocks; init_token: how tokens begin; the others are those of `nn("ft_transformer_block")`.
+
+    ingress: which columns of tensors hold numbers and which codes of categories, as in {"num": "x", "categ": "z"} or with one of
+    them; cardinalities: how many levels each column of categories has, needed for codes (from 0) in tensors.
     """
 
     name = "ft_transformer"
@@ -161,6 +178,8 @@ class FTTransformer(Architecture):
     n_blocks: int = integer(0, default=3)
     d_token: int = integer(1, default=192)
     init_token: str = choice("uniform", "normal", default="uniform")
+    ingress: Any = _tensor_names()
+    cardinalities: Any = anything(None)
     attention_n_heads: int = integer(1, default=8)
     attention_dropout: float = real(0, 1, default=0.2)
     attention_initialization: str = choice("kaiming", "xavier", default="kaiming")
@@ -176,14 +195,24 @@ class FTTransformer(Architecture):
     ffn_bias_first: bool = flag(True)
     ffn_bias_second: bool = flag(True)
 
-    def network(self) -> Graph:
-        settings = {name: value for name, value in self.params.items() if name not in ("n_blocks", "d_token", "init_token")}
+    def columns(self) -> list[Any]:
+        """The tokens of numbers and of categories, each where there are some."""
         tokens = {"d_token": self.d_token, "initialization": self.init_token}
-        columns = [numbers_in() >> nn("tokenizer_num", **tokens), categories_in() >> nn("tokenizer_categ", **tokens)]
-        block = nn("ft_transformer_block", **settings)
+        names = self.ingress or {"num": None, "categ": None}
+        ways: list[Any] = []
+        if "num" in names:
+            ways.append(numbers_in(names["num"]) >> nn("tokenizer_num", **tokens))
+        if "categ" in names:
+            codes = categories_in(names["categ"], self.cardinalities)
+            ways.append(codes >> nn("tokenizer_categ", cardinalities=self.cardinalities, **tokens))
+        return ways
+
+    def network(self) -> Graph:
+        own = hyperparameters(nn["ft_transformer_block"])
+        block = nn("ft_transformer_block", **{name: value for name, value in self.params.items() if name in own})
         return chain(
             [
-                columns,
+                self.columns(),
                 nn("merge_cat", dim=1),
                 nn("ft_cls"),
                 nn("block", block=block, n_blocks=self.n_blocks, trafo=Ends(self.n_blocks)),

@@ -31,7 +31,7 @@ class CategoricalEmbedding(torch.nn.Module):
     def forward(self, codes: torch.Tensor) -> torch.Tensor:
         if self.training:
             return torch.nn.functional.embedding(codes + self.offsets, self.weight)
-        seen = codes < self.sizes
+        seen = (codes >= 0) & (codes < self.sizes)
         vectors = torch.nn.functional.embedding(torch.where(seen, codes, 0) + self.offsets, self.weight)
         return torch.where(seen.unsqueeze(-1), vectors, self.means())
 
