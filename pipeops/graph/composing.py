@@ -134,12 +134,12 @@ class Composition:
                         types.setdefault(edge.target, types[edge.source])
         return [e.carrying(types[e.node]) if e.node in types else e for e in outputs]
 
-    def add_pipeop(self, node: PipeOp) -> Self:
-        """A new graph with one more node that is joined to nothing."""
-        if not isinstance(node, PipeOp):
+    def add_pipeop(self, node: PipeOp | Learner) -> Self:
+        """A new graph with one more node, or a learner as one, that is joined to nothing."""
+        if not isinstance(node, PipeOp | Learner):
             raise CompositionError(f"add_pipeop: takes one node, got {type(node).__name__}: {node!r}.")
         new = self.copy()
-        inputs, outputs = new._add_node(node)
+        inputs, outputs = new._add(node)
         new._inputs, new._outputs = new._inputs + inputs, new._outputs + outputs
         return new
 

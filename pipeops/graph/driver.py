@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from pipeops.errors import CompositionError, ConfigError, DataError, UnknownKeyError, listing, suggest
 from pipeops.graph.ends import Edge, End
-from pipeops.graph.kinds import INACTIVE, Multiplicity
+from pipeops.graph.kinds import INACTIVE, Multiplicity, depth
 from pipeops.graph.pipeop import Channel, PipeOp, check_value
 from pipeops.learn.fits import Fit, Run
 from pipeops.learn.learner import reseeded
@@ -57,7 +57,7 @@ class Step(NamedTuple):
 
     def elements(self, given: Sequence[Any]) -> list[list[Any]] | None:
         """The inputs for each element of the multiplicities that this node does not take as such; None where there are none."""
-        split = [type(v) is Multiplicity and c.train.element is None for v, (_, c) in zip(given, self.fed, strict=True)]
+        split = [depth(v) > c.train.depth for v, (_, c) in zip(given, self.fed, strict=True)]
         sizes = {len(v) for v, s in zip(given, split, strict=True) if s}
         if len(sizes) > 1:
             raise DataError(f"{self.id}: its inputs hold different numbers of values: {', '.join(map(str, sorted(sizes)))}.")

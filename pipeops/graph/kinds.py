@@ -34,6 +34,15 @@ class Multiplicity(tuple[Any, ...]):
         return f"Multiplicity({list(self)!r})"
 
 
+def depth(value: Any) -> int:
+    """How many multiplicities a value lies in.
+
+    >>> depth(1), depth(Multiplicity([1])), depth(Multiplicity([Multiplicity([1, 2])]))
+    (0, 1, 2)
+    """
+    return 1 + max(map(depth, value), default=0) if type(value) is Multiplicity else 0
+
+
 saved_as(Inactive, lambda plain: INACTIVE, lambda value: None, plain=None)
 saved_as(Multiplicity, Multiplicity, list, plain=list)
 
@@ -66,6 +75,11 @@ class Kind(str):
     def element(self) -> "Kind | None":
         """What a multiplicity holds; None for every other kind."""
         return Kind(self[1:-1]) if self.startswith("[") and self.endswith("]") else None
+
+    @property
+    def depth(self) -> int:
+        """How many multiplicities its values lie in."""
+        return 0 if self.element is None else 1 + self.element.depth
 
     @property
     def core(self) -> "Kind":

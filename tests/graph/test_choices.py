@@ -6,6 +6,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 
 from pipeops import (
+    Graph,
     PredictionClassif,
     as_learner,
     as_task_classif,
@@ -201,3 +202,24 @@ def test_a_number_chooses_among_numbered_ways():
 def test_a_proxy_without_content_unites_features():
     graph = gunion([po("pca"), po("nop")]) >> po("proxy", innum=2)
     assert graph.train(IRIS).feature_names == ["PC1", "PC2", "PC3", "PC4", *IRIS.feature_names]
+
+
+def test_multiplicities_within_multiplicities_are_joined_one_level_at_a_time():
+    tree = lrn("classif.tree", predict_type="prob", max_depth=2, random_state=0)
+    learner = as_learner(ppl("bagging", ppl("ovr", tree), iterations=2)).seeded(1).train(IRIS)
+    assert [len(states) for states in learner.model["classif_tree"]] == [3, 3]
+    several = []
+    for state in learner.model["subsample"]:
+        rows = po("subsample", frac=0.7, seed=state["seed"]).train([IRIS])[0][0]
+        several.append(as_learner(ppl("ovr", tree)).train(rows).predict(IRIS).prob)
+    assert np.abs(learner.predict(IRIS).prob - np.mean(several, axis=0)).mean() < 0.01  # trees of other seeds
+    other = as_learner(ppl("ovr", ppl("bagging", tree, iterations=2)), validate=0.3).seeded(1).train(IRIS)
+    assert [len(states) for states in other.model["subsample"]] == [2, 2, 2]
+    assert other.predict(IRIS).class_names == IRIS.class_names
+    parts = (po("replicate", reps=2) >> po("replicate", reps=3, id="inner") >> po("multiplicityexply", outnum=3)).train(1)
+    assert list(parts.values()) == [Multiplicity([1, 1])] * 3
+
+
+def test_a_learner_may_be_added_as_a_node():
+    graph = Graph().add_pipeop(po("scale")).add_pipeop(lrn("classif.lda")).add_edge("scale", "classif_lda")
+    assert as_learner(graph).train(IRIS).is_trained
