@@ -1,22 +1,19 @@
 """Training beside a minimal hand-written loop and scikit-learn's MLPClassifier: `learner.train` whole, with set-up, as a ratio.
 
-Run `python benchmarks/train.py [rounds] [words of rows]`, for example `python benchmarks/train.py 7 50,000`; with `write` among
-the words the table goes to `docs/speed.md`. One thread; runs are paired and the medians of the ratios are shown. The hand loop
-permutes once an epoch, slices batches by index and uses the torch optimizer as it comes. Below 1 we are faster.
+Run `python benchmarks/train.py [rounds] [words of rows]`, for example `python benchmarks/train.py 7 50,000`. One thread; runs are
+paired and the medians of the ratios are shown. The hand loop permutes once an epoch, slices batches by index and uses the torch
+optimizer as it comes. Below 1 we are faster.
 """
 
-import platform
 import statistics
 import sys
 import time
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
-import sklearn
 import torch
 from sklearn.neural_network import MLPClassifier
 
@@ -24,7 +21,6 @@ from pipeops import as_learner, as_task_classif, nn, po, resample, rsmp
 
 HAND = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
 LR, HIDDEN = 0.01, 64
-PAGE = Path(__file__).parents[1] / "docs" / "speed.md"
 
 
 class Case(NamedTuple):
@@ -39,11 +35,13 @@ class Case(NamedTuple):
     network: str = "one hidden layer"
     classes: int = 2
     folds: int = 0
+    engine: str = "auto"
 
     def name(self) -> str:
         """What it is, in words."""
         more = f", {self.folds} folds at once" if self.folds else ""
         kind = f"{self.network}, {self.classes} classes" if self.classes > 2 else self.network
+        more += ", by autograd" if self.engine == "autograd" else ""
         return f"{self.rows:,} x {self.features}, batch {self.batch}, {self.epochs} epochs, {kind}, {self.optimizer}{more}"
 
 
@@ -55,6 +53,8 @@ CASES += [
     Case(*MIDDLE, "adam", 0.40, classes=3),
     Case(208, 60, 32, 50, "adam", 0.10, folds=10),
     Case(208, 60, 32, 50, "adam", 0.09, folds=50),
+    Case(*SMALL, "adam", 0.54, engine="autograd"),
+    Case(*MIDDLE, "adam", 0.55, engine="autograd"),
 ]
 
 
@@ -92,12 +92,12 @@ def learner(case: Case) -> Any:
         layers = layers >> nn("linear", out_features=HIDDEN) >> nn("batch_norm1d") >> nn("relu") >> nn("dropout", p=0.2)
     graph = po("torch_ingress_num") >> layers >> nn("head") >> po("torch_loss", loss="cross_entropy")
     graph = graph >> po("torch_optimizer", optimizer=case.optimizer, lr=LR)
-    return as_learner(graph >> po("torch_model_classif", epochs=case.epochs, batch_size=case.batch, seed=1))
+    return as_learner(graph >> po("torch_model_classif", epochs=case.epochs, batch_size=case.batch, seed=1, engine=case.engine))
 
 
 def peer(case: Case, x: np.ndarray, y: np.ndarray) -> Callable[[], object] | None:
     """scikit-learn's, where it has such a network."""
-    if case.folds or case.network != "one hidden layer" or case.optimizer == "adamw":
+    if case.folds or case.network != "one hidden layer" or case.optimizer == "adamw" or case.engine == "autograd":
         return None
     settings = {"solver": case.optimizer, "learning_rate_init": LR, "batch_size": case.batch, "max_iter": case.epochs}
     made = MLPClassifier((HIDDEN,), alpha=0.0, tol=0.0, n_iter_no_change=case.epochs + 1, momentum=0.0, **settings)
@@ -132,22 +132,16 @@ def measured(case: Case, rounds: int) -> str:
     ours()
     times = [(seconds(ours), seconds(hand), seconds(other) if other else float("nan")) for _ in range(rounds)]
     ratio, peers = (statistics.median(t[0] / t[i] for t in times) for i in (1, 2))
-    row = f"| {case.name()} | {ratio:.2f} | {case.bar:.2f} | {'' if other is None else f'{peers:.2f}'} |"
-    print(row, flush=True)
-    return row
+    return f"| {case.name()} | {ratio:.2f} | {case.bar:.2f} | {'' if other is None else f'{peers:.2f}'} |"
 
 
 def main(rounds: int = 5, *words: str) -> None:
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    chosen = [w for w in words if w != "write"]
-    found = [measured(case, rounds) for case in CASES if all(word in case.name() for word in chosen)]
-    head = "| | of a hand loop | bar | of scikit-learn's MLPClassifier |\n| --- | --- | --- | --- |"
-    versions = f"torch {torch.__version__}, scikit-learn {sklearn.__version__}, Python {platform.python_version()}"
-    table = "\n".join([head, *found])
-    if "write" in words:
-        how = f"Medians of {rounds} paired rounds; {versions}; {platform.machine()}."
-        PAGE.write_text("\n\n".join(["# Speed", (__doc__ or "").strip(), how, table]) + "\n")
+    print("| | of a hand loop | bar | of scikit-learn's MLPClassifier |\n| --- | --- | --- | --- |")
+    for case in CASES:
+        if all(word in case.name() for word in words):
+            print(measured(case, rounds), flush=True)
 
 
 if __name__ == "__main__":
