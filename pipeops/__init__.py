@@ -41,31 +41,24 @@ if TYPE_CHECKING:
         selector_union,
     )
     from pipeops.graph import Graph, GraphLearner, PipeOp, as_learner, chain, gunion, operator
-    from pipeops.learn import (
-        BenchmarkResult,
-        Learner,
-        Prediction,
-        PredictionClassif,
-        PredictionMultilabel,
-        PredictionMultiRegr,
-        PredictionRegr,
-        auto_fselector,
-        auto_tuner,
-        benchmark,
-        benchmark_grid,
-        calibration,
-        fairness,
-        importance,
-        load_benchmark,
-        load_learner,
-        measure,
-        partial_dependence,
-        partition,
-        prc_overlay,
-        resample,
-        roc_overlay,
-        to_tune,
-    )
+    from pipeops.learn.benchmark.grid import benchmark_grid
+    from pipeops.learn.benchmark.results import BenchmarkResult, load_benchmark
+    from pipeops.learn.benchmark.run import benchmark, resample
+    from pipeops.learn.explain.dependence import partial_dependence
+    from pipeops.learn.explain.fairness import fairness
+    from pipeops.learn.explain.importance import importance
+    from pipeops.learn.explain.reliability import calibration
+    from pipeops.learn.learner import Learner, load_learner
+    from pipeops.learn.measures.measure import measure
+    from pipeops.learn.plots.overlays import prc_overlay, roc_overlay
+    from pipeops.learn.prediction.base import Prediction
+    from pipeops.learn.prediction.classif import PredictionClassif
+    from pipeops.learn.prediction.multi import PredictionMultilabel, PredictionMultiRegr
+    from pipeops.learn.prediction.regr import PredictionRegr
+    from pipeops.learn.resampling.splits import partition
+    from pipeops.learn.tuning.fselect import auto_fselector
+    from pipeops.learn.tuning.ranges import to_tune
+    from pipeops.learn.tuning.tuner import auto_tuner
     from pipeops.net import as_lazy_tensor, layer, torch_callback
     from pipeops.shorthand import flt, lrn, lrns, msr, msrs, nn, po, ppl, rsmp, rsmps, t_clbk, t_loss, t_opt, t_sampler, tsk, tsks
     from pipeops.sklearn import PipeOpsClassifier, PipeOpsRegressor, PipeOpsTransformer
@@ -107,31 +100,39 @@ _HOMES = {
         "selector_union",
     ),
     "pipeops.graph": ("Graph", "GraphLearner", "PipeOp", "as_learner", "chain", "gunion", "operator"),
-    "pipeops.learn": (
+    "pipeops.learn.benchmark.grid": ("benchmark_grid",),
+    "pipeops.learn.benchmark.results": (
         "BenchmarkResult",
+        "load_benchmark",
+    ),
+    "pipeops.learn.benchmark.run": (
+        "benchmark",
+        "resample",
+    ),
+    "pipeops.learn.explain.dependence": ("partial_dependence",),
+    "pipeops.learn.explain.fairness": ("fairness",),
+    "pipeops.learn.explain.importance": ("importance",),
+    "pipeops.learn.explain.reliability": ("calibration",),
+    "pipeops.learn.learner": (
         "Learner",
-        "Prediction",
-        "PredictionClassif",
+        "load_learner",
+    ),
+    "pipeops.learn.measures.measure": ("measure",),
+    "pipeops.learn.plots.overlays": (
+        "prc_overlay",
+        "roc_overlay",
+    ),
+    "pipeops.learn.prediction.base": ("Prediction",),
+    "pipeops.learn.prediction.classif": ("PredictionClassif",),
+    "pipeops.learn.prediction.multi": (
         "PredictionMultiRegr",
         "PredictionMultilabel",
-        "PredictionRegr",
-        "auto_fselector",
-        "auto_tuner",
-        "benchmark",
-        "benchmark_grid",
-        "calibration",
-        "fairness",
-        "importance",
-        "load_benchmark",
-        "load_learner",
-        "measure",
-        "partial_dependence",
-        "partition",
-        "prc_overlay",
-        "resample",
-        "roc_overlay",
-        "to_tune",
     ),
+    "pipeops.learn.prediction.regr": ("PredictionRegr",),
+    "pipeops.learn.resampling.splits": ("partition",),
+    "pipeops.learn.tuning.fselect": ("auto_fselector",),
+    "pipeops.learn.tuning.ranges": ("to_tune",),
+    "pipeops.learn.tuning.tuner": ("auto_tuner",),
     "pipeops.sklearn": ("PipeOpsClassifier", "PipeOpsRegressor", "PipeOpsTransformer"),
     "pipeops.net": ("as_lazy_tensor", "layer", "torch_callback"),
     "pipeops.shorthand": (

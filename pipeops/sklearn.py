@@ -20,7 +20,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d,
 from pipeops.data import Task, as_task_classif, as_task_regr
 from pipeops.errors import ConfigError, DataError, PipeOpsError, UnknownParameterError, suggest
 from pipeops.graph import Graph, PipeOp, as_learner, chain
-from pipeops.learn import Learner
+from pipeops.learn.learner import Learner
 from pipeops.learn.learner import Learner as AnyLearner
 
 TARGET = "target"

@@ -15,7 +15,9 @@ from pipeops.data import Task, TaskClassif, TaskMultilabel, TaskMultiRegr, as_ta
 from pipeops.errors import DataError, PipeOpsError
 from pipeops.graph import PipeOp
 from pipeops.graph.kinds import Kind, Multiplicity
-from pipeops.learn import PredictionClassif, PredictionMultilabel, PredictionMultiRegr, PredictionRegr
+from pipeops.learn.prediction.classif import PredictionClassif
+from pipeops.learn.prediction.multi import PredictionMultilabel, PredictionMultiRegr
+from pipeops.learn.prediction.regr import PredictionRegr
 from pipeops.params import Configurable
 from pipeops.registry import Registry
 from pipeops.testing.alike import lists

@@ -14,6 +14,7 @@ BUILT_IN = {
     "DataError": ValueError,
     "NotTrainedError": RuntimeError,
     "TrainingError": RuntimeError,
+    "TimeLimitError": TimeoutError,
     "FormatError": ValueError,
     "WriteError": OSError,
     "MissingPackageError": ImportError,
