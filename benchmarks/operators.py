@@ -33,7 +33,7 @@ from sklearn.random_projection import GaussianRandomProjection
 
 from pipeops import as_task_regr, po
 
-PAIRS = 3
+PAIRS, BAR = 3, 1.0
 WHOLE, HOLED, POSITIVE, TEXT = "whole", "holed", "positive", "text"
 
 
@@ -77,7 +77,7 @@ CASES: list[tuple[str, dict[str, Any], str, Any]] = [
     ("quantiletransform", {}, WHOLE, QuantileTransformer()),
     ("yeojohnson", {}, WHOLE, PowerTransformer()),
     ("boxcox", {}, POSITIVE, PowerTransformer("box-cox")),
-    ("nmf", {"rank": 2}, POSITIVE, NMF(2)),
+    ("nmf", {"rank": 2, "method": "lee"}, POSITIVE, NMF(2)),
 ]
 
 
@@ -98,7 +98,8 @@ def main(rows: int = 200_000, *keys: str) -> None:
             continue
         ratio, mine = beside(key, arguments, tasks[kind], lambda o=other, k=kind: o.fit_transform(tables[k], y))
         named = ", ".join([repr(key), *(f"{name}={value!r}" for name, value in arguments.items())])
-        print(f"po({named}){'':{max(0, 48 - len(named))}} {mine:8.3f} s {ratio:6.2f} of {type(other).__name__}", flush=True)
+        name = f"po({named})"
+        print(f"{name:52} {mine:8.3f} s {ratio:6.2f} of {type(other).__name__} (bar {BAR})", flush=True)
 
 
 def beside(key: str, arguments: dict[str, Any], task: Any, theirs: Callable[[], object]) -> tuple[float, float]:

@@ -8,7 +8,7 @@ Neighbours: `columns` and `levels` below; `view` holds maps until someone needs 
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 import narwhals as nw
@@ -26,7 +26,12 @@ BlockStep = Callable[[Numbers], Numbers]
 
 
 class ColumnMap(ABC):
-    """Some columns of a frame anew; the columns that it takes go, those that it makes come."""
+    """Some columns of a frame anew; the columns that it takes go, those that it makes come.
+
+    joint: what it makes is made of all that it takes together, else each column of the one in its place (but for `Lookup`).
+    """
+
+    joint: ClassVar[bool] = False
 
     @property
     @abstractmethod

@@ -31,27 +31,32 @@ class MatrixPart:
 
     columns: arrays (several, or one `(columns, rows)`) over the whole frame, or over the rows in use alone when `own`.
     steps: from a block of them in float64 (codes as they are) to a block of the result; none when the columns are copied.
+    inner: parts that make the block which is changed, in the place of columns.
     """
 
     columns: Any
     names: tuple[str, ...]
     steps: tuple[BlockStep, ...] = ()
     own: bool = False
+    inner: "tuple[MatrixPart, ...]" = ()
 
-    def write(self, out: npt.NDArray[Any], rows: Any) -> None:
-        """Some rows into a block `(columns, rows)`, changed on the way."""
+    def write(self, out: npt.NDArray[Any], rows: Any, positions: Any) -> None:
+        """Some rows into a block `(columns, rows)`, changed on the way: by their place in the frame, and among those in use."""
         if not self.steps:
             self._copy(out, rows)
             return
-        block = self.columns[0][rows][None] if self.own else self._numbers(out.shape[1], rows)
+        block = self.columns[0][positions][None] if self.own else self._numbers(out.shape[1], rows, positions)
         with np.errstate(all="ignore"):
             for step in self.steps:
                 block = step(block)
         out[:] = block
 
-    def _numbers(self, n: int, rows: Any) -> npt.NDArray[np.float64]:
-        block = np.empty((len(self.columns), n))
-        self._copy(block, rows)
+    def _numbers(self, n: int, rows: Any, positions: Any) -> npt.NDArray[np.float64]:
+        block = np.empty((sum(len(part.names) for part in self.inner) or len(self.columns), n))
+        if not self.inner:
+            self._copy(block, rows)
+        for part, place in zip(self.inner, _places(self.inner), strict=True):
+            part.write(block[place], rows, positions)
         return block
 
     def _copy(self, out: npt.NDArray[Any], rows: Any) -> None:
@@ -60,6 +65,14 @@ class MatrixPart:
             return
         for row, column in zip(out, self.columns, strict=True):
             row[:] = column[rows]
+
+
+def _places(parts: Sequence[MatrixPart]) -> Iterator[slice]:
+    """Where parts that follow each other stand."""
+    start = 0
+    for part in parts:
+        yield slice(start, start + len(part.names))
+        start += len(part.names)
 
 
 @attrs.frozen(eq=False)
@@ -97,34 +110,51 @@ def _copied(view: View, names: Sequence[str]) -> MatrixPart:
 def _through_maps(view: View, names: Sequence[str]) -> tuple[MatrixPart, ...] | None:
     """Parts that read the columns below and change them on the way; None where a map can only be run on frames."""
     stages = _stages(view)
-    if all(each.takes == tuple(names) == each.makes for each in view.maps):
+    if all(each.takes == tuple(names) == each.makes and not each.joint for each in view.maps):
         part = _part(view, list(names), list(names), view.maps, stages)
         return None if part is None else (part,)
     cells = _cells(view)
+    return _parts(view, [(name, *cells[name]) for name in names], stages)
+
+
+def _parts(view: View, wanted: "list[tuple[str, Any, Way]]", stages: dict[int, Schema]) -> tuple[MatrixPart, ...] | None:
+    """Neighbouring columns that come one way together."""
     parts: list[MatrixPart] = []
-    for _, group in groupby(names, key=lambda name: (_own(cells[name]), cells[name][1])):
+    for _, group in groupby(wanted, key=lambda one: (_own(one[1], one[2]), one[2])):
         run = list(group)
-        part = _part(view, run, [cells[name][0] for name in run], cells[run[0]][1], stages)
+        part = _part(view, [name for name, *_ in run], [came for _, came, _ in run], run[0][2], stages)
         if part is None:
             return None
         parts.append(part)
     return tuple(parts)
 
 
-def _part(
-    view: View, names: list[str], came: list[str], maps: tuple[ColumnMap, ...], stages: dict[int, Schema]
-) -> MatrixPart | None:
+def _part(view: View, names: list[str], came: list[Any], maps: "Way", stages: dict[int, Schema]) -> MatrixPart | None:
     if not maps:
-        return _copied(view.below, names)
-    steps = [each.step(names, stages[id(each)]) for each in maps]
-    if None in steps or any(isinstance(each, Lookup) for each in maps[1:]):
+        return _copied(view.below, came)
+    found = _steps(names, maps, stages)
+    if found is None:
         return None
-    found = tuple(step for step in steps if step is not None)
+    if maps[0].joint:
+        inner = _parts(view, [(name, *cell) for name, cell in zip(maps[0].takes, came[0], strict=True)], stages)
+        return None if inner is None else MatrixPart((), tuple(names), found, inner=inner)
     if isinstance(maps[0], Lookup):
-        return MatrixPart(
-            (maps[0].codes(view.below.column(came[0]), view.below.codes(came[0], maps[0].levels)),), tuple(names), found, own=True
-        )
+        known = view.below.codes(came[0], maps[0].levels)
+        return MatrixPart((maps[0].codes(view.below.column(came[0]), known),), tuple(names), found, own=True)
     return attrs.evolve(_copied(view.below, came), names=tuple(names), steps=found)
+
+
+def _steps(names: list[str], maps: "Way", stages: dict[int, Schema]) -> tuple[BlockStep, ...] | None:
+    """The maps on a way as steps; None where one can only be run on frames, as a look-up of what another map made."""
+    steps: list[BlockStep] = []
+    for each in reversed(maps):
+        step = each.step(names, stages[id(each)])
+        if step is None or (isinstance(each, Lookup) and each is not maps[0]):
+            return None
+        steps.append(step)
+        if each is not maps[0] and each.takes != each.makes:
+            names = [each.takes[each.makes.index(name)] for name in names]
+    return tuple(reversed(steps))
 
 
 def _stages(view: View) -> dict[int, Schema]:
@@ -137,27 +167,28 @@ def _stages(view: View) -> dict[int, Schema]:
     return stages
 
 
-Cell = tuple[str, tuple[ColumnMap, ...]]
-"""The column below that one comes from, and the maps on its way."""
+Way = tuple[ColumnMap, ...]
+Cell = tuple[Any, Way]
+"""What a column comes from, and the maps on its way: the name of a column below, or all cells that a joint map takes."""
 
 
 def _cells(view: View) -> dict[str, Cell]:
     cells: dict[str, Cell] = {name: (name, ()) for name in view.names}
     for each in view.maps:
-        came = {name: cells[name] for name in each.takes}
-        if isinstance(each, Lookup):
-            first, before = came[each.column]
-            cells.update(dict.fromkeys(each.makes, (first, (*before, each))))
+        came = [cells.pop(name) for name in each.takes]
+        if each.joint:
+            cells.update(dict.fromkeys(each.makes, (tuple(came), (each,))))
             continue
-        ways: dict[int, tuple[ColumnMap, ...]] = {}  # one tuple for all columns that came one way
-        for name, (first, before) in came.items():
+        ways: dict[int, Way] = {}  # one tuple for all columns that came one way
+        came = came * len(each.makes) if isinstance(each, Lookup) else came
+        for name, (first, before) in zip(each.makes, came, strict=True):
             cells[name] = first, ways.setdefault(id(before), (*before, each))
     return cells
 
 
-def _own(cell: Cell) -> str | None:
-    """The column that this one shares its codes with, None for numbers."""
-    return cell[0] if cell[1] and isinstance(cell[1][0], Lookup) else None
+def _own(came: Any, way: Way) -> Any:
+    """What a column is made of together with its neighbours: the codes of a column, the cells of a joint map."""
+    return came if way and isinstance(way[0], Lookup) else id(came) if isinstance(came, tuple) else None
 
 
 def fill(src: MatrixColumns, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
@@ -201,20 +232,18 @@ def columns(view: View, names: Sequence[str], size: int) -> Iterator[tuple[list[
 
 def _write(buffer: npt.NDArray[Any], src: MatrixColumns, positions: Any) -> None:
     """Rows of all columns into the buffer; a number beyond what a float type holds is refused."""
-    rows, start = positions if src.rows is None else src.rows[positions], 0
-    for part in src.parts:
-        out = buffer[start : start + len(part.names)]
-        start += len(part.names)
+    rows = positions if src.rows is None else src.rows[positions]
+    for part, place in zip(src.parts, _places(src.parts), strict=True):
         try:
             with np.errstate(over="raise"):
-                part.write(out, positions if part.own else rows)
+                part.write(buffer[place], rows, positions)
         except FloatingPointError:
-            _refuse_beyond(part, positions if part.own else rows, out)
+            _refuse_beyond(part, rows, positions, buffer[place])
 
 
-def _refuse_beyond(part: MatrixPart, rows: Any, out: npt.NDArray[Any]) -> None:
+def _refuse_beyond(part: MatrixPart, rows: Any, positions: Any, out: npt.NDArray[Any]) -> None:
     limit, block = np.finfo(out.dtype).max, np.empty(out.shape)
-    part.write(block, rows)
+    part.write(block, rows, positions)
     beyond = [name for name, values in zip(part.names, block, strict=True) if _beyond(values, limit)]
     raise DataError(
         f"matrix: infinite values in {listing(beyond)} ({out.dtype} holds numbers up to {limit:.1e}); scale them, for "

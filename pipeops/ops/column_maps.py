@@ -8,19 +8,74 @@ three rules serve lazy frames (`learn_lazy`, `change_lazy`). Neighbours: `data.m
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
+import attrs
 import narwhals as nw
 
 from pipeops.data import Task
 from pipeops.data.frames import View
-from pipeops.data.maps import ColumnMap, after, run, run_lazy
+from pipeops.data.maps import BlockStep, ColumnMap, after, run, run_lazy
 from pipeops.ops import statistics as of
 from pipeops.ops.base import Frame, Preprocess, Series, operator
 
 Schema = Mapping[str, nw.dtypes.DType]
 Answers = Mapping[str, Mapping[str, Any]]
 """Numbers (or levels) by what was asked and the name of the column."""
+
+
+@attrs.frozen(eq=False)
+class Drop(ColumnMap):
+    """Columns that go."""
+
+    joint: ClassVar[bool] = True
+
+    takes: tuple[str, ...]  # type: ignore[assignment]
+
+    @property
+    def makes(self) -> tuple[str, ...]:
+        return ()
+
+    def types(self, schema: Schema) -> dict[str, nw.dtypes.DType]:
+        return {}
+
+    def frame(self, frame: Frame) -> Frame:
+        return frame.select()
+
+    def exprs(self, schema: Schema) -> list[nw.Expr]:
+        return []
+
+    def step(self, names: Sequence[str], schema: Schema) -> BlockStep | None:
+        return lambda block: block[:0]
+
+
+@attrs.frozen(eq=False)
+class Rename(ColumnMap):
+    """Columns as they are, under other names.
+
+    >>> import polars as pl
+    >>> Rename(("a", "b"), ("b", "a")).frame(nw.from_native(pl.DataFrame({"a": [1], "b": [2]}))).to_dict(as_series=False)
+    {'b': [1], 'a': [2]}
+    """
+
+    takes: tuple[str, ...]  # type: ignore[assignment]
+    makes: tuple[str, ...]  # type: ignore[assignment]
+
+    @property
+    def _new(self) -> dict[str, str]:
+        return dict(zip(self.takes, self.makes, strict=True))
+
+    def types(self, schema: Schema) -> dict[str, nw.dtypes.DType]:
+        return {new: schema[name] for name, new in self._new.items()}
+
+    def frame(self, frame: Frame) -> Frame:
+        return frame.rename(self._new)
+
+    def exprs(self, schema: Schema) -> list[nw.Expr]:
+        return [nw.col(name).alias(new) for name, new in self._new.items()]
+
+    def step(self, names: Sequence[str], schema: Schema) -> BlockStep | None:
+        return lambda block: block
 
 
 @operator
@@ -59,9 +114,10 @@ class ColumnMaps(Preprocess):
         """What happens to columns of these types."""
 
     def fit(self, frame: Frame, target: Series | None) -> Any:
-        return self._learnt(View(frame), frame.columns, target)
+        return self.learn_view(View(frame), frame.columns, target)
 
-    def _learnt(self, view: View, names: Sequence[str], target: Series | None) -> Any:
+    def learn_view(self, view: View, names: Sequence[str], target: Series | None) -> Any:
+        """What is learnt from these columns: of the answers, unless a subclass needs all numbers."""
         schema = view.types(tuple(names))
         return self.learn(schema, of.answers(view, names, self.ask(schema)), target)
 
@@ -82,13 +138,15 @@ class ColumnMaps(Preprocess):
         if cls.fit_apply is not Preprocess.fit_apply or cls.apply is not ColumnMaps.apply:
             return super()._learn(task, names, target)
         own = cls.fit is not ColumnMaps.fit
-        learnt = self.fit(task.frame(names), target) if own else self._learnt(task.view, names, target)
+        learnt = self.fit(task.frame(names), target) if own else self.learn_view(task.view, names, target)
         return self._change(task, names, learnt), learnt
 
     def _change(self, task: Task, names: list[str], learnt: Any) -> Task:
         if type(self).apply is not ColumnMaps.apply:
             return super()._change(task, names, learnt)
         maps, order = self.maps(task.view.types(tuple(names)), learnt), task.feature_names
+        if task.view.is_made and all(isinstance(each, Drop) for each in maps):
+            return task.select(self._order(task, names, after(names, maps), order)) if maps else task
         if any(each.takes != each.makes for each in maps):
             order = self._order(task, names, after(names, maps), order)
         return task.with_maps(maps, order)

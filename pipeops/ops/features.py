@@ -1,6 +1,6 @@
 """Operators on whole columns: select, renamecolumns, removeconstants, missind, fixfactors, colapply."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, ClassVar
 
 import narwhals as nw
@@ -8,21 +8,32 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeops.data.columns import declared_levels, kind, missing_counts, missing_mask, new_frame
-from pipeops.data.frames import chosen
-from pipeops.data.levels import counts, from_codes, with_levels
+from pipeops.data.levels import counts, with_levels
+from pipeops.data.maps import ColumnMap
 from pipeops.data.positions import names_of
 from pipeops.data.selectors import resolve, selector_type
+from pipeops.data.task import Task
 from pipeops.errors import ConfigError, DataError, UnknownKeyError, listing, suggest
 from pipeops.ops.base import Frame, Preprocess, Series, operator
+from pipeops.ops.column_maps import ColumnMaps, Drop, Rename, Schema
+from pipeops.ops.numbers.blockwise import Missing
 from pipeops.params import anything, choice, flag, real
 from pipeops.shorthand import po
+
+
+def without(schema: Schema, kept: Collection[str]) -> list[ColumnMap]:
+    """The map that drops all columns but some."""
+    wanted = set(kept)
+    others = tuple(name for name in schema if name not in wanted)
+    return [Drop(others)] if others else []
+
 
 MLR3_KINDS = {"factor": "categorical", "logical": "boolean"}
 
 
 @po.add("select")
 @operator
-class Select(Preprocess):
+class Select(ColumnMaps):
     """Keep the features that a selector picks.
 
     selector: names, a regular expression, a selector by type (`selector_type` of `pipeops.data.selectors`, which can be
@@ -43,13 +54,18 @@ class Select(Preprocess):
     def fit(self, frame: Frame, target: Series | None) -> list[str]:
         return resolve(self.selector, frame)
 
-    def apply(self, frame: Frame, state: list[str]) -> Frame:
-        return chosen(frame, state)
+    def maps(self, schema: Schema, state: list[str]) -> list[ColumnMap]:
+        return without(schema, state)
+
+    def _change(self, task: Task, names: list[str], learnt: list[str]) -> Task:
+        everything = len(names) == len(task.feature_names)
+        task = super()._change(task, names, learnt)
+        return task.select(learnt) if everything else task
 
 
 @po.add("renamecolumns")
 @operator
-class RenameColumns(Preprocess):
+class RenameColumns(ColumnMaps):
     """Rename features.
 
     renaming: a dictionary from old to new names, or a function of one name. ignore_missing: pass over names that are no
@@ -81,8 +97,13 @@ class RenameColumns(Preprocess):
             raise DataError(f"{self.id}: {listing(twice)} would stand twice after renaming; choose other names.")
         return new
 
-    def apply(self, frame: Frame, state: dict[str, str]) -> Frame:
-        return frame.rename(state)
+    def maps(self, schema: Schema, state: dict[str, str]) -> list[ColumnMap]:
+        return [Rename(tuple(state), tuple(state.values()))] if state else []
+
+    def _change(self, task: Task, names: list[str], learnt: dict[str, str]) -> Task:
+        everything = len(names) == len(task.feature_names)
+        task = super()._change(task, names, learnt)
+        return task.select([learnt.get(name, name) for name in names]) if everything else task
 
 
 def _by_name(renaming: Mapping[Any, str]) -> dict[str, str]:
@@ -91,7 +112,7 @@ def _by_name(renaming: Mapping[Any, str]) -> dict[str, str]:
 
 @po.add("removeconstants")
 @operator
-class RemoveConstants(Preprocess):
+class RemoveConstants(ColumnMaps):
     """Remove features that are constant, up to a share of the rows and a tolerance.
 
     ratio: how much of the rows may differ from the most frequent value. rel_tol, abs_tol: numbers this close count as equal.
@@ -111,8 +132,8 @@ class RemoveConstants(Preprocess):
     def fit(self, frame: Frame, target: Series | None) -> list[str]:
         return [column.name for column in frame.iter_columns() if not self._is_constant(column)]
 
-    def apply(self, frame: Frame, state: list[str]) -> Frame:
-        return chosen(frame, state)
+    def maps(self, schema: Schema, state: list[str]) -> list[ColumnMap]:
+        return without(schema, state)
 
     def _is_constant(self, column: Series) -> bool:
         missing = int(missing_mask(column).sum())
@@ -142,7 +163,7 @@ class RemoveConstants(Preprocess):
 
 @po.add("missind")
 @operator
-class MissInd(Preprocess):
+class MissInd(ColumnMaps):
     """Replace features by indicators of their missing values, named `missing_<column>`.
 
     which: for columns with missing values in training, or "all". type: "categorical" (levels missing and present), "integer",
@@ -163,15 +184,12 @@ class MissInd(Preprocess):
         missing = missing_counts(frame)
         return [name for name in frame.columns if self.which == "all" or missing[name]]
 
-    def apply(self, frame: Frame, state: list[str]) -> Frame:
-        made = {f"missing_{name}": self._indicator(frame, name) for name in state}
-        return new_frame(made, like=frame) if made else frame.select()
+    def learn_lazy(self, frame: nw.LazyFrame[Any]) -> list[str]:
+        return self.fit(frame.collect(), None)
 
-    def _indicator(self, frame: Frame, name: str) -> Any:
-        mask = missing_mask(frame.get_column(name))
-        if self.type == "categorical":
-            return from_codes(f"missing_{name}", 1 - mask.astype(np.int64), ["missing", "present"], frame)
-        return mask.astype({"integer": np.int64, "boolean": np.bool_, "numeric": np.float64}[self.type])
+    def maps(self, schema: Schema, state: list[str]) -> list[ColumnMap]:
+        missing = Missing(tuple(state), tuple(f"missing_{name}" for name in state), self.type)
+        return [missing, *without(schema, state)] if state else without(schema, state)
 
 
 @po.add("fixfactors")

@@ -52,13 +52,14 @@ class Statistic:
     """One number of a column: from a block `(columns, rows)` with NaN where missing, and as an expression of a column.
 
     after: another statistic, whose numbers `of_block` gets beside the block. of_sums: the number from what adds up, where that
-    is enough.
+    is enough. has_unit: whether it is in the unit of the column.
     """
 
     of_block: Callable[..., Array]
     of_column: Callable[[nw.Expr], nw.Expr]
     after: "Statistic | None" = None
     of_sums: Callable[[Sums], Array] | None = None
+    has_unit: bool = True
 
     def of(self, block: Array, known: dict["Statistic", Array]) -> Array:
         """The numbers of a block, `known` holding those that were asked for already."""
@@ -169,8 +170,8 @@ def _of_columns(view: View, names: list[str], wanted: Mapping[str, Statistic]) -
             small = block / unit[:, None] if (unit != 1).any() else block
             known: dict[Statistic, Array] = {}
             for key, statistic in wanted.items():
-                for name, value in zip(some, (statistic.of(small, known) * unit).tolist(), strict=True):
-                    found[name][key] = value
+                for name, value in zip(some, statistic.of(small, known) * (unit if statistic.has_unit else 1.0), strict=True):
+                    found[name][key] = float(value)
     return found
 
 
@@ -265,7 +266,7 @@ low = Statistic(_either(np.min, np.nanmin), lambda x: x.min(), of_sums=lambda s:
 high = Statistic(_either(np.max, np.nanmax), lambda x: x.max(), of_sums=lambda s: s.high)
 mean = Statistic(_either(np.mean, np.nanmean), lambda x: x.mean(), of_sums=lambda s: s.mean)
 median = Statistic(_median, lambda x: x.median())
-count = Statistic(_count, lambda x: x.count(), of_sums=lambda s: s.count)
+count = Statistic(_count, lambda x: x.count(), of_sums=lambda s: s.count, has_unit=False)
 """How many values are not missing."""
 spread = Statistic(_spread, lambda x: x.std(), after=mean, of_sums=_spread_of)
 """The standard deviation, with divisor n - 1; NaN for fewer than two values."""

@@ -109,6 +109,20 @@ def _divergence(x, y):
     return float((x * np.log(np.maximum(x, 1e-9) / y) - x + y).sum())
 
 
+@pytest.mark.parametrize("spread", [1.0, 1e-5])
+@pytest.mark.parametrize("middle", [0.0, 1e3])
+def test_pca_of_many_rows_is_that_of_the_rows_themselves(middle: float, spread: float):
+    x = np.random.default_rng(0).normal(size=(500, 3)) @ np.diag([3.0, 1.0, spread]) + middle
+    x = x[np.argsort(x[:, 0])]
+    for arguments in ({}, {"scale": True}, {"center": False}):
+        (out,), state = po("pca", **arguments).train([task(x)])
+        moved = (x - x.mean(axis=0) * (arguments.get("center", True))) / state["learnt"]["scale"]
+        directions = np.linalg.svd(moved, full_matrices=False)[2].T
+        found = np.abs(np.sum(directions * state["learnt"]["matrix"], axis=0))
+        assert np.allclose(found, 1, atol=1e-9), (arguments, found)
+        assert np.allclose(out.matrix("float64"), moved @ state["learnt"]["matrix"], atol=1e-6)
+
+
 def test_nmf_gives_the_weights_of_its_parts():
     x = np.abs(X)
     (out,), _ = po("nmf", rank=2, method="lee").train([task(x)])

@@ -31,11 +31,11 @@ class Bin(Preprocess):
 
     @abstractmethod
     def borders(self, name: str, values: Values) -> Values:
-        """The borders between the bins, ascending; the values are sorted and finite."""
+        """The borders between the bins, ascending; the values are finite, one or more."""
 
     def fit(self, frame: Frame, target: Series | None) -> dict[str, list[float]]:
         arrays = zip(frame.columns, number_arrays(frame, frame.columns), strict=True)
-        finite = {name: np.sort(values[np.isfinite(values)].astype(np.float64)) for name, values in arrays}
+        finite = {name: _finite(np.asarray(values, dtype=np.float64)) for name, values in arrays}
         return {name: np.unique(self.borders(name, v)).tolist() if len(v) else [] for name, v in finite.items()}
 
     def apply(self, frame: Frame, state: dict[str, list[float]]) -> Frame:
@@ -43,9 +43,34 @@ class Bin(Preprocess):
 
     def _cut(self, column: Series, borders: list[float]) -> nw.Series[Any]:
         (values,) = number_arrays(column.to_frame(), [column.name])
-        values = values.astype(np.float64)
-        codes = np.where(np.isnan(values), -1, np.searchsorted(borders, values, side="left"))
-        return from_codes(column.name, codes.astype(np.int64), labels(borders, self.opening), column)
+        return from_codes(column.name, bins_of(np.asarray(values, np.float64), borders), labels(borders, self.opening), column)
+
+
+def _finite(values: Values) -> Values:
+    good = np.isfinite(values)
+    return values if good.all() else values[good]
+
+
+FEW = 60
+"""Up to so many borders it is faster to compare all values with each than to search the place of each value."""
+
+
+def bins_of(values: Values, borders: list[float]) -> npt.NDArray[np.int64]:
+    """The number of borders below each value, -1 for a missing one.
+
+    >>> bins_of(np.array([0.5, 1.0, 3.0, np.nan]), [1.0, 2.0])
+    array([ 0,  0,  2, -1])
+    """
+    if len(borders) > FEW:
+        below = np.searchsorted(borders, values, side="left")
+    else:
+        below = np.zeros(len(values), dtype=np.uint8)
+        for border in borders:
+            below += values > border
+    holes = np.isnan(values)
+    codes = below.astype(np.int64)
+    codes[holes] = -1
+    return codes
 
 
 def labels(borders: list[float], opening: str) -> list[str]:
@@ -105,14 +130,15 @@ class HistBin(Bin):
             )
 
     def borders(self, name: str, values: Values) -> Values:
+        low, high = float(values.min()), float(values.max())
         if isinstance(self.breaks, list | tuple):
             inner = np.sort(np.asarray(self.breaks, dtype=np.float64))[1:-1]
-            if len(self.breaks) < 2 or values[0] < min(self.breaks) or values[-1] > max(self.breaks):
-                raise DataError(f"{self.id}: 'breaks' must reach over all of '{name}', from {values[0]:g} to {values[-1]:g}.")
+            if len(self.breaks) < 2 or low < min(self.breaks) or high > max(self.breaks):
+                raise DataError(f"{self.id}: 'breaks' must reach over all of '{name}', from {low:g} to {high:g}.")
             return inner
-        return round_borders(float(values[0]), float(values[-1]), self._number(values))[1:-1]
+        return round_borders(low, high, self._number(values, high - low))[1:-1]
 
-    def _number(self, values: Values) -> int:
+    def _number(self, values: Values, reach: float) -> int:
         """How many bins the rule wants."""
         if isinstance(self.breaks, int):
             return self.breaks
@@ -123,7 +149,7 @@ class HistBin(Bin):
             width = 2 * float(np.subtract(*np.quantile(values, [0.75, 0.25]))) * n ** (-1 / 3)
         if self.breaks == "Sturges":
             return ceil(log2(n) + 1)
-        return max(ceil((values[-1] - values[0]) / width), 1) if width else 1
+        return max(ceil(reach / width), 1) if width else 1
 
 
 def round_borders(low: float, high: float, number: int) -> npt.NDArray[Any]:

@@ -75,7 +75,7 @@ class KernelPCA(Embed):
             takes = listing(known) if known else "nothing"
             raise ConfigError(f"{self.id}: 'kpar' of the kernel {self.kernel} is a dictionary of {takes}, got {self.kpar!r}.")
 
-    def learn(self, x: Matrix, names: list[str]) -> dict[str, Any]:
+    def learn_matrix(self, x: Matrix, names: list[str]) -> dict[str, Any]:
         learnt = _eigen(self._kernel(x, x), self.features, self.th * len(x))
         return {**learnt, "matrix": learnt["matrix"] * np.sqrt(len(x)), "rows": x}
 
@@ -147,7 +147,7 @@ class Isomap(Embed):
     knn: int = integer(1, default=50)
     ndim: int = integer(1, default=2)
 
-    def learn(self, x: Matrix, names: list[str]) -> dict[str, Any]:
+    def learn_matrix(self, x: Matrix, names: list[str]) -> dict[str, Any]:
         from sklearn.manifold import Isomap as Model
 
         near = min(self.knn, len(x) - 1)

@@ -4,14 +4,20 @@ The power is the one of greatest likelihood (scipy) and is learnt for each colum
 """
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
+import narwhals as nw
 import numpy as np
 import numpy.typing as npt
 
-from pipeops.data.columns import new_frame, number_arrays
+from pipeops.data.frames import View
+from pipeops.data.maps import ColumnMap
+from pipeops.data.matrix import columns
 from pipeops.errors import ConfigError, DataError
-from pipeops.ops.base import Frame, Preprocess, Series, operator
+from pipeops.ops.base import Series, operator
+from pipeops.ops.column_maps import ColumnMaps, Schema
+from pipeops.ops.numbers.blockwise import Each
 from pipeops.params import choice, flag, integer, real
 from pipeops.shorthand import po
 
@@ -20,34 +26,28 @@ Learnt = dict[str, dict[str, Any]]
 
 
 @operator
-class EachNumbers(Preprocess):
+class EachNumbers(ColumnMaps):
     """Base of operators that learn from each numeric column alone and change its values; missing ones stay missing."""
 
     kinds: ClassVar[tuple[str, ...]] = ("numeric",)
 
     @abstractmethod
-    def learn(self, name: str, values: Values) -> dict[str, Any]:
+    def learn_column(self, name: str, values: Values) -> dict[str, Any]:
         """What is learnt from the values of a column that are there."""
 
     @abstractmethod
     def change(self, name: str, values: Values, learnt: dict[str, Any]) -> Values:
         """These values, none of them missing, anew."""
 
-    def fit(self, frame: Frame, target: Series | None) -> Learnt:
-        return {name: self.learn(name, values[~np.isnan(values)]) for name, values in _columns(frame)}
+    def learn_view(self, view: View, names: Sequence[str], target: Series | None) -> Learnt:
+        blocks = columns(view, names, 1)
+        return {name: self.learn_column(name, block[0][~np.isnan(block[0])]) for (name,), block in blocks}
 
-    def apply(self, frame: Frame, state: Learnt) -> Frame:
-        made: dict[str, Values] = {}
-        for name, values in _columns(frame):
-            there = ~np.isnan(values)
-            made[name] = np.full(len(values), np.nan)
-            made[name][there] = self.change(name, values[there], state[name])
-        return new_frame(made, like=frame)
+    def learn_lazy(self, frame: nw.LazyFrame[Any]) -> Learnt:
+        return self.fit(frame.collect(), None)
 
-
-def _columns(frame: Frame) -> list[tuple[str, Values]]:
-    arrays = number_arrays(frame, frame.columns)
-    return [(name, np.asarray(values, dtype=np.float64)) for name, values in zip(frame.columns, arrays, strict=True)]
+    def maps(self, schema: Schema, state: Learnt) -> list[ColumnMap]:
+        return [Each(tuple(schema), lambda name, values: self.change(name, values, state[name]))]
 
 
 @operator
@@ -74,9 +74,9 @@ class Power(EachNumbers):
     def raised(self, values: Values, power: float) -> Values:
         """The values transformed by a power."""
 
-    def learn(self, name: str, values: Values) -> dict[str, Any]:
+    def learn_column(self, name: str, values: Values) -> dict[str, Any]:
         self.check(name, values)
-        power = self._best(values) if len(np.unique(values)) > 1 else 1.0
+        power = self._best(values) if len(values) and values.min() < values.max() else 1.0
         made = self.raised(values, power)
         mean = float(made.mean()) if len(made) else 0.0
         spread = float(np.std(made, ddof=1)) if len(made) > 1 else 0.0
@@ -190,19 +190,23 @@ class QuantileTransform(EachNumbers):
     n_quantiles: int = integer(2, default=1000)
     output_distribution: str = choice("uniform", "normal", default="uniform")
 
-    def learn(self, name: str, values: Values) -> dict[str, Any]:
+    def learn_column(self, name: str, values: Values) -> dict[str, Any]:
         if not len(values):
             return {"quantiles": np.zeros(0)}
         places = np.linspace(0, 1, max(min(self.n_quantiles, len(values)), 2))
-        return {"quantiles": np.maximum.accumulate(np.quantile(values, places))}
+        return {
+            "quantiles": np.maximum.accumulate(np.interp(places * (len(values) - 1), np.arange(len(values)), np.sort(values)))
+        }
 
     def change(self, name: str, values: Values, learnt: dict[str, Any]) -> Values:
         known = np.asarray(learnt["quantiles"])
         if not len(known):
             return np.full(len(values), np.nan)
         places = np.linspace(0, 1, len(known))
-        up, down = np.interp(values, known, places), np.interp(-values, -known[::-1], -places[::-1])
-        found = np.where(values <= known[0], 0.0, np.where(values >= known[-1], 1.0, (up - down) / 2))
+        found = np.interp(values, known, places)
+        if (known[1:] == known[:-1]).any():  # of equal quantiles the middle place
+            found = (found - np.interp(-values, -known[::-1], -places[::-1])) / 2
+            found = np.where(values <= known[0], 0.0, np.where(values >= known[-1], 1.0, found))
         found = np.where(known[0] == known[-1], np.where(values > known[0], 1.0, 0.0), found)
         return found if self.output_distribution == "uniform" else _normal(found)
 

@@ -5,15 +5,23 @@ a matrix; `rowwise` treats rows alone.
 """
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from math import isfinite
 from typing import Any, ClassVar
 
+import narwhals as nw
 import numpy as np
 import numpy.typing as npt
 
-from pipeops.data.columns import new_frame, number_arrays
+from pipeops.data.columns import number_arrays
+from pipeops.data.frames import View
+from pipeops.data.maps import ColumnMap
+from pipeops.data.matrix import blocks, source
 from pipeops.errors import DataError, TrainingError, listing
-from pipeops.ops.base import Frame, Preprocess, Series, operator
+from pipeops.ops import statistics as of
+from pipeops.ops.base import Frame, Series, operator
+from pipeops.ops.column_maps import ColumnMaps, Schema
+from pipeops.ops.numbers.blockwise import ROWS, Projection, Rowwise, numbers_of
 from pipeops.params import anything, choice, flag, integer, real
 from pipeops.shorthand import po
 
@@ -28,7 +36,7 @@ def matrix_of(frame: Frame) -> Matrix:
 
 
 @operator
-class Embed(Preprocess):
+class Embed(ColumnMaps):
     """Base of operators that replace numeric columns by new ones, `<prefix>1`, `<prefix>2`, ….
 
     Missing and infinite values are refused in training; in prediction they make the new values of their row missing. From
@@ -38,35 +46,53 @@ class Embed(Preprocess):
     kinds: ClassVar[tuple[str, ...]] = ("numeric",)
     prefix: ClassVar[str] = "V"
 
-    @abstractmethod
-    def learn(self, x: Matrix, names: list[str]) -> dict[str, Any]:
+    def learn_matrix(self, x: Matrix, names: list[str]) -> dict[str, Any]:
         """What is learnt from a matrix of two rows or more, with "size", the number of new columns."""
+        raise NotImplementedError
 
     @abstractmethod
     def embed(self, x: Matrix, learnt: dict[str, Any]) -> Matrix:
         """The new values of rows without missing ones."""
 
-    def fit(self, frame: Frame, target: Series | None) -> dict[str, Any]:
-        x = matrix_of(frame)
-        holed = [name for name, good in zip(frame.columns, np.isfinite(x.T), strict=True) if not good.all()]
-        if holed:
+    def learn_view(self, view: View, names: Sequence[str], target: Series | None) -> dict[str, Any]:
+        if not _are_tame(view, names):
+            self._refuse_wild(view, names)
+        return self.learn_numbers(view, list(names)) if view.nrow > 1 else {"size": 0}
+
+    def learn_numbers(self, view: View, names: list[str]) -> dict[str, Any]:
+        """What is learnt from columns of finite numbers: of their matrix, unless a subclass can do without."""
+        return self.learn_matrix(numbers_of(view, names).T, names)
+
+    def _refuse_wild(self, view: View, names: Sequence[str]) -> None:
+        """Refuse columns with missing, infinite or too large numbers."""
+        found = of.statistics(view, names, {"low": of.low, "high": of.high, "count": of.count})
+        low, high, count = found["low"], found["high"], found["count"]
+        holed = [n for n in names if view.nrow > count[n] or not isfinite(high[n] / 2 - low[n] / 2)]
+        if holed and view.nrow:
             raise DataError(
                 f"{self.id}: missing or infinite values in {listing(holed)}; impute them first, for example with "
                 'po("imputemean"), or leave the columns out with affect_columns.'
             )
-        large = [name for name, top in zip(frame.columns, abs(x).max(axis=0, initial=0.0), strict=True) if top > LARGEST]
+        large = [name for name in names if max(-low[name], high[name]) > LARGEST]
         if large:
             raise DataError(f'{self.id}: the numbers in {listing(large)} are too large to be added up; use po("scale") before.')
-        return self.learn(x, frame.columns) if len(x) > 1 else {"size": 0}
 
-    def apply(self, frame: Frame, state: dict[str, Any]) -> Frame:
-        x = matrix_of(frame)
-        good = np.isfinite(x).all(axis=1)
-        made = np.full((len(x), state["size"]), np.nan)
-        if state["size"] and good.any():
-            made[good] = self.embed(x[good], state)
-        columns = {f"{self.prefix}{j + 1}": made[:, j] for j in range(state["size"])}
-        return new_frame(columns, like=frame) if columns else frame.select()
+    def learn_lazy(self, frame: nw.LazyFrame[Any]) -> Any:
+        return self.fit(frame.collect(), None)
+
+    def maps(self, schema: Schema, state: Any) -> list[ColumnMap]:
+        return [Rowwise(tuple(schema), self.made(state), lambda block: self._embedded(block, state))]
+
+    def made(self, state: dict[str, Any]) -> tuple[str, ...]:
+        """Names of the new columns."""
+        return tuple(f"{self.prefix}{j + 1}" for j in range(state["size"]))
+
+    def _embedded(self, block: Matrix, state: dict[str, Any]) -> Matrix:
+        good = np.isfinite(block).all(axis=0)
+        made = np.full((state["size"], block.shape[1]), np.nan)
+        if good.any():
+            made[:, good] = self.embed(np.ascontiguousarray(block[:, good].T), state).T
+        return made
 
     def guarded(self, action: Callable[[], Any]) -> Any:
         """scikit-learn's own errors, told as ours."""
@@ -76,12 +102,32 @@ class Embed(Preprocess):
             raise TrainingError(f"{self.id}: scikit-learn could not fit: {error}") from error
 
 
+def _blocks(view: View, names: Sequence[str]) -> Iterator[Matrix]:
+    """All rows in blocks `(columns, rows)`."""
+    return (block.T for _, _, block in blocks(source(view, names, view.nrow, np.float64), ROWS, np.float64))
+
+
+def _are_tame(view: View, names: Sequence[str]) -> bool:
+    """Whether all numbers are there, finite, and small enough to be squared; False may only mean that nobody looked closely."""
+    with np.errstate(all="ignore"):
+        if view.is_made and view.rows is None:
+            columns = number_arrays(view.frame, names)
+            return all(column.dtype == np.float64 and np.isfinite(np.dot(column, column)) for column in columns)
+        return all(np.isfinite(np.einsum("ij,ij->i", block, block)).all() for block in _blocks(view, names))
+
+
 @operator
 class Project(Embed):
     """Base of operators that subtract a center, divide by a scale and multiply by a matrix."""
 
     def embed(self, x: Matrix, learnt: dict[str, Any]) -> Matrix:
         return (x - learnt["center"]) / learnt["scale"] @ learnt["matrix"]
+
+    def maps(self, schema: Schema, state: Any) -> list[ColumnMap]:
+        if not state["size"]:
+            return super().maps(schema, state)
+        matrix, center, scale = (np.asarray(state[key], dtype=np.float64) for key in ("matrix", "center", "scale"))
+        return [Projection(tuple(schema), self.made(state), matrix, center, scale)]
 
 
 def _projection(matrix: Any, center: Any = 0.0, scale: Any = 1.0) -> dict[str, Any]:
@@ -108,15 +154,55 @@ class PCA(Project):
     scale: bool = flag(False)
     rank: int | None = integer(1, default=None)
 
-    def learn(self, x: Matrix, names: list[str]) -> dict[str, Any]:
+    def learn_view(self, view: View, names: Sequence[str], target: Series | None) -> dict[str, Any]:
+        found = _moments(view, names) if view.nrow > TALL * len(names) else None
+        if found is not None:
+            center, products = found if self.center else (0 * found[0], found[1] + view.nrow * np.outer(found[0], found[0]))
+            scale = self._scale(np.diag(products) / (view.nrow - 1), names)
+            values, vectors = np.linalg.eigh(products / scale / scale[:, None])
+            if values[0] > CLEAR * values[-1]:
+                return _projection(vectors[:, ::-1][:, : self.rank], center, scale)
+        return super().learn_view(view, names, target)
+
+    def learn_matrix(self, x: Matrix, names: list[str]) -> dict[str, Any]:
         center = x.mean(axis=0) if self.center else np.zeros(x.shape[1])
-        scale = np.sqrt(((x - center) ** 2).sum(axis=0) / (len(x) - 1)) if self.scale else np.ones(x.shape[1])
-        flat = [name for name, s in zip(names, scale, strict=True) if not s > 0]
-        if flat:
-            raise DataError(f'{self.id}: {listing(flat)} cannot be scaled; remove constants with po("removeconstants").')
+        scale = self._scale(((x - center) ** 2).sum(axis=0) / (len(x) - 1) if self.scale else center, names)
         corner = np.linalg.qr((x - center) / scale, mode="r")  # has the directions of all rows, in a square
         turned = np.linalg.svd(corner, full_matrices=False)[2].T
         return _projection(turned[:, : self.rank], center, scale)
+
+    def _scale(self, squares: Matrix, names: Sequence[str]) -> Matrix:
+        """What columns are divided by: the roots of their mean squares, or 1."""
+        if not self.scale:
+            return np.ones(len(names))
+        flat = [name for name, square in zip(names, squares, strict=True) if not square > 0]
+        if flat:
+            raise DataError(f'{self.id}: {listing(flat)} cannot be scaled; remove constants with po("removeconstants").')
+        return np.sqrt(squares)
+
+
+TALL = 100
+"""From so many rows for each column on directions may come from products of the columns."""
+CLEAR = 1e-6
+"""The smallest of their eigenvalues over the largest, from which on they are as exact as the rows themselves."""
+
+
+def _moments(view: View, names: Sequence[str]) -> tuple[Matrix, Matrix] | None:
+    """Means and products of all pairs of centered columns in one pass; None where a number is not finite or digits are lost.
+
+    The first rows' means are subtracted on the way: what that leaves must be small beside the spread.
+    """
+    near, total, products = np.zeros(0), np.zeros(len(names)), np.zeros((len(names), len(names)))
+    with np.errstate(all="ignore"):
+        for block in _blocks(view, names):
+            near = near if len(near) else block.mean(axis=1)
+            moved = block - near[:, None]
+            total += moved.sum(axis=1)
+            products += moved @ moved.T
+    rest = total / view.nrow
+    if not np.isfinite(products).all() or (view.nrow * rest**2 > 0.5 * np.diag(products)).any():
+        return None
+    return near + rest, products - view.nrow * np.outer(rest, rest)
 
 
 @po.add("ica")
@@ -145,7 +231,7 @@ class ICA(Project):
     w_init: Any = anything(None)
     seed: int = integer(0, default=0)
 
-    def learn(self, x: Matrix, names: list[str]) -> dict[str, Any]:
+    def learn_matrix(self, x: Matrix, names: list[str]) -> dict[str, Any]:
         from sklearn.decomposition import FastICA
 
         spread = x.std(axis=0, ddof=1) if self.row_norm else np.ones(x.shape[1])
@@ -187,7 +273,7 @@ class NMF(Project):
     nrun: int = integer(1, default=1)
     seed: int = integer(0, default=0)
 
-    def learn(self, x: Matrix, names: list[str]) -> dict[str, Any]:
+    def learn_matrix(self, x: Matrix, names: list[str]) -> dict[str, Any]:
         if (x < 0).any():
             negative = [name for name, low in zip(names, x.min(axis=0), strict=True) if low < 0]
             raise DataError(f'{self.id}: negative values in {listing(negative)}; use po("scalerange") first.')
@@ -231,7 +317,7 @@ class RandomProjection(Project):
     rank: int = integer(0, default=1)
     seed: int = integer(0, default=0)
 
-    def learn(self, x: Matrix, names: list[str]) -> dict[str, Any]:
-        drawn = np.random.default_rng(self.seed).normal(size=(x.shape[1], self.rank))
-        q, r = np.linalg.qr(drawn) if self.rank <= x.shape[1] else (drawn / np.linalg.norm(drawn, axis=0), np.eye(self.rank))
+    def learn_numbers(self, view: View, names: list[str]) -> dict[str, Any]:
+        drawn = np.random.default_rng(self.seed).normal(size=(len(names), self.rank))
+        q, r = np.linalg.qr(drawn) if self.rank <= len(names) else (drawn / np.linalg.norm(drawn, axis=0), np.eye(self.rank))
         return _projection(q * np.where(np.diag(r) < 0, -1.0, 1.0))

@@ -9,8 +9,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from pipeops.data.columns import new_frame
+from pipeops.data.maps import ColumnMap
 from pipeops.errors import ConfigError, DataError
 from pipeops.ops.base import Frame, Preprocess, Series, operator
+from pipeops.ops.column_maps import Answers, ColumnMaps, Schema
+from pipeops.ops.numbers.blockwise import Rowwise
 from pipeops.ops.numbers.project import Matrix, matrix_of
 from pipeops.params import anything, real
 from pipeops.shorthand import po
@@ -18,7 +21,7 @@ from pipeops.shorthand import po
 
 @po.add("spatialsign")
 @operator
-class SpatialSign(Preprocess):
+class SpatialSign(ColumnMaps):
     """Divide the numbers of each row by their norm, so that all rows have the same one.
 
     length: the norm that rows get. norm: which one, `(sum |x|^norm)^(1/norm)`; `float("inf")` the largest absolute value. A row
@@ -35,23 +38,37 @@ class SpatialSign(Preprocess):
     length: float = real(0, default=1.0)
     norm: float = real(0, default=2.0)
 
-    def apply(self, frame: Frame, state: Any) -> Frame:
-        x = matrix_of(frame)
-        sizes = _norms(np.abs(x), self.norm)
-        made = x / np.where(sizes == 0, 1.0, sizes)[:, None] * self.length
-        made[np.isnan(x).any(axis=1)] = np.nan
-        return new_frame({name: made[:, j] for j, name in enumerate(frame.columns)}, like=frame)
+    def learn(self, schema: Schema, answers: Answers, target: Series | None) -> dict[str, Any]:
+        return {}
+
+    def maps(self, schema: Schema, state: Any) -> list[ColumnMap]:
+        return [Rowwise(tuple(schema), tuple(schema), self._signs)]
+
+    def _signs(self, block: Matrix) -> Matrix:
+        sizes = _lengths(block) if self.norm == 2 else None
+        if sizes is None:
+            sizes = _norms(np.abs(block), self.norm)
+            sizes = np.where(sizes == 0, 1.0, sizes)
+            sizes[np.isnan(block).any(axis=0)] = np.nan
+        return block / sizes * self.length if self.length != 1 else block / sizes
+
+
+def _lengths(x: Matrix) -> Matrix | None:
+    """The Euclidean norm of each column; None where one is 0, missing, or its square too large or small for float64."""
+    squares = np.einsum("ij,ij->j", x, x)
+    safe = squares.size and squares.min() > 1e-200 and squares.max() < 1e300
+    return np.sqrt(squares) if safe else None
 
 
 def _norms(x: Matrix, norm: float) -> Matrix:
-    """The norm of each row of a matrix without negative values; divided by its largest value first, so that nothing overflows."""
-    largest = x.max(axis=1, initial=0)
+    """The norm of each column of a matrix without negative values; divided by its largest first, so that nothing overflows."""
+    largest = x.max(axis=0, initial=0)
     if np.isinf(norm):
         return largest
     if norm == 0:  # the limit: more than one number that is not 0 makes the norm infinite
-        return np.where((x != 0).sum(axis=1) > 1, np.inf, largest)
-    shares = x / np.where(largest > 0, largest, 1.0)[:, None]
-    return largest * (shares**norm).sum(axis=1) ** (1 / norm)
+        return np.where((x != 0).sum(axis=0) > 1, np.inf, largest)
+    shares = x / np.where(largest > 0, largest, 1.0)
+    return largest * (shares**norm).sum(axis=0) ** (1 / norm)
 
 
 @po.add("rowapply")
