@@ -220,6 +220,14 @@ def test_a_schedule_over_all_epochs_takes_no_more_of_them(tmp_path):
         made(epochs=4).train(by_hand.TASK)
 
 
+def test_an_average_goes_on_from_where_it_began(tmp_path):
+    """Its start is three quarters of the epochs that there were to be at first."""
+    learner(tmp_path, [t_clbk("swa")], epochs=4).train(by_hand.TASK)
+    longer = learner(tmp_path, [t_clbk("swa")], epochs=8).train(by_hand.TASK)
+    kept = longer.model["torch_model_classif"].callbacks["swa"]
+    assert (kept["start"], kept["number"]) == (4, 5)
+
+
 def test_training_on_writes_where_training_wrote(tmp_path):
     trained = learner(tmp_path, epochs=2).train(by_hand.TASK)
     trained.train_more(by_hand.TASK, epochs=2)

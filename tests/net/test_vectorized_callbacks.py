@@ -1,11 +1,15 @@
 """The library's callbacks within the steps of the engine: each network as by autograd and alone, and several as one."""
 
+import math
+
+import numpy as np
 import pytest
 import torch
 from test_vectorized import check, folds, learner, state, task, train
 
 from pipeops import nn, t_clbk
 from pipeops.net import Callback
+from pipeops.net.callbacks.arithmetic import is_arithmetic
 
 CALLBACKS = {
     "norms": [t_clbk("clip_grad_norm", max_norm=0.05)],
@@ -79,3 +83,55 @@ def test_those_of_ones_own_may_say_that_they_work_in_place():
 def test_gradients_that_add_up_go_by_autograd():
     made = check(learner(callbacks=[t_clbk("accumulate", batches=2), t_clbk("clip_grad_norm", max_norm=0.05)]), together=1)
     assert {state(one).engine for one in made} == {"autograd"}
+
+
+# ---------------------------------------------------------------- between epochs
+
+
+def falling(epoch, by=0.8):
+    return max(by**epoch, 0.1) if epoch % 2 else math.cos(epoch / 10)
+
+
+BETWEEN = {
+    "equal averages": [t_clbk("swa", start=2)],
+    "unfreezing": [t_clbk("unfreeze", starting_weights=["head"], unfreeze={2: ["linear"], 4: ["batch_norm1d"]})],
+    "function": [t_clbk("lr_lambda", lr_lambda=falling)],
+    "factor": [t_clbk("lr_multiplicative", lr_lambda=lambda epoch: 0.9)],
+    "several": [t_clbk("unfreeze", starting_weights=["*.weight"], unfreeze={3: ["*.bias"]}), *CALLBACKS["several"][:2]],
+}
+
+
+@pytest.mark.parametrize("name", BETWEEN)
+def test_what_happens_between_epochs_is_as_by_autograd_and_alone(name):
+    made = check(learner(NORMS, callbacks=BETWEEN[name], epochs=5))
+    slow = train([learner(NORMS, callbacks=BETWEEN[name], epochs=5, engine="autograd").seeded(10)], folds(task())[0][:1])[0]
+    assert [state(each).engine for each in (*made, slow)] == ["rules"] * 3 + ["autograd"]
+    torch.testing.assert_close(state(made[0]).network.state_dict(), state(slow).network.state_dict(), rtol=1e-3, atol=1e-5)
+
+
+def test_networks_with_other_plans_of_freezing_go_apart():
+    plans = [t_clbk("unfreeze", starting_weights=["head"], unfreeze={epoch: ["linear"]}) for epoch in (2, 3, 2)]
+    made = train([learner(callbacks=[plan], seed=1) for plan in plans], folds(task())[0])
+    assert [state(one).vectorized for one in made] == [2, 1, 2]
+
+
+calls, factor = [], 0.5
+
+
+def counts(epoch):
+    global factor
+    factor *= 0.9
+    return factor
+
+
+def test_functions_that_are_more_than_arithmetic_are_alone():
+    class Remembers:
+        def __call__(self, epoch):
+            return 1.0
+
+    half = 0.5
+    assert all(map(is_arithmetic, [falling, abs, math.sqrt, lambda e: half**e, lambda e: np.cos(e) * factor]))
+    others = [counts, calls.append, Remembers(), lambda e: calls or 1.0, lambda e: np.random.rand(), lambda e: falling(e)]
+    others += [lambda e, seen=[]: len(seen), lambda e: sum(1.0 for _ in range(e)), lambda e: setattr(math, "x", e) or 1.0]
+    assert not any(map(is_arithmetic, others))
+    check(learner(callbacks=[t_clbk("lr_lambda", lr_lambda=lambda e: len(calls) + 1.0)]), together=1)

@@ -106,6 +106,7 @@ class SWA(Averaging):
     t_clbk("swa", start=10)
     """
 
+    in_place: ClassVar[bool] = True
     start: int | None = integer(1, default=None)
     freq: int = integer(1, default=1)
 
@@ -118,6 +119,14 @@ class SWA(Averaging):
     def on_before_valid(self, ctx: Context) -> None:
         if ctx.epoch >= self._start and (ctx.epoch - self._start) % self.freq == 0:
             self.note(ctx, 1 / (self._number + 1))
+
+    def state_dict(self) -> dict[str, Any]:
+        """The averages, of how many epochs they are, and the first of these: a run that goes on for longer keeps it."""
+        return {**super().state_dict(), "start": self._start}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        super().load_state_dict(state)
+        self._start = state.get("start", self._start)
 
     def on_end(self, ctx: Context) -> None:
         averaged = bool(self._averages)

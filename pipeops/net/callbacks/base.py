@@ -62,7 +62,8 @@ class Callback(Configurable):
     in_place: ClassVar[bool] = False
     """Whether it changes nothing but settings of `ctx.stepper` and, in place, weights and gradients of its network: nor then.
 
-    In `on_after_backward` and `on_batch_end` it must not look at `x`, `y`, `y_hat` and the loss, which the batch need not leave.
+    In `on_after_backward` and `on_batch_end` it must not look at `x`, `y`, `y_hat`, the loss and the number of the step, which
+    batches need not leave. At the beginning of an epoch it may also say which parameters are trained (`requires_grad`).
     """
 
     def __init_subclass__(cls, **options: Any):
@@ -184,13 +185,18 @@ def may_be_together(callback: Callback) -> bool:
     return any(_says(callback, name) for name in ("only_reads", "sets_rates", "in_place"))
 
 
+def works_in_place(callback: Callback) -> bool:
+    """Whether its own class says so."""
+    return _says(callback, "in_place")
+
+
 def _says(callback: Callback, name: str) -> bool:
     return name in vars(type(callback)) and bool(getattr(callback, name))
 
 
 def sees_batches(callback: Callback) -> bool:
     """Whether a callback is called within epochs for what only autograd, one batch after another, has to show."""
-    return any(overrides(callback, stage) for stage in (WITHIN[:1] if _says(callback, "in_place") else WITHIN))
+    return any(overrides(callback, stage) for stage in (WITHIN[:1] if works_in_place(callback) else WITHIN))
 
 
 def stages_of(callbacks: Iterable[Callback]) -> dict[str, list[Callable[[Context], None]]]:

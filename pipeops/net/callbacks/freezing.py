@@ -4,7 +4,7 @@ Neighbours: `optimizers.by_node` says what names mean; the optimizers leave alon
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 
@@ -30,6 +30,7 @@ class Unfreeze(Callback):
     t_clbk("unfreeze", starting_weights=["head"], unfreeze={5: ["linear"]})
     """
 
+    in_place: ClassVar[bool] = True
     starting_weights: Any = anything()
     unfreeze: Any = anything(None)
 

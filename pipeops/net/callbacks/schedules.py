@@ -15,6 +15,7 @@ import torch
 from torch.optim import lr_scheduler
 
 from pipeops.errors import ConfigError
+from pipeops.net.callbacks.arithmetic import is_arithmetic
 from pipeops.net.callbacks.base import Callback
 from pipeops.net.callbacks.context import Context
 from pipeops.params import UNSET, anything, choice, flag, integer, real
@@ -80,6 +81,12 @@ class Epochwise(Schedule):
         self.turn(ctx)
 
 
+def _by_arithmetic(schedule: Any) -> bool:
+    """Whether the functions of a schedule are arithmetic on the epoch."""
+    functions = schedule.lr_lambda
+    return all(map(is_arithmetic, functions if isinstance(functions, list | tuple) else [functions]))
+
+
 @t_clbk.add("lr_cosine_annealing")
 @attrs.define(eq=False, repr=False, slots=False)
 class CosineAnnealing(Epochwise):
@@ -125,13 +132,14 @@ class StepDecay(Epochwise):
 class Lambda(Epochwise):
     """The first rate times a function of how many epochs are over (from 0); `torch.optim.lr_scheduler.LambdaLR`.
 
-    lr_lambda: the function, or one for each group of parameters.
+    lr_lambda: the function, or one for each group of parameters. Runs whose function is arithmetic on the epoch train together.
 
     >>> from pipeops import t_clbk
     >>> t_clbk("lr_lambda", lr_lambda=abs).id
     'lr_lambda'
     """
 
+    sets_rates: ClassVar[Any] = property(_by_arithmetic)
     lr_lambda: Any = anything()
     last_epoch: int = integer(-1, default=-1)
 
@@ -144,13 +152,14 @@ class Lambda(Epochwise):
 class Multiplicative(Epochwise):
     """The present rate times a function of how many epochs are over (from 1); `torch.optim.lr_scheduler.MultiplicativeLR`.
 
-    lr_lambda: the function, or one for each group of parameters.
+    lr_lambda: the function, or one for each group of parameters. Runs whose function is arithmetic on the epoch train together.
 
     >>> from pipeops import t_clbk
     >>> t_clbk("lr_multiplicative", lr_lambda=abs).id
     'lr_multiplicative'
     """
 
+    sets_rates: ClassVar[Any] = property(_by_arithmetic)
     lr_lambda: Any = anything()
     last_epoch: int = integer(-1, default=-1)
 

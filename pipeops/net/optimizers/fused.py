@@ -26,6 +26,14 @@ class Stepper(ABC):
     lr: float
 
     @property
+    def parts(self) -> "Sequence[FusedStepper]":
+        """The fused steppers that do all that it does; none where it works otherwise."""
+        return ()
+
+    def follow(self) -> None:  # noqa: B027 most steppers look at the parameters themselves
+        """Go on from where the parameters' data are now, which a callback may have replaced."""
+
+    @property
     def groups(self) -> list[dict[str, Any]]:
         """The settings of each group of parameters, as torch has them; `adjust` takes changed ones."""
         return [{"lr": self.lr}]
@@ -197,6 +205,10 @@ class FusedStepper(Stepper):
         self.settings["lr"] = value
 
     @property
+    def parts(self) -> "Sequence[FusedStepper]":
+        return (self,)
+
+    @property
     def groups(self) -> list[dict[str, Any]]:
         return [self.settings]
 
@@ -275,7 +287,6 @@ class FusedStepper(Stepper):
         return True
 
     def follow(self) -> None:
-        """Go on from where the parameters' data are now, which a callback may have replaced."""
         self.values = [p.detach() for p in self.params]
 
     def object(self) -> "torch.optim.Optimizer":

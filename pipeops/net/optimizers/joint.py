@@ -4,7 +4,8 @@
 parameters be views of them; `give` moves all back. For each parameter the K networks lie behind one another, each padded to
 the width of a vector register, so that how an element is rounded depends on nothing but its own network. Networks step in
 one call while their steppers are set alike and have made as many steps; rates and weight decays may differ (`Spread`), and
-may change between epochs. Gradients are in `parameter.grad`.
+may change between steps. Gradients are in `parameter.grad`. Parameters that have made other numbers of steps (unfrozen late) or
+are set otherwise (rates by node) have buffers of their own (`Several`).
 Neighbours: fused and kernels below; the engine steps with these.
 """
 
@@ -134,11 +135,11 @@ class FlatJoint(Joint):
                 for flat, kept in zip(self.memory, stepper.memory, strict=True):
                     flat.stacks[place][k].copy_(kept[i])
                 stepper.params[i].data, stepper.params[i].grad = self.stacks[place][k], self.grads[place][k]
-            stepper.catch_up = functools.partial(self._tell, k)
+            stepper.catch_up = functools.partial(self.tell, k)
         self.made = [max(stepper.steps[i] for i in self.which) for stepper in self.steppers]
         self.parts.clear()
 
-    def _tell(self, k: int) -> None:
+    def tell(self, k: int) -> None:
         """Let a stepper know what is remembered here in its place."""
         stepper = self.steppers[k]
         for place, i in enumerate(self.which):
@@ -180,12 +181,45 @@ class FlatJoint(Joint):
 
     def give(self) -> None:
         for k, (stepper, own) in enumerate(zip(self.steppers, self.own, strict=True)):
-            self._tell(k)
+            self.tell(k)
             stepper.catch_up = None
             for place, i in enumerate(self.which):
                 own[place].copy_(self.stacks[place][k])
                 stepper.params[i].data, stepper.params[i].grad = own[place], None
             stepper.follow()
+
+
+class Several(Joint):
+    """Parameters that step apart: those that have made as many steps, and are set alike, in flat buffers of their own."""
+
+    def __init__(self, flats: Sequence[FlatJoint], order: Sequence[tuple[int, int]]):
+        """order: for each parameter that is trained, which of the flats has it, at which place."""
+        self.flats = flats
+        self.stacks = [flats[number].stacks[place] for number, place in order]
+        self.grads = [flats[number].grads[place] for number, place in order]
+
+    def take(self) -> None:
+        for flat in self.flats:
+            flat.take()
+        for flat in self.flats:
+            for k, stepper in enumerate(flat.steppers):
+                stepper.catch_up = functools.partial(self._tell, k)
+
+    def _tell(self, k: int) -> None:
+        for flat in self.flats:
+            flat.tell(k)
+
+    def renew(self) -> None:
+        for flat in self.flats:
+            flat.renew()
+
+    def step(self, start: int, stop: int) -> None:
+        for flat in self.flats:
+            flat.step(start, stop)
+
+    def give(self) -> None:
+        for flat in self.flats:
+            flat.give()
 
 
 class Alone(Joint):
@@ -223,18 +257,33 @@ def alike(stepper: FusedStepper) -> tuple[object, ...]:
 def joint(steppers: Sequence[Stepper], networks: Sequence[torch.nn.Module]) -> Joint | None:
     """The networks' parameters together, or None where their steppers do not join.
 
-    Fused steppers join when all that is trained has made as many steps; any other stepper is alone with its network.
+    Fused steppers join when they have the same parameters, cut alike; any other stepper is alone with its network.
     """
     trained = [[p for p in network.parameters() if p.requires_grad] for network in networks]
-    fused = [s for s in steppers if isinstance(s, FusedStepper)]
-    if len(fused) < len(steppers):
-        return Alone(steppers[0], trained[0]) if len(steppers) == 1 else None
-    places = [[i for i, p in enumerate(s.params) if p.requires_grad] for s in fused]
-    known = all(
-        [id(s.params[i]) for i in which] == list(map(id, own)) for s, which, own in zip(fused, places, trained, strict=True)
-    )
-    even = all(len({s.steps[i] for i in which}) == 1 for s, which in zip(fused, places, strict=True))
-    same = all(which == places[0] and s.kept() == fused[0].kept() for s, which in zip(fused, places, strict=True))
-    if known and even and same:
-        return FlatJoint(fused, places[0])
-    return Alone(steppers[0], trained[0]) if len(steppers) == 1 else None
+    return _joined(steppers, trained) or (Alone(steppers[0], trained[0]) if len(steppers) == 1 else None)
+
+
+def _joined(steppers: Sequence[Stepper], trained: Sequence[Sequence[torch.nn.Parameter]]) -> Joint | None:
+    cuts = [_even(stepper) for stepper in steppers]
+    orders = [_order(cut, own) for cut, own in zip(cuts, trained, strict=True)]
+    layouts = [[(which, part.kept()) for part, which in cut] for cut in cuts]
+    if orders[0] is None or any(o != orders[0] for o in orders) or any(one != layouts[0] for one in layouts):
+        return None
+    flats = [FlatJoint([part for part, _ in parts], parts[0][1]) for parts in zip(*cuts, strict=True)]
+    return flats[0] if len(flats) == 1 else Several(flats, orders[0])
+
+
+def _even(stepper: Stepper) -> list[tuple[FusedStepper, list[int]]]:
+    """The places of what is trained in each part of a stepper, those together that have made as many steps."""
+    found: dict[tuple[int, int], tuple[FusedStepper, list[int]]] = {}
+    for number, part in enumerate(stepper.parts):
+        for i, param in enumerate(part.params):
+            if param.requires_grad:
+                found.setdefault((number, part.steps[i]), (part, []))[1].append(i)
+    return [found[key] for key in sorted(found)]
+
+
+def _order(cut: Sequence[tuple[FusedStepper, list[int]]], own: Sequence[torch.nn.Parameter]) -> list[tuple[int, int]] | None:
+    """For each parameter that is trained, which part of a cut has it, at which place; None where these are not the same."""
+    found = {id(part.params[i]): (n, place) for n, (part, which) in enumerate(cut) for place, i in enumerate(which)}
+    return [found[id(p)] for p in own] if own and found.keys() == {id(p) for p in own} else None

@@ -8,7 +8,6 @@ import torch
 
 from pipeops.errors import TrainingError
 from pipeops.net.callbacks.context import Context
-from pipeops.net.optimizers.fused import FusedStepper
 
 
 def trained_modules(ctx: Context) -> list[torch.nn.Module]:
@@ -28,7 +27,7 @@ class Learnt:
         """Let the stepper go on with the parameters and the data that are there now, where anything stands at another place."""
         if any(held.get(name) is not thing for held, name, thing in self.places):
             self.renew()
-        elif isinstance(self.ctx.stepper, FusedStepper):
+        else:
             self.ctx.stepper.follow()
 
     def renew(self) -> None:
@@ -41,8 +40,7 @@ class Learnt:
                 self._exchange(name, None if before is None or id(before) in left else before, param)
         self.known = {n: p for n, p in present.items() if p.requires_grad or id(p) in known}
         self._note()
-        if isinstance(self.ctx.stepper, FusedStepper):
-            self.ctx.stepper.follow()
+        self.ctx.stepper.follow()
 
     def _exchange(self, name: str, before: torch.nn.Parameter | None, param: torch.nn.Parameter) -> None:
         param.grad = None

@@ -16,7 +16,7 @@ import torch
 
 from pipeops.data import Task
 from pipeops.errors import PipeOpsError, TrainingError
-from pipeops.net.callbacks.base import Callback, may_be_together, sees_batches, stages_of
+from pipeops.net.callbacks.base import Callback, may_be_together, sees_batches, stages_of, works_in_place
 from pipeops.net.callbacks.context import Context
 from pipeops.net.callbacks.shelf import EarlyStopping, History
 from pipeops.net.inputs.batches import Epochs, Loader
@@ -73,8 +73,8 @@ class Trainer:
         """positives: which rows are positive, where batches without one are to be counted.
 
         forward: how the network is called in training, where not as it is. put_back: lets a run that is resumed be where it was,
-        after `on_begin`. own: whether a callback may change what is shared. sees_batches: whether one looks at each batch. shows:
-        whether one may look at the last batch of an epoch.
+        after `on_begin`. own: whether a callback may change what is shared. sees_batches: whether one looks at each batch.
+        in_place: whether one works in place. shows: whether one may look at the last batch of an epoch.
         """
         self.ctx, self.epochs, self.link, self.valid, self.eval_freq = ctx, epochs, link, valid, eval_freq
         self.positives, self.interrupt = positives, Interrupt()
@@ -84,6 +84,7 @@ class Trainer:
         self.shows = any(type(c) not in (History, EarlyStopping) for c in callbacks)
         self.own = not all(may_be_together(c) for c in callbacks)
         self.sees_batches = any(sees_batches(c) for c in callbacks)
+        self.in_place = any(works_in_place(c) for c in callbacks)
         self.learnt = Learnt(ctx)
         self.modes: list[tuple[torch.nn.Module, bool]] = []
         self.scored: list[tuple[int, int]] | None = None

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from pipeops.net.callbacks.freezing import Unfreeze
 from pipeops.net.inputs.batches import CutOrder
 from pipeops.net.inputs.streams import Streamed
 from pipeops.net.network.descriptor import Symbol
-from pipeops.net.optimizers.fused import FusedStepper
 from pipeops.net.optimizers.joint import alike
 from pipeops.net.optimizers.kernels import FusedSGD
 from pipeops.net.training.course import Course
@@ -51,8 +51,7 @@ def _rows(course: Course) -> int:
 
 
 def _settings(course: Course) -> tuple[str, int]:
-    stepper = course.trainer.ctx.stepper
-    return (repr(alike(stepper)) if isinstance(stepper, FusedStepper) else ""), -_rows(course)
+    return repr([alike(part) for part in course.trainer.ctx.stepper.parts]), -_rows(course)
 
 
 def _weights(course: Course) -> int:
@@ -72,7 +71,7 @@ def vectorizes(course: Course) -> bool:
         or isinstance(trainer.epochs.batches, Streamed)
         or trainer.epochs.batches.weights is not None
         or trainer.sees_batches
-        or not isinstance(stepper, FusedStepper)
+        or not stepper.parts
     ):
         return False
     if isinstance(loss, torch.nn.Module) and any(True for _ in loss.parameters()):
@@ -94,9 +93,11 @@ def vectorizes(course: Course) -> bool:
 
 def _drifts(course: Course) -> bool:
     """Whether a bias has rounding for a gradient, of which an optimizer that divides by the size of gradients makes steps."""
-    end = last_linear(course)
+    end, stepper = last_linear(course), course.trainer.ctx.stepper
     settled = end is not None and (end.bias is None or not end.bias.requires_grad or idle_bias(course) is not None)
-    return shift_invariant(course.trainer.ctx.loss) and not settled and not isinstance(course.trainer.ctx.stepper, FusedSGD)
+    return (
+        shift_invariant(course.trainer.ctx.loss) and not settled and not all(isinstance(part, FusedSGD) for part in stepper.parts)
+    )
 
 
 def _draws_alike(sampler: Any) -> bool:
@@ -131,7 +132,8 @@ def _may_join(course: Course, group: Sequence[Course]) -> bool:
 
 def _kind(course: Course) -> tuple[Any, ...]:
     params = [(name, p.shape, p.dtype, p.requires_grad) for name, p in course.network.named_parameters()]
-    return course.machine.device, course.machine.threads, params
+    plans = [repr(c) for c in course.trainer.ctx.callbacks.values() if isinstance(c, Unfreeze)]
+    return course.machine.device, course.machine.threads, params, plans
 
 
 def _blueprint(symbol: Symbol) -> list[Any]:

@@ -3,7 +3,8 @@
 Each run has its own random numbers, batches, callbacks, scores and end; one that is over or has failed leaves the others and
 never affects them. An error of the engine itself stops a run that is alone; runs that were together are trained again, alone.
 Where a callback of one's own may change what it sees, the engine is chosen anew for each epoch, and between epochs the
-network is its own. Neighbours: groups says what may go together; the engines make the steps; the model node calls this.
+network is its own; where other parameters are trained from now on, it is chosen anew too.
+Neighbours: groups says what may go together; the engines make the steps; the model node calls this.
 """
 
 from collections.abc import Sequence
@@ -48,8 +49,8 @@ def drive(courses: Sequence[Course]) -> None:
     try:
         while running:
             present = list(running)
-            engine = engine_for(present)
-            while list(running) == present:
+            engine, trained = engine_for(present), _trained(present)
+            while list(running) == present and _trained(present) == trained:
                 _epoch(engine, running)
                 if present[0].trainer.own:
                     break
@@ -64,6 +65,11 @@ def drive(courses: Sequence[Course]) -> None:
     finally:
         if engine is not None:
             engine.close()
+
+
+def _trained(courses: Sequence[Course]) -> list[list[bool]]:
+    """Which parameters are trained, of networks where that may change between epochs."""
+    return [[p.requires_grad for p in course.network.parameters()] for course in courses if course.trainer.in_place]
 
 
 def _note(running: dict[Course, Epoch], course: Course, epoch: Epoch | None) -> None:
