@@ -130,9 +130,9 @@ def selector_type(frame: Frame, *types: str) -> list[str]:
 
 
 @_rule
-def selector_grep(frame: Frame, pattern: str, ignore_case: bool = False) -> list[str]:
-    """Features whose name a regular expression is found in."""
-    found = re.compile(pattern, re.IGNORECASE if ignore_case else 0)
+def selector_grep(frame: Frame, pattern: str, ignore_case: bool = False, fixed: bool = False) -> list[str]:
+    """Features whose name a regular expression is found in, or with `fixed` the very text."""
+    found = re.compile(re.escape(pattern) if fixed else pattern, re.IGNORECASE if ignore_case else 0)
     return [n for n in frame.columns if found.search(n)]
 
 

@@ -56,6 +56,8 @@ NAMES = ["V1", "V10", "b", "s", "e"]
         (selector_type("float", "boolean"), ["V10", "b"]),
         (selector_type("categorical"), ["s", "e"]),
         (selector_grep("v", ignore_case=True), ["V1", "V10"]),
+        (selector_grep("V1", fixed=True), ["V1", "V10"]),
+        (selector_grep("V.", fixed=True), []),
         (selector_name("s", "zz", "b"), ["s", "b"]),
         (selector_missing(), ["V10", "b"]),
         (selector_cardinality_greater_than(2), ["s"]),

@@ -7,7 +7,20 @@ from sklearn.datasets import load_iris
 from sklearn.feature_selection import f_classif, mutual_info_classif
 from sklearn.metrics import roc_auc_score
 
-from pipeops import as_learner, as_task_classif, as_task_regr, auto_tuner, flt, load_learner, lrn, po, rsmp, to_tune, tsk
+from pipeops import (
+    as_learner,
+    as_task_classif,
+    as_task_regr,
+    auto_tuner,
+    flt,
+    load_learner,
+    lrn,
+    po,
+    rsmp,
+    selector_grep,
+    to_tune,
+    tsk,
+)
 from pipeops.errors import CompositionError, ConfigError, DataError
 
 RNG = np.random.default_rng(0)
@@ -145,3 +158,11 @@ def test_a_filter_is_tuned_and_saved_with_its_learner(tmp_path):
     plain.save(tmp_path / "f.pipeops")
     again = load_learner(tmp_path / "f.pipeops")
     assert again.predict(CANCER).response.tolist() == plain.predict(CANCER).response.tolist()
+
+
+def test_a_filter_may_be_about_some_features_only():
+    node = po("filter", flt("variance"), nfeat=1, affect_columns=selector_grep("Sepal"))
+    (made,), state = node.train([tsk("iris")])
+    assert made.feature_names == ["Sepal.Length", "Petal.Length", "Petal.Width"]
+    assert list(state["scores"]) == ["Sepal.Length", "Sepal.Width"]
+    assert node.predict([tsk("iris")], state)[0].feature_names == made.feature_names

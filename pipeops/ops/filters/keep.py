@@ -9,12 +9,13 @@ from typing import Any, ClassVar, Self
 import attrs
 import numpy as np
 
+from pipeops.data.selectors import resolve
 from pipeops.data.task import Task
 from pipeops.errors import CompositionError, ConfigError
 from pipeops.graph.pipeop import AutoId, Channel, PipeOp, operator
 from pipeops.ops.base import one_task
 from pipeops.ops.filters.base import Filter
-from pipeops.params import integer, real
+from pipeops.params import anything, integer, real
 from pipeops.registry import own_key
 from pipeops.shorthand import flt, po
 from pipeops.text import call
@@ -30,7 +31,8 @@ class FilterFeatures(PipeOp):
 
     filter: `flt("anova")`, or its key; its hyperparameters are the node's. Exactly one of these says how many: nfeat, a number;
     frac, a share; cutoff, those with at least this score; permuted, those before so many copies of features whose rows were mixed
-    (the scores of chance). seed: of that mixing. The scores are in the state. id: the filter's key.
+    (the scores of chance). seed: of that mixing. affect_columns: the features that it is about, others stay. The scores are in
+    the state. id: the filter's key.
 
     >>> from pipeops import flt, po, tsk
     >>> (task,), state = po("filter", flt("anova"), nfeat=2).train([tsk("iris")])
@@ -49,6 +51,7 @@ class FilterFeatures(PipeOp):
     frac: float | None = real(0, 1, default=None)
     cutoff: float | None = real(default=None)
     permuted: int | None = integer(1, default=None)
+    affect_columns: Any = anything(None)
     seed: int = integer(0, default=0)
 
     def __init__(self, filter: Any, *, id: str | None = None, **settings: Any):
@@ -78,8 +81,9 @@ class FilterFeatures(PipeOp):
         task = one_task(self, inputs)
         if not self._criteria():
             raise ConfigError(f"{self.id}: set one of {', '.join(CRITERIA)} before training.")
-        scores = self.filter.calculate(task if self.permuted is None else self._with_chance(task))
-        kept, scored = set(self._kept(scores)), set(self.filter.scored(task))
+        seen = task if self.affect_columns is None else task.select(resolve(self.affect_columns, task))
+        scores = self.filter.calculate(seen if self.permuted is None else self._with_chance(seen))
+        kept, scored = set(self._kept(scores)), set(self.filter.scored(seen))
         features = [name for name in task.feature_names if name in kept or name not in scored]
         return (task.select(features),), {"scores": scores, "features": features}
 
