@@ -3,6 +3,7 @@
 The public names, loaded when first used: `import pipeops` imports neither torch nor scikit-learn nor a frame library.
 """
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -243,7 +244,9 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
-        raise AttributeError(f"module 'pipeops' has no attribute '{name}'")
+        from pipeops.guesses import unknown_name
+
+        raise unknown_name(name, __all__, sys._getframe(1))
     value = getattr(import_module(_HOME[name]), name)
     globals()[name] = value
     return value

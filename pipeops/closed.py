@@ -8,7 +8,7 @@ from abc import ABCMeta
 from typing import TYPE_CHECKING, Any
 
 from pipeops.errors import UnknownAttributeError, suggest
-from pipeops.guesses import ATTRIBUTES, Guessing
+from pipeops.guesses import Guessing, attribute_here
 from pipeops.params import Parameterized, setting_of, who
 
 _OPEN = "_open"
@@ -45,6 +45,9 @@ def _declared(thing: object, name: str) -> bool:
 def _hint(thing: Any, name: str) -> str:
     if isinstance(thing, Parameterized) and setting_of(thing, name):
         return f" It is a hyperparameter: set params['{name}']."
-    if name in ATTRIBUTES:
-        return f" It is {ATTRIBUTES[name]} here."
-    return suggest(name, sorted(n for n in {*vars(thing), *dir(type(thing))} if not n.startswith("_")))
+    known = attribute_here(type(thing), name)
+    return (
+        known
+        if known.startswith(" It is")
+        else suggest(name, sorted(n for n in {*vars(thing), *dir(type(thing))} if n[0] != "_"))
+    )

@@ -19,7 +19,7 @@ import attrs
 
 from pipeops.display import Block, Shown, params_block
 from pipeops.errors import ConfigError, UnknownParameterError, suggest
-from pipeops.guesses import argument_here
+from pipeops.guesses import Guessing, argument_here
 from pipeops.text import source
 
 
@@ -225,7 +225,7 @@ def _places(thing: Parameterized, address: str) -> Iterator[tuple[str, Parameter
         yield "", parts[""], address
 
 
-class Configurable(Parameterized):
+class Configurable(Parameterized, Guessing):
     """A frozen attrs class whose hyperparameters are its fields: `params` reads them, `with_param` makes a changed copy.
 
     A class with parts says so in `parts` and takes a changed one in `with_part`. What `__attrs_post_init__` checks waits until
@@ -311,7 +311,7 @@ def check_names(owner: str, holder: Callable[..., Any], given: Mapping[str, Any]
             raise UnknownParameterError(f"{owner}: no hyperparameter '{name}'.{argument_here(name, parameters)}")
 
 
-class Params(MutableMapping[str, Any], Shown):
+class Params(MutableMapping[str, Any], Shown, Guessing):
     """A live, printable view over the hyperparameters of a graph, a learner, a node or a part of one, by dotted address.
 
     Reading gives the present value; assigning validates and changes it, where the thing may change. It stores nothing.
@@ -339,7 +339,7 @@ class Params(MutableMapping[str, Any], Shown):
         found = setting_of(self._thing, address)
         if found is None:
             raise UnknownParameterError(
-                f"{self._owner}: no hyperparameter '{address}'.{suggest(str(address), settings_of(self._thing))}"
+                f"{self._owner}: no hyperparameter '{address}'.{argument_here(str(address), settings_of(self._thing))}"
             )
         return found
 

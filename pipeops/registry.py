@@ -17,8 +17,8 @@ from typing import Any, ClassVar
 import attrs
 
 from pipeops.display import Block, Shown
-from pipeops.errors import CompositionError, UnknownKeyError, suggest
-from pipeops.guesses import key_here
+from pipeops.errors import CompositionError, UnknownKeyError, UnknownParameterError, suggest
+from pipeops.guesses import argument_here, key_here
 from pipeops.params import check_names
 
 ENTRY_POINTS = "pipeops"
@@ -118,7 +118,11 @@ class Registry(Shown):
             raise
 
     def _refuse_unfilled(self, key: str, holder: Any, args: tuple[Any, ...], kwargs: dict[str, Any], error: Exception) -> None:
-        """Say which arguments are missing; of another's function what a shelf calls it with, too."""
+        """Say which arguments are missing or unknown; of another's function what a shelf calls it with, too."""
+        if "__attrs_init__() got an unexpected keyword argument" in str(error) and attrs.has(holder):
+            name = str(error).split("'")[1]
+            known = argument_here(name, [a.alias for a in attrs.fields(holder)])
+            raise UnknownParameterError(f"{self.name}(\"{key}\"): no hyperparameter '{name}'.{known}") from error
         try:
             inspect.signature(holder).bind(*args, **kwargs)
         except TypeError as unfit:

@@ -18,6 +18,7 @@ from pipeops.data.columns import kind, missing_counts, number_arrays, schema_of
 from pipeops.data.positions import names_of
 from pipeops.data.task import Task
 from pipeops.errors import ConfigError, UnknownKeyError, listing, suggest
+from pipeops.guesses import kind_here
 from pipeops.saving import savable
 
 P = ParamSpec("P")
@@ -265,7 +266,7 @@ def _frame(features: Task | Frame) -> Frame:
 def _check_types(names: Iterable[Any]) -> None:
     for name in names:
         if name not in TYPES:
-            near = suggest(str(name), TYPES) if isinstance(name, str) else ""
+            near = kind_here(name) or suggest(name, TYPES) if isinstance(name, str) else ""
             listed = "" if "Known:" in near else f" Kinds: {listing(TYPES)}."
             raise UnknownKeyError(f"selector_type: there is no kind {name!r} of columns.{near}{listed}")
 

@@ -321,6 +321,7 @@ class Task(Guessing, Described):
         """The target column for the rows in use, as a narwhals series."""
         return self.targets()[0]
 
+    @by_name
     def data(self, rows: Rows | None = None, columns: Names | None = None) -> Any:
         """Target and features (or these columns) of all rows (or these) as a frame of the user's own kind."""
         task = self if rows is None else self.filter(rows)

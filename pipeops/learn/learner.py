@@ -207,6 +207,7 @@ class Learner(Closed, Parameterized, Validates, Shown, ABC):
         self.timings = {**self.timings, "predict": time.perf_counter() - start}
         return prediction
 
+    @by_name
     def predict_newdata(self, frame: Any) -> Any:
         """Predict on a frame with the task's feature columns; the target column may be absent."""
         return self.predict(self._trained().prototype.newdata(frame))
