@@ -15,6 +15,8 @@ import pipeops
 ROOT = Path(pipeops.__file__).parent
 GROUND_FLOOR = [
     "errors",
+    "guessed_keys",
+    "guessed_names",
     "guesses",
     "text",
     "display",
