@@ -69,7 +69,7 @@ def unknown_name(name: str, known: Iterable[str], frame: FrameType) -> Exception
     found = f" It is {NAMES[name]} here." if name in NAMES else suggest(name, known)
     code = frame.f_code.co_code
     imported = 0 <= frame.f_lasti < len(code) and dis.opname[code[frame.f_lasti]] == "IMPORT_FROM"
-    return (ImportError if imported and name in NAMES else AttributeError)(f"pipeops has no '{name}'.{found}")
+    return (ImportError if imported and name in NAMES else AttributeError)(f"module 'pipeops' has no attribute '{name}'.{found}")
 
 
 def by_name(function: Callable[P, R]) -> Callable[P, R]:

@@ -118,7 +118,7 @@ def test_a_guessed_name_at_the_top_is_answered(name):
 
 
 def test_a_guessed_name_is_answered_when_it_is_imported():
-    with pytest.raises(ImportError, match=r"pipeops has no 'tune'\. It is auto_tuner\("):
+    with pytest.raises(ImportError, match=r"no attribute 'tune'\. It is auto_tuner\("):
         from pipeops import tune  # noqa: F401
     with pytest.raises(AttributeError, match="Did you mean 'resample'"):
         pipeops.resampel  # noqa: B018
