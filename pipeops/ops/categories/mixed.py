@@ -129,22 +129,25 @@ def laplace(sizes: Values, hits: Values, squares: float, precision: float) -> Va
         loglik = hits @ eta - sizes @ np.logaddexp(0, eta) - u @ u / 2 - np.log1p(sigma**2 * sizes * p * (1 - p)).sum() / 2
         return -2 * float(loglik)
 
-    start, options = np.log(share / (1 - share)), {"xatol": precision, "fatol": precision, "maxiter": 2000}
-    tries: list[Any] = [
-        minimize(deviance, [start, sigma], method="Nelder-Mead", bounds=[(-30, 30), (0, 30)], options=options)
-        for sigma in (0.0, 1.0)
-    ]
-    mu, sigma = min(tries, key=lambda one: one.fun).x
+    common = np.log(hits.sum() / (sizes.sum() - hits.sum()))  # the best one where groups do not differ
+    options = {"xatol": precision, "fatol": precision, "maxiter": 2000}
+    found: Any = minimize(
+        deviance, [np.log(share / (1 - share)), 1.0], method="Nelder-Mead", bounds=[(-30, 30), (0, 30)], options=options
+    )
+    mu, sigma = found.x if found.fun < deviance(np.array([common, 0.0])) else (common, 0.0)
     return mu + sigma * _modes(sizes, hits, mu, sigma)
 
 
 def _modes(sizes: Values, hits: Values, mu: float, sigma: float) -> Values:
-    """The most likely standardized intercept of each group, by Newton's method."""
-    u = np.zeros(len(sizes))
-    for _ in range(50):
+    """The most likely standardized intercept of each group, by Newton's method.
+
+    Steps of log odds are at most 1: within that distance curvatures are near enough to each other for no step to overshoot for ever.
+    """
+    u, longest = np.zeros(len(sizes)), 1 / max(sigma, 0.5)
+    for _ in range(200):
         p = 1 / (1 + np.exp(-(mu + sigma * u)))
         step = (sigma * (hits - sizes * p) - u) / (1 + sigma**2 * sizes * p * (1 - p))
-        u = u + np.clip(step, -2, 2)
+        u = u + np.clip(step, -longest, longest)
         if np.abs(step).max(initial=0) < 1e-10:
             break
     return u
