@@ -245,7 +245,7 @@ print(loaded, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1
 
 
 @pytest.mark.skipif(os.name != "posix", reason="asks for the memory of a process")
-@pytest.mark.parametrize("times", [300, pytest.param(5000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("times", [100, pytest.param(5000, marks=pytest.mark.slow)])
 def test_mutations_load_or_are_refused(tmp_path, times):
     """Files of both formats with something changed: a learner or `FormatError`, nothing else, in 200 MB."""
     for old in FILES.glob("*.pipeops"):

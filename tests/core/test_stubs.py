@@ -3,22 +3,20 @@
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import pipeops
+from tests.scripts import run_script
 
 ROOT = Path(pipeops.__file__).parent
 
 
-def test_generated_files_are_current():
+def test_generated_files_are_current(tmp_path):
     """In a process of its own, so that what other tests registered is not in it."""
-    env = {**os.environ, "PYTHONPATH": str(ROOT.parent), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, "-m", "pipeops.stubs", "--check"], env=env, capture_output=True, text=True, check=False
-    )
+    (tmp_path / "check.py").write_text("import sys; from pipeops.stubs import main; sys.exit(main(['--check']))")
+    done = run_script(tmp_path / "check.py")
     assert done.stdout.strip() == "current", done.stdout + done.stderr
 
 

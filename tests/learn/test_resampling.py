@@ -67,18 +67,17 @@ def test_strata_keep_their_shares(labels):
 
 
 @given(
-    sizes=st.lists(st.integers(1, 6), min_size=8, max_size=40), folds=st.integers(2, 6), ratio=st.sampled_from([0.1, 0.5, 0.9])
+    sizes=st.lists(st.integers(1, 6), min_size=2, max_size=40), folds=st.integers(2, 6), ratio=st.sampled_from([0.1, 0.5, 0.9])
 )
 def test_many_small_strata_do_not_add_up(sizes, folds, ratio):
     """Each stratum rounded on its own would leave some folds and parts empty."""
     task = numbered(sum(sizes), s=np.repeat(np.arange(len(sizes)), sizes)).with_roles(stratum="s")
     stratum = np.repeat(np.arange(len(sizes)), sizes)
-    cv = rsmp("cv", folds=folds).instantiate(task, seed=1)
-    parts = [(cv.test_set(i), 1 / folds) for i in range(folds)]
-    try:
-        parts.append((partition(task, ratio, seed=1).train, ratio))
-    except ConfigError:  # a part would be empty
-        assert min(ratio, 1 - ratio) * task.nrow <= 2
+    cv = rsmp("cv", folds=min(folds, task.nrow)).instantiate(task, seed=1)
+    parts = [(cv.test_set(i), 1 / cv.folds) for i in range(cv.folds)]
+    parts += [(made.instantiate(task, seed=1).train_set(0), made.ratio) for made in [rsmp("holdout", ratio=ratio)]]
+    assert all(len(rows) for rows, share in parts if round(share * task.nrow))
+    assert 0 < len(parts[-1][0]) < task.nrow or round(ratio * task.nrow) in (0, task.nrow)
     for rows, share in parts:
         assert abs(len(rows) - share * task.nrow) < 2
         assert (abs(np.bincount(stratum[rows], minlength=len(sizes)) - share * np.array(sizes)) <= 1).all()

@@ -164,3 +164,25 @@ def test_what_does_not_validate_says_so(line):
     assert as_learner(po("scale") >> lrn("regr.featureless")).train(line).internal_tuned_values == {}
     with pytest.raises(ConfigError, match="only 'rounds' can"):
         auto_tuner(Rounds(), {"shift": to_tune(0, 5, internal=True)}, rsmp("holdout"), None, 1)
+
+
+def halves(seed, **roles):
+    """The rows that a network trains on and those it is validated on, as its validation split makes them."""
+    table = {"x": np.arange(40.0), "g": np.arange(40) // 4, "y": np.arange(40.0)}
+    task = as_task_regr(table, target="y").with_roles(**roles)
+    model = po("torch_model_regr", epochs=1, batch_size=8, measures_valid=["regr.mse"], seed=seed)
+    graph = po("torch_ingress_num") >> nn("head") >> po("torch_loss", loss="mse") >> po("torch_optimizer") >> model
+    _, train, valid = as_learner(graph, validate=0.5)._split(task, None)
+    return train.row_ids, valid.row_ids
+
+
+def test_the_validation_split_keeps_groups_together():
+    train, valid = halves(1, group="g")
+    assert not set(train // 4) & set(valid // 4)
+    assert len(train) == len(valid) == 20
+
+
+def test_the_seed_of_the_model_makes_the_validation_split():
+    assert [a.tolist() for a in halves(1)] == [a.tolist() for a in halves(1)]
+    assert halves(0)[0].tolist() != halves(1)[0].tolist() != halves(2)[0].tolist()
+    assert halves(None)[0].tolist() != halves(None)[0].tolist()

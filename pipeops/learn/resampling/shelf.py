@@ -36,15 +36,10 @@ def _ratio_draws(among: Units, ratio: float, repeats: int, rng: np.random.Genera
         counts = among.counts[among.items]
         return np.stack([dealt(counts, (ratio, 1 - ratio), rng) == 0 for _ in range(repeats)]).astype(np.int64)
     drawn = []
-    for part, size in zip(among.strata, _sizes(among, ratio, rng), strict=True):
+    for part, size in zip(among.strata, rounded(ratio, among.strata, rng), strict=True):
         ranks = rng.random((repeats, len(part))).argsort(axis=1).argsort(axis=1)
         drawn.append(ranks < size)
     return np.concatenate(drawn, axis=1).astype(np.int64)
-
-
-def _sizes(among: Units, ratio: float, rng: np.random.Generator) -> IntArray:
-    """How many are drawn of each stratum."""
-    return rounded(np.array([ratio * len(part) for part in among.strata]), rng)
 
 
 def _fold_draws(among: Units, folds: int, repeats: int, rng: np.random.Generator) -> IntArray:
@@ -55,7 +50,8 @@ def _fold_draws(among: Units, folds: int, repeats: int, rng: np.random.Generator
     if among.counts is not None:
         return np.stack([dealt(among.counts[among.items], [1 / folds] * folds, rng) for _ in range(repeats)])
     cards = [np.arange(len(part)) % folds for part in among.strata]
-    if (abs(np.bincount(np.concatenate(cards), minlength=folds) - len(among.items) / folds) >= SLACK).any():
+    dealt_out = np.bincount(np.concatenate(cards), minlength=folds)
+    if (abs(dealt_out - len(among.items) / folds) >= SLACK).any() or not dealt_out.all():
         cards = np.split(np.arange(len(among.items)) % folds, np.cumsum([len(part) for part in among.strata])[:-1])
     return np.stack([np.concatenate([rng.permutation(part) for part in cards]) for _ in range(repeats)])
 
@@ -179,7 +175,7 @@ class Bootstrap(Drawn):
         return self.repeats
 
     def draw(self, among: Units, rng: np.random.Generator) -> IntArray:
-        sizes, drawn = _sizes(among, self.ratio, rng), []
+        sizes, drawn = rounded(self.ratio, among.strata, rng), []
         for _ in range(self.repeats):
             parts = zip(among.strata, sizes, strict=True)
             drawn.append([np.bincount(rng.integers(len(s), size=size), minlength=len(s)) for s, size in parts])

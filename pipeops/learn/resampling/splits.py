@@ -2,8 +2,8 @@
 
 A *unit* is what is never cut: a row, all rows of a group, or all copies of a row that was drawn more than once. Set sizes
 follow mlr3: `round(ratio * n)` (half to even), for each stratum on its own; where strata are so many that the sum would be
-more than one row off, some are rounded the other way. Neighbours: tasks below; resampling (many splits) and graph learners
-(validation data) above.
+more than one row off, or a part empty, some are rounded the other way. Neighbours: tasks below; resampling (many splits) and
+graph learners (validation data) above.
 """
 
 from collections.abc import Sequence
@@ -104,13 +104,16 @@ def _by_code(codes: IntArray) -> list[IntArray]:
     return [np.flatnonzero(codes == code) for code in np.unique(codes)]
 
 
-def rounded(targets: npt.NDArray[np.float64], rng: np.random.Generator) -> IntArray:
-    """Whole numbers next to the targets, each rounded on its own as in mlr3 while their sum is less than `SLACK` off.
+def rounded(ratio: float, strata: Sequence[IntArray], rng: np.random.Generator) -> IntArray:
+    """How many of each stratum are a share of all, each rounded on its own as in mlr3 while their sum is less than `SLACK` off.
 
-    Else those furthest off are rounded the other way, until the sum is right too.
+    Else, or where one side would be left empty, those furthest off are rounded the other way, until the sum is right too.
     """
-    sizes, wanted = np.rint(targets).astype(np.int64), float(targets.sum())
-    if abs(sizes.sum() - wanted) < SLACK:
+    n = np.array([len(part) for part in strata])
+    targets, wanted = ratio * n, ratio * int(n.sum())
+    sizes = np.rint(targets).astype(np.int64)
+    empty = sizes.sum() in (0, n.sum()) and 0 < round(wanted) < n.sum()
+    if abs(sizes.sum() - wanted) < SLACK and not empty:
         return sizes
     off, order = targets - sizes, rng.permutation(len(targets))
     while abs(sizes.sum() - wanted) > 0.5:
@@ -142,7 +145,7 @@ def split(task: Task, ratio: float, seed: Seed = None, *, stratify: Any = None) 
     if made.counts is not None:
         first = dealt(made.counts, (ratio, 1 - ratio), rng) == 0
     else:
-        sizes = rounded(np.array([ratio * len(s) for s in made.strata]), rng) if len(made.strata) > 1 else None
+        sizes = rounded(ratio, made.strata, rng) if len(made.strata) > 1 else None
         first = np.zeros(len(made.items), dtype=bool)
         for k, part in enumerate(made.strata):
             first[rng.permutation(part)[: round(ratio * len(part)) if sizes is None else sizes[k]]] = True

@@ -141,7 +141,7 @@ def laplace(sizes: Values, hits: Values, squares: float, precision: float) -> Va
 def _modes(sizes: Values, hits: Values, mu: float, sigma: float) -> Values:
     """The most likely standardized intercept of each group, by Newton's method.
 
-    Steps of log odds are at most 1: within that distance curvatures are near enough to each other for no step to overshoot for ever.
+    Steps of log odds are at most 1: within that distance curvatures differ so little that no step overshoots for ever.
     """
     u, longest = np.zeros(len(sizes)), 1 / max(sigma, 0.5)
     for _ in range(200):
