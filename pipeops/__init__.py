@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from pipeops.learn.explain.fairness import fairness
     from pipeops.learn.explain.importance import importance
     from pipeops.learn.explain.reliability import calibration
+    from pipeops.learn.explain.sizes import learning_curve
+    from pipeops.learn.explain.surface import prediction_surface
     from pipeops.learn.learner import Learner, load_learner
     from pipeops.learn.measures.measure import measure
     from pipeops.learn.plots.overlays import prc_overlay, roc_overlay
@@ -114,6 +116,8 @@ _HOMES = {
     "pipeops.learn.explain.fairness": ("fairness",),
     "pipeops.learn.explain.importance": ("importance",),
     "pipeops.learn.explain.reliability": ("calibration",),
+    "pipeops.learn.explain.sizes": ("learning_curve",),
+    "pipeops.learn.explain.surface": ("prediction_surface",),
     "pipeops.learn.learner": (
         "Learner",
         "load_learner",
@@ -194,6 +198,7 @@ __all__ = [
     "gunion",
     "importance",
     "layer",
+    "learning_curve",
     "load_benchmark",
     "load_learner",
     "lrn",
@@ -208,6 +213,7 @@ __all__ = [
     "po",
     "ppl",
     "prc_overlay",
+    "prediction_surface",
     "resample",
     "roc_overlay",
     "rsmp",

@@ -6,7 +6,7 @@ training, benchmarks and searches tell what a person waits for.
 """
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from multiprocessing import parent_process
 from typing import Any
@@ -49,7 +49,7 @@ class Bar:
 
 
 @contextmanager
-def bar(what: str, total: int | None, unit: str, **options: Any) -> Iterator[Bar]:
+def bar(what: str, total: int | None, unit: str, **options: Any) -> Generator[Bar]:
     """A bar for as long as a block runs, see `Bar`.
 
     >>> with bar("nothing", 3, "job", shown=False) as hidden:
