@@ -1,6 +1,6 @@
 """learning_curve: how well a learner predicts when it is trained on few rows and on more, with intervals over folds.
 
-Neighbours: benchmark (which trains) and measures below, importance beside it has the intervals; the picture is in plots/learnt.
+Neighbours: benchmark (which trains) and measures below, importance beside it has the intervals; the picture is in plots/planes.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from pipeops.learn.benchmark.run import resample
 from pipeops.learn.explain.importance import interval
 from pipeops.learn.learner import Learner
 from pipeops.learn.measures.measure import DEFAULTS, Measure, as_measure
-from pipeops.learn.plots.learnt import plot_sizes
+from pipeops.learn.plots.planes import plot_sizes
 from pipeops.learn.resampling.base import Resampling
 from pipeops.shorthand import rsmp
 

@@ -1,7 +1,7 @@
 """prediction_surface: what a trained learner predicts over two features, all others at a typical value.
 
 Neighbours: tasks and learners below; partial dependence, which averages over rows instead, beside it; the picture is in
-plots/learnt.
+plots/planes.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from pipeops.display import Block, Shown
 from pipeops.errors import ConfigError, DataError, UnknownKeyError, listing, suggest
 from pipeops.guesses import by_name
 from pipeops.learn.learner import Learner
-from pipeops.learn.plots.learnt import plot_surface_of_predictions
+from pipeops.learn.plots.planes import plot_surface_of_predictions
 
 Array = npt.NDArray[Any]
 
