@@ -174,23 +174,28 @@ class Fill(ColumnMap):
         return [present(name).fill_null(in_zone(value, schema[name])) for name, value in self.values.items()]
 
     def step(self, names: Sequence[str], schema: Schema) -> BlockStep | None:
-        if not all(_exact(self.values[name], schema[name]) for name in names):
+        exact = [_exact(self.values[name], schema[name]) for name in names]
+        if None in exact:
             return None
-        values = np.array([self.values[name] for name in names], dtype=np.float64)[:, None]
+        values = np.array(exact, dtype=np.float64)[:, None]
 
         def fill(block: Numbers) -> Numbers:
-            np.copyto(block, values, where=np.isnan(block))
+            holes = np.isnan(block)
+            if holes.any():
+                np.copyto(block, values, where=holes)
             return block
 
         return fill
 
 
-def _exact(value: Any, dtype: nw.dtypes.DType) -> bool:
-    """Whether float64 holds every value of the type, and the type this value."""
+def _exact(value: Any, dtype: nw.dtypes.DType) -> float | None:
+    """The number as the type has it, where float64 holds every value of the type and the type this value; else None."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
+        return None
+    if dtype == nw.Float32:
+        return float(np.float32(value)) if abs(value) <= np.finfo(np.float32).max else None
     small = dtype.is_integer() and "64" not in str(dtype) and "128" not in str(dtype)
-    return dtype == nw.Float64 or (small and isinstance(value, int) and holds(dtype, value))
+    return value if dtype == nw.Float64 or (small and isinstance(value, int) and holds(dtype, value)) else None
 
 
 def holds(dtype: nw.dtypes.DType, value: int) -> bool:
@@ -201,9 +206,11 @@ def holds(dtype: nw.dtypes.DType, value: int) -> bool:
 
 
 def in_zone(value: Any, dtype: nw.dtypes.DType) -> Any:
-    """A moment in the column's own time zone."""
+    """A moment in the column's own time zone; a number as float32 has it, where the column is of that type."""
     from zoneinfo import ZoneInfo
 
+    if dtype == nw.Float32 and isinstance(value, int | float):
+        return float(np.float32(value)) if abs(value) <= np.finfo(np.float32).max else value
     zone = getattr(dtype, "time_zone", None)
     return value.astimezone(ZoneInfo(zone)) if zone and value.tzinfo else value
 

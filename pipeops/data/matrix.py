@@ -19,6 +19,9 @@ from pipeops.data.maps import BlockStep, ColumnMap, Lookup, Schema
 from pipeops.errors import DataError, listing
 
 BUFFER_BYTES = 1_000_000
+ROWS = 8192
+CACHED = 1 << 17
+"""Numbers that are changed at a time; they and what is made of them stay in the cache."""
 TILE = 256
 """Rows of a buffer that are written out at a time; their transposed lines stay in the innermost cache."""
 PAD = 16
@@ -45,11 +48,17 @@ class MatrixPart:
         if not self.steps:
             self._copy(out, rows)
             return
-        block = self.columns[0][positions][None] if self.own else self._numbers(out.shape[1], rows, positions)
+        n = out.shape[1]
+        for i in range(0, n, ROWS):
+            some = slice(i, min(i + ROWS, n))
+            out[:, some] = self._changed(some.stop - i, _part_of(rows, some), _part_of(positions, some))
+
+    def _changed(self, n: int, rows: Any, positions: Any) -> npt.NDArray[Any]:
+        block = self.columns[0][positions][None] if self.own else self._numbers(n, rows, positions)
         with np.errstate(all="ignore"):
             for step in self.steps:
                 block = step(block)
-        out[:] = block
+        return block
 
     def _numbers(self, n: int, rows: Any, positions: Any) -> npt.NDArray[np.float64]:
         block = np.empty((sum(len(part.names) for part in self.inner) or len(self.columns), n))
@@ -65,6 +74,14 @@ class MatrixPart:
             return
         for row, column in zip(out, self.columns, strict=True):
             row[:] = column[rows]
+
+
+def _part_of(rows: Any, some: slice) -> Any:
+    """Some of these rows, which are a slice or positions."""
+    if not isinstance(rows, slice):
+        return rows[some]
+    first = rows.start or 0
+    return slice(first + some.start, first + some.stop)
 
 
 def _places(parts: Sequence[MatrixPart]) -> Iterator[slice]:
@@ -111,8 +128,7 @@ def _through_maps(view: View, names: Sequence[str]) -> tuple[MatrixPart, ...] | 
     """Parts that read the columns below and change them on the way; None where a map can only be run on frames."""
     stages = _stages(view)
     if all(each.takes == tuple(names) == each.makes and not each.joint for each in view.maps):
-        part = _part(view, list(names), list(names), view.maps, stages)
-        return None if part is None else (part,)
+        return _split(view, list(names), list(names), view.maps, stages)
     cells = _cells(view)
     return _parts(view, [(name, *cells[name]) for name in names], stages)
 
@@ -122,11 +138,21 @@ def _parts(view: View, wanted: "list[tuple[str, Any, Way]]", stages: dict[int, S
     parts: list[MatrixPart] = []
     for _, group in groupby(wanted, key=lambda one: (_own(one[1], one[2]), one[2])):
         run = list(group)
-        part = _part(view, [name for name, *_ in run], [came for _, came, _ in run], run[0][2], stages)
-        if part is None:
+        found = _split(view, [name for name, *_ in run], [came for _, came, _ in run], run[0][2], stages)
+        if found is None:
             return None
-        parts.append(part)
+        parts += found
     return tuple(parts)
+
+
+def _split(
+    view: View, names: list[str], came: list[Any], maps: "Way", stages: dict[int, Schema]
+) -> tuple[MatrixPart, ...] | None:
+    """Columns that come one way, a few at a time where each is changed alone, so that they stay in the cache."""
+    whole = not maps or maps[0].joint or isinstance(maps[0], Lookup)
+    size = len(names) if whole else max(4, CACHED // max(1, min(view.nrow, ROWS)))
+    parts = [_part(view, names[i : i + size], came[i : i + size], maps, stages) for i in range(0, len(names), size or 1)]
+    return None if None in parts else tuple(part for part in parts if part is not None)
 
 
 def _part(view: View, names: list[str], came: list[Any], maps: "Way", stages: dict[int, Schema]) -> MatrixPart | None:
@@ -194,7 +220,7 @@ def _own(came: Any, way: Way) -> Any:
 def fill(src: MatrixColumns, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     """The columns as one C-contiguous array (rows, columns)."""
     out = np.empty((src.nrow, len(src.names)), dtype=dtype)
-    size = min(max(BUFFER_BYTES // max(1, len(src.names) * out.itemsize), 256), 8192)
+    size = min(max(BUFFER_BYTES // max(1, len(src.names) * out.itemsize), 256), ROWS)
     order = _memory_order(src.rows) if src.nrow > size else None
     for start, stop, block in blocks(src, size, dtype, order):
         for i in range(0, stop - start, TILE):

@@ -76,7 +76,9 @@ class Scale(ColumnMaps):
 
     def maps(self, schema: Schema, state: dict[str, dict[str, float]]) -> list[ColumnMap]:
         center, scale = numbers(schema, state["center"], state["scale"])
-        return [Elementwise(tuple(schema), _standard, (center, scale, np.where(scale > HUGE, 0.5, 1.0)))]
+        if (scale <= HUGE).all():
+            return [Elementwise(tuple(schema), _standard, (center, scale))]
+        return [Elementwise(tuple(schema), _halved, (center, scale, np.where(scale > HUGE, 0.5, 1.0)))]
 
 
 def numbers(schema: Schema, *learnt: Mapping[str, float]) -> list[npt.NDArray[np.float64]]:
@@ -88,8 +90,15 @@ def _times(x: Any, half: Any) -> Any:
     return x * half if np.any(np.asarray(half) != 1) else x
 
 
-def _standard(x: Any, center: Any, scale: Any, half: Any) -> Any:
-    """How far from the center, in units of the scale; both halved where their distance would be too large."""
+def _standard(x: Any, center: Any, scale: Any) -> Any:
+    """How far from the center, in units of the scale."""
+    moved = x - center
+    moved /= scale
+    return moved
+
+
+def _halved(x: Any, center: Any, scale: Any, half: Any) -> Any:
+    """The same, both halved where their distance would be too large."""
     return (_times(x, half) - center * half) / (scale * half)
 
 

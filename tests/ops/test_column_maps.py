@@ -29,6 +29,7 @@ HOSTILE: dict[str, list[Any]] = {
     "one": [None, None, 2.5, None, None, None],
     "integer": [1, 2, 3, 2**53 + 1, -5, 6],
     "small": [1, None, 3, -4, None, 6],
+    "single": [0.1, None, 1e-3, float("nan"), 3e38, 16777217.0],
     "flag": [True, False, True, True, False, False],
     "text": ["b", "a", None, "b", "c", "a"],
     "level": ["y", "x", "y", "y", "x", "x"],
@@ -36,6 +37,7 @@ HOSTILE: dict[str, list[Any]] = {
 TYPES = {
     "none": pl.Float64,
     "small": pl.Int16,
+    "single": pl.Float32,
     "level": pl.Enum(["x", "y", "z"]),
 }
 LIBRARIES = {"polars": lambda frame: frame, "pandas": lambda frame: frame.to_pandas(), "pyarrow": lambda frame: frame.to_arrow()}
