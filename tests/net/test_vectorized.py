@@ -149,6 +149,7 @@ NETWORKS = {
     "product": [nn("linear", out_features=4), nn("linear", out_features=1, id="gate") >> nn("sigmoid")]
     >> nn("merge_prod")
     >> nn("head"),
+    "random leak": nn("linear", out_features=8) >> nn("rrelu") >> nn("head"),
 }
 
 
@@ -171,7 +172,6 @@ def test_categories_and_numbers_meet(merge):
 
 
 REFUSED = {
-    "random leak": nn("linear", out_features=8) >> nn("rrelu") >> nn("head"),
     "batch norm of series": nn("unsqueeze", dim=1)
     >> nn("conv1d", out_channels=3, kernel_size=3)
     >> nn("instance_norm1d", track_running_stats=True)

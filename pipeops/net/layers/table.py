@@ -104,7 +104,7 @@ layer("identity", torch_nn.Identity, rule=reshaping.reshaped, shape="same", labe
 # Activations
 same("relu", torch_nn.ReLU, rule=elementwise.relu, label="Rectified linear unit")
 same("relu6", torch_nn.ReLU6, rule=elementwise.relu6, label="ReLU cut at 6")
-same("rrelu", torch_nn.RReLU, label="Randomized leaky ReLU")
+same("rrelu", torch_nn.RReLU, rule=elementwise.rrelu, label="Randomized leaky ReLU")
 same("leaky_relu", torch_nn.LeakyReLU, rule=elementwise.leaky_relu, label="Leaky ReLU")
 row("prelu", torch_nn.PReLU, rule=dense.prelu, shape=_parametric, label="Parametric ReLU")
 same("elu", torch_nn.ELU, rule=elementwise.elu, label="Exponential linear unit")

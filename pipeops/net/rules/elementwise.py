@@ -179,6 +179,26 @@ def dropout(call: Call, x: torch.Tensor) -> Made:
     return Made(out, forward, backward)
 
 
+def rrelu(call: Call, x: torch.Tensor) -> Made:
+    """`x` above zero and `a x` below, with a factor drawn for each entry in training, and their mean otherwise (Xu et al. 2015)."""
+    out, noise, back = torch.empty_like(x), torch.zeros_like(x), torch.empty_like(x)
+    parts = list(zip(noise.unbind(), out.unbind(), call.modules, call.generators, strict=True))
+
+    def forward(x: torch.Tensor) -> torch.Tensor:
+        for own, (drawn, to, module, generator) in zip(x.unbind(), parts, strict=True):
+            aten.rrelu_with_noise.out(own, drawn, module.lower, module.upper, module.training, generator, out=to)
+        return out
+
+    def backward(slope: torch.Tensor, x: torch.Tensor) -> Sequence[torch.Tensor | None]:
+        if not call.wanted[0]:
+            return (None,)
+        for of, own, to, (drawn, _, m, _) in zip(slope.unbind(), x.unbind(), back.unbind(), parts, strict=True):
+            to.copy_(aten.rrelu_with_noise_backward(of, own, drawn, m.lower, m.upper, m.training, False))
+        return (back,)
+
+    return Made(out, forward, backward)
+
+
 ALPHA = 1.7580993408473766
 """Minus the value that a dropped entry gets (Klambauer et al. 2017)."""
 
