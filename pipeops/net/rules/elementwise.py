@@ -180,7 +180,7 @@ def dropout(call: Call, x: torch.Tensor) -> Made:
 
 
 def rrelu(call: Call, x: torch.Tensor) -> Made:
-    """`x` above zero and `a x` below, with a factor drawn for each entry in training, and their mean otherwise (Xu et al. 2015)."""
+    """`x` above zero and `a x` below, a factor drawn for each entry in training, and their mean otherwise (Xu et al. 2015)."""
     out, noise, back = torch.empty_like(x), torch.zeros_like(x), torch.empty_like(x)
     parts = list(zip(noise.unbind(), out.unbind(), call.modules, call.generators, strict=True))
 
