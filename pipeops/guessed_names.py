@@ -78,7 +78,8 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "ratio": ("frac",),
     "test_size": ("ratio", "horizon"),
     "n_splits": ("folds",),
-    "k": ("folds", "n_neighbors", "K"),
+    "k": ("folds", "n_neighbors", "K", "knn"),
+    "sigma": ("kpar",),
     "alpha": ("l1_ratio",),
     "nfolds": ("folds",),
     "n_repeats": ("repeats",),
@@ -126,6 +127,9 @@ ARGUMENTS_LEFT_OUT: Mapping[str, str] = {
     "predict_type": "a setting of the learner at the end: lrn(..., predict_type=)",
 }
 """What to do about an argument that has no counterpart: text that follows "It is"."""
+
+PREFIXES = ("resampling", "filter", "quantiles", "picvplus")
+"""What the reference puts before hyperparameters of a node around others."""
 
 ATTRIBUTES: Mapping[str, str] = {
     "param_set": "params",

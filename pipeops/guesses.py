@@ -12,7 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from pipeops.errors import UnknownAttributeError, UnknownParameterError, suggest
 from pipeops.guessed_keys import KEYS, KINDS_LEFT_OUT
-from pipeops.guessed_names import ARGUMENTS, ARGUMENTS_LEFT_OUT, ATTRIBUTES, ATTRIBUTES_OF, COLUMNS, NAMES
+from pipeops.guessed_names import ARGUMENTS, ARGUMENTS_LEFT_OUT, ATTRIBUTES, ATTRIBUTES_OF, COLUMNS, NAMES, PREFIXES
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -37,6 +37,8 @@ def argument_here(name: str, known: Iterable[str]) -> str:
     near = {other for other in names if other == name or other.rpartition(".")[2] in ARGUMENTS.get(last, ())}
     found = next((full for other in ARGUMENTS.get(last, ()) if (full := node + dot + other) in near), None)
     found = found or next((other for other in sorted(near) if not dot), None)
+    inner = next((name[len(prefix) + 1 :] for prefix in PREFIXES if name.startswith((f"{prefix}.", f"{prefix}_"))), None)
+    found = inner if inner in names else found
     if found is None and name in ARGUMENTS_LEFT_OUT:
         return f" It is {ARGUMENTS_LEFT_OUT[name]}."
     return f" It is called '{found}' here." if found else suggest(name, names)

@@ -298,7 +298,10 @@ def check_names(owner: str, holder: Callable[..., Any], given: Mapping[str, Any]
         required = bool(names) and parameters[names[0]].default is UNSET
         example = f", as in {names[0]}={source(args[0]) if required else '...'}" if names else ""
         raise UnknownParameterError(f"{owner}: hyperparameters go by name{example}.")
-    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+    rest = next((n for n, p in parameters.items() if p.kind is p.VAR_KEYWORD), None)
+    if rest == "settings" and isinstance(holder, type):  # all other hyperparameters, as fields
+        parameters = {**{n: p for n, p in parameters.items() if n != rest}, **hyperparameters(holder)}
+    elif rest is not None:
         return
     for name in given:
         if name in getattr(holder, "decided", {}):

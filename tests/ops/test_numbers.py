@@ -163,6 +163,16 @@ def test_b_splines_are_those_of_scikit_learn():
         np.testing.assert_allclose(ours[:, :6].sum(axis=1), 1)
 
 
+def test_splines_have_the_published_values():
+    """The examples of ns and bs in the R documentation: women's heights, five functions (R Core Team)."""
+    heights = as_task_regr({"height": np.arange(58.0, 73.0), "y": np.arange(15)}, target="y")
+    natural = po("splines", df=5).train([heights])[0][0].matrix("float64")
+    np.testing.assert_allclose(natural[1], [7.592323e-03, 0, -8.670223e-02, 2.601067e-01, -1.734045e-01], rtol=1e-6)
+    np.testing.assert_allclose(natural[3], [2.047498e-01, 6.073858e-05, -1.677834e-01, 5.033503e-01, -3.355669e-01], rtol=1e-6)
+    b = po("splines", type="polynomial", df=5).train([heights])[0][0].matrix("float64")
+    np.testing.assert_allclose(b[1], [4.534439e-01, 5.985787e-02, 1.639942e-03, 0, 0], rtol=1e-5)
+
+
 def test_natural_splines_are_straight_beyond_the_data_and_smooth_within():
     x = np.linspace(0, 10, 400)[:, None]
     node = po("splines", df=4, Boundary_knots={"x0": [2, 8]})
