@@ -259,7 +259,7 @@ BAD_SCORES = [
     (lambda p: p.score("selected_features", learner=SimpleNamespace()), "needs the task"),
     (lambda p: p.score("classif.acc", weights=[1]), "weights"),
     (lambda p: p.score("classif.acc", weights=-np.ones(60)), "weights"),
-    (lambda p: p.score("classif.mauc_mu", weights=np.ones(60)), "cannot use observation weights"),
+    (lambda p: p.score(measure("plain", lambda truth, response: 0.0, minimize=True), weights=np.ones(60)), "observation weights"),
     (lambda p: p.score("classif.acc", by=[1, 2]), "'by' has 2 rows"),
     (lambda p: p.score("classif.acc", by=pl.DataFrame({"a": [1], "b": [2]})), "one column"),
     (lambda p: msr("classif.acc").score([1, 2]), "scores a prediction"),

@@ -4,10 +4,12 @@ import math
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from pipeops import as_learner, as_task_classif, as_task_regr, benchmark, benchmark_grid, lrn, msr, resample, rsmp
 from pipeops.errors import ConfigError
 from pipeops.learn.measures.measure import MeasureWarning
+from pipeops.learn.prediction.classif import PredictionClassif
 from pipeops.learn.prediction.regr import PredictionRegr
 
 RNG = np.random.default_rng(0)
@@ -76,3 +78,18 @@ def test_debug_counts_rows():
     assert result.score("debug_classif")["debug_classif"].to_list() == [20.0, 20.0, 20.0]
     with pytest.warns(MeasureWarning):
         assert result.score(msr("debug_classif", na_ratio=1.0))["debug_classif"].is_nan().all()
+
+
+@pytest.mark.parametrize("key", ["mauc_aunu", "mauc_aunp", "mauc_au1u", "mauc_au1p", "mauc_mu"])
+def test_a_weight_in_a_multiclass_area_is_so_many_equal_rows(key):
+    rng = np.random.default_rng(1)
+    prob, truth, times = rng.dirichlet(np.ones(3), 40), rng.choice(list("abc"), 40), rng.integers(1, 4, 40)
+    one = PredictionClassif(truth=truth, prob=prob, class_names=list("abc"))
+    rows = np.repeat(np.arange(40), times)
+    several = PredictionClassif(truth=truth[rows], prob=prob[rows], class_names=list("abc"))
+    weighted = one.score(f"classif.{key}", weights=times)
+    assert weighted == pytest.approx(several.score(f"classif.{key}"))
+    assert weighted != pytest.approx(one.score(f"classif.{key}"))
+    if key == "mauc_aunp":
+        expected = roc_auc_score(truth, prob, multi_class="ovr", average="weighted", sample_weight=times)
+        assert weighted == pytest.approx(expected)

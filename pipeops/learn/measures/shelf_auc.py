@@ -62,8 +62,9 @@ def _prauc(p: Any) -> float:
 
 
 def _shares(p: Any) -> np.ndarray:
-    """The share of each class in the truth."""
-    return np.bincount(p.truth_codes, minlength=len(p.class_names)) / len(p)
+    """The share of each class in the truth, of the weights where there are some."""
+    counts = np.bincount(p.truth_codes, weights=p.weights, minlength=len(p.class_names))
+    return counts / counts.sum()
 
 
 def _one_vs_rest(p: Any, weighted: bool) -> float:
@@ -71,7 +72,7 @@ def _one_vs_rest(p: Any, weighted: bool) -> float:
     shares = _shares(p)
     if not weighted and not shares.all():
         return NAN
-    areas = [_area(p.truth_codes == j, ranks(p.prob, j)) if share else 0.0 for j, share in enumerate(shares)]
+    areas = [_area(p.truth_codes == j, ranks(p.prob, j), p.weights) if share else 0.0 for j, share in enumerate(shares)]
     return float(np.average(areas, weights=shares if weighted else None))
 
 
@@ -97,7 +98,7 @@ def _mu(p: Any) -> float:
 def _pair(p: Any, i: int, j: int, score: np.ndarray) -> float:
     """The area of class i against class j, other rows left out."""
     rows = (p.truth_codes == i) | (p.truth_codes == j)
-    return _area(p.truth_codes[rows] == i, score[rows])
+    return _area(p.truth_codes[rows] == i, score[rows], None if p.weights is None else p.weights[rows])
 
 
 def _aum(p: Any, scale: str) -> float:
@@ -119,7 +120,7 @@ def _aum(p: Any, scale: str) -> float:
 
 
 _TWO: dict[str, Any] = {"predict_type": "prob", "two_classes": True, "undefined": "the truth is one class only"}
-_MANY: dict[str, Any] = {"predict_type": "prob", "weighted": False, "undefined": "a class does not occur in the truth"}
+_MANY: dict[str, Any] = {"predict_type": "prob", "undefined": "a class does not occur in the truth"}
 
 
 @attrs.frozen(kw_only=True, eq=False)
