@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from pipeops import as_learner, as_task_classif, as_task_regr, nn, po, t_loss, t_sampler
 from pipeops.errors import ConfigError, DataError
+from pipeops.learn.fits import drive
 from pipeops.net.losses.weighted import by_rows
 
 RNG = np.random.default_rng(0)
@@ -75,6 +76,8 @@ def test_weights_are_rows_that_stand_several_times(kind, loss):
     for one, other in zip(weighted.network.parameters(), twice.network.parameters(), strict=True):
         assert torch.allclose(one, other, atol=1e-5)
     assert np.allclose(weighted.history["train.loss"], twice.history["train.loss"], rtol=1e-5)
+    engines = [one.model[f"torch_model_{'regr' if kind == 'number' else 'classif'}"].engine for one in (weighted, twice)]
+    assert engines[0] == engines[1]
 
 
 def test_the_value_is_the_weighted_mean_by_hand():
@@ -146,6 +149,23 @@ def test_a_loss_of_ones_own_may_take_weights():
         assert torch.allclose(one, other, atol=1e-6)
     with pytest.raises(ConfigError, match="argument `weights`"):
         learner("number", unaware).train(task("number"))
+
+
+def test_weighted_runs_train_together():
+    """By rules, and by autograd where the loss has none, each to the numbers that it gets alone by autograd."""
+    for kind, loss, engine in [("two", "cross_entropy", "rules"), ("three", t_loss("focal", gamma=1.0), "autograd")]:
+        parts = [task(kind).filter(np.arange(36) % 4 != k) for k in range(3)]
+        made = [learner(kind, loss, batch_size=8, measures_train=["loss"]).seeded(k) for k in range(3)]
+        alone = [
+            one.clone().with_param("torch_model_classif.engine", "autograd").train(p) for one, p in zip(made, parts, strict=True)
+        ]
+        found = drive([one.training(part, None) for one, part in zip(made, parts, strict=True)])
+        for one, other in zip(found, alone, strict=True):
+            state = one.model["torch_model_classif"]
+            assert (state.engine, state.vectorized) == (engine, 3)
+            assert other.model["torch_model_classif"].engine == "autograd"
+            torch.testing.assert_close(one.network.state_dict(), other.network.state_dict(), rtol=1e-4, atol=1e-6)
+            assert one.history["train.loss"].to_list() == pytest.approx(other.history["train.loss"].to_list(), rel=1e-5)
 
 
 def test_losses_of_ranks_refuse_and_say_what_to_do():

@@ -11,6 +11,7 @@ from pipeops.net import Callback, last, layer
 from pipeops.net.layers import contract
 from pipeops.net.layers.modules.merges import Concatenation, Product, Sum
 from pipeops.net.losses.rules import loss_rule
+from pipeops.net.losses.weighted import by_rows
 from pipeops.net.rules import dense, reshaping
 from pipeops.net.rules.base import Call, Made
 
@@ -172,6 +173,32 @@ def test_a_rule_of_a_loss_is_autograd(name, dtype, rows):
         expected.backward()
         torch.testing.assert_close(values[k], expected.detach(), equal_nan=True, **tolerance)
         torch.testing.assert_close(slope[k], leaf.grad, equal_nan=True, **tolerance)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("name", [name for name in LOSSES if name not in ("aum", "aum counts", "hinge", "square")])
+def test_a_rule_with_row_weights_is_autograd(name, dtype):
+    """One network has no weight at all in this batch, one of each has no weight in some rows."""
+    torch.manual_seed(4)
+    three = name.startswith("three")
+    task = as_task_classif(
+        {"x": range(6), "y": [*("abcabc" if three else "ababab")]}, target="y", **({} if three else {"positive": "a"})
+    )
+    losses = [by_rows(LOSSES[name], LOSSES[name].build(task), task).to(dtype) for _ in range(K)]
+    output = torch.randn(K, 5, 3 if three else 1, dtype=dtype)
+    target = torch.randint(0, 3, (K, 5)) if three else (torch.rand(K, 5, 1) < 0.5).to(dtype)
+    weights = torch.rand(K, 5, dtype=dtype) * torch.tensor([0.0, 1, 3, 1, 1], dtype=dtype)
+    weights[-1] = 0.0
+    rule, slope = loss_rule(losses, output.shape[-1], target[0]), torch.empty_like(output)
+    assert rule.slope(output, (target, weights), slope) is None
+    values = rule.values(output.unsqueeze(0), (target.unsqueeze(0), weights.unsqueeze(0)))[0]
+    tolerance = {"rtol": 1e-4, "atol": 1e-6} if dtype == torch.float32 else {"rtol": 1e-9, "atol": 1e-11}
+    for k, loss in enumerate(losses):
+        leaf = output[k].clone().requires_grad_()
+        expected = loss(leaf, target[k], weights[k])
+        expected.backward()
+        torch.testing.assert_close(values[k], expected.detach(), **tolerance)
+        torch.testing.assert_close(slope[k], leaf.grad, **tolerance)
 
 
 @pytest.mark.parametrize("name", ["aum", "hinge", "square"])

@@ -1,11 +1,10 @@
 """Losses written out: value and gradient for K networks at once, `(K, batch, width)` against their targets, without autograd.
 
 `loss_rule` finds the rule of losses that are all of one kind, by the class or function that computes them; others have none.
-Neighbours: the losses themselves beside it; the engine asks.
+Neighbours: `of_terms` says what a rule is; the losses themselves beside it; the engine asks.
 """
 
 import functools
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,23 +15,9 @@ from torch.nn import functional
 from pipeops.net.losses.aum import aum, aum_slope
 from pipeops.net.losses.base import SmoothedTarget
 from pipeops.net.losses.imbalanced import logistic
+from pipeops.net.losses.of_terms import LossRule, OfTerms, Weighted
 from pipeops.net.losses.ranking import hinge_pairs, hinge_slope, square_pairs, square_slope
-
-
-class LossRule(ABC):
-    """The losses of K networks."""
-
-    def fits(self, width: int, target: Tensor) -> bool:
-        """Whether the loss takes outputs `(batch, width)` with targets like these, `(batch, ...)`."""
-        return target.is_floating_point() and target.shape[1:] == (width,)
-
-    @abstractmethod
-    def slope(self, output: Tensor, target: Tensor, out: Tensor) -> Tensor | None:
-        """Write the gradient in the output `(K, batch, width)` to `out`; the values `(K,)`, or None when `values` has them."""
-
-    def values(self, output: Tensor, target: Tensor) -> Tensor:
-        """The losses `(steps, K)` of several steps, `(steps, K, batch, width)` and their targets."""
-        raise NotImplementedError
+from pipeops.net.losses.weighted import ByRows
 
 
 def loss_rule(losses: Sequence[Any], width: int, target: Tensor) -> LossRule | None:
@@ -86,7 +71,7 @@ def _mean_difference(output: Tensor, target: Tensor, times: int, out: Tensor) ->
     _square_slope(factor, output, target, 2, grad_input=out)
 
 
-class Binary(LossRule):
+class Binary(OfTerms):
     """Binary cross entropy of logits, with a weight for all rows and one for positive ones of each network."""
 
     def __init__(self, mean: bool, weight: Tensor | None = None, positive: Tensor | None = None, smoothing: float = 0.0):
@@ -111,9 +96,8 @@ class Binary(LossRule):
         if self.mean:
             out.mul_(_share(output.shape[1] * output.shape[2]))
 
-    def values(self, output: Tensor, target: Tensor) -> Tensor:
-        terms = torch.binary_cross_entropy_with_logits(output, self._smoothed(target), self.weight, self.positive, 0)
-        return terms.mean((-2, -1)) if self.mean else terms.sum((-2, -1))
+    def terms(self, output: Tensor, target: Tensor) -> Tensor:
+        return torch.binary_cross_entropy_with_logits(output, self._smoothed(target), self.weight, self.positive, 0)
 
 
 def _numbers(values: Sequence[Any], like: Sequence[Any]) -> Tensor | None:
@@ -158,7 +142,7 @@ def _logistic(losses: Sequence[Any]) -> Binary | None:
     return Binary(mean, _numbers([no for _, no in pairs], losses), _numbers([yes / no for yes, no in pairs], losses))
 
 
-class Multiclass(LossRule):
+class Multiclass(OfTerms):
     """Cross entropy over k classes. weight: of each class in each network, `(K, k)`; smoothing: the part of a label that is
     spread over all classes; ignored: a class whose rows count for nothing, or a negative number.
     """
@@ -178,27 +162,36 @@ class Multiclass(LossRule):
             if self.mean:
                 out.mul_(_share(output.shape[-2]))
             return
-        rows, total = self._rows(output, target)
+        rows = self._rows(output, target)
         out.mul_(rows.sum(-1, keepdim=True)).sub_(rows)
         if self.mean:
-            out.div_(total.view(-1, 1, 1))
+            out.div_(self._amounts(target).sum(-1).view(-1, 1, 1))
 
-    def values(self, output: Tensor, target: Tensor) -> Tensor:
+    def terms(self, output: Tensor, target: Tensor) -> Tensor:
         logarithms = torch.log_softmax(output, -1)
         if self.plain:
-            terms = logarithms.gather(-1, target.unsqueeze(-1)).squeeze(-1).neg_()
-            return terms.mean(-1) if self.mean else terms.sum(-1)
-        rows, total = self._rows(output, target)
-        value = -(rows * logarithms).sum((-2, -1))
-        return value / total if self.mean else value
+            return logarithms.gather(-1, target.unsqueeze(-1)).neg_()
+        return -(self._rows(output, target) * logarithms).sum(-1, keepdim=True)
 
-    def _rows(self, output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        """The weights of each row's logarithms, and what the mean divides by."""
-        k, classes = output.shape[-3], output.shape[-1]
+    def amounts(self, target: Tensor) -> Tensor | None:
+        return None if self.plain else self._amounts(target)
+
+    def _amounts(self, target: Tensor) -> Tensor:
+        assert self.tables is not None
+        return self.tables[1].take(self._places(target))
+
+    def _places(self, target: Tensor) -> Tensor:
+        """Where the labels stand in the tables."""
+        assert self.tables is not None
+        k, classes = self.tables[1].shape
+        return target + torch.arange(k).unsqueeze(1) * classes
+
+    def _rows(self, output: Tensor, target: Tensor) -> Tensor:
+        """The weights of each row's logarithms."""
         if self.tables is None:
+            k, classes = output.shape[-3], output.shape[-1]
             self.tables = self._tables(output.new_ones(k, classes) if self.weight is None else self.weight.clone())
-        places = target + torch.arange(k).unsqueeze(1) * classes
-        return functional.embedding(places, self.tables[0]), self.tables[1].take(places).sum(-1)
+        return functional.embedding(self._places(target), self.tables[0])
 
     def _tables(self, weight: Tensor) -> tuple[Tensor, Tensor]:
         """For each network and class the weights of all logarithms `(K k, k)`, and the weight of a row `(K, k)`."""
@@ -218,7 +211,7 @@ def _multiclass(losses: Sequence[nn.CrossEntropyLoss]) -> LossRule | None:
     return Multiclass(mean, None if weights[0] is None else torch.stack(weights), smoothing, ignored)  # type: ignore[arg-type]
 
 
-class Distance(LossRule):
+class Distance(OfTerms):
     """A loss that is a sum or mean of a function of the differences."""
 
     def __init__(self, mean: bool, value: Callable[[Tensor, Tensor], Tensor], bend: Callable[[Tensor], object]):
@@ -234,9 +227,8 @@ class Distance(LossRule):
         if self.mean:
             out.mul_(_share(out.shape[-2] * out.shape[-1]))
 
-    def values(self, output: Tensor, target: Tensor) -> Tensor:
-        terms = self.value(output, target)
-        return terms.mean((-2, -1)) if self.mean else terms.sum((-2, -1))
+    def terms(self, output: Tensor, target: Tensor) -> Tensor:
+        return self.value(output, target)
 
 
 _squares = functools.partial(functional.mse_loss, reduction="none")
@@ -279,6 +271,11 @@ class Pairs(LossRule):
         return torch.stack(values)
 
 
+def _by_rows(losses: Sequence[ByRows]) -> LossRule | None:
+    rule = _rule([one.loss for one in losses])
+    return Weighted(rule) if isinstance(rule, OfTerms) else None
+
+
 def _pairs(function: Callable[..., tuple[Tensor, Tensor]], losses: Sequence[Any]) -> LossRule:
     return Pairs([functools.partial(function, **getattr(one, "keywords", {})) for one in losses])
 
@@ -295,4 +292,5 @@ RULES: dict[Any, Callable[[Sequence[Any]], LossRule | None]] = {
     aum: functools.partial(_pairs, aum_slope),
     hinge_pairs: functools.partial(_pairs, hinge_slope),
     square_pairs: functools.partial(_pairs, square_slope),
+    ByRows: _by_rows,
 }

@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 import torch
 
 from pipeops.net.callbacks.context import Context
-from pipeops.net.losses.rules import LossRule, loss_rule
+from pipeops.net.losses.of_terms import LossRule
+from pipeops.net.losses.rules import loss_rule
 from pipeops.net.training.course import Course
 from pipeops.net.training.engine import Engine
 from pipeops.net.training.interrupts import Interrupted
@@ -22,6 +23,14 @@ from pipeops.net.vectorized.plans import NotRuledError, Plan, RulePlan
 from pipeops.net.vectorized.wiring import JoinedNetworks
 
 MOST_PLANS = 16
+Given = torch.Tensor | tuple[torch.Tensor, torch.Tensor]
+"""What a loss compares outputs with: labels, or labels and row weights."""
+
+
+def _read(course: Course) -> tuple[torch.Tensor, ...]:
+    """What batches are made of: inputs, labels, and row weights where there are some."""
+    weights = course.trainer.epochs.batches.weights
+    return course.tensors if weights is None else (*course.tensors, weights)
 
 
 class Ensemble(Engine):
@@ -32,7 +41,8 @@ class Ensemble(Engine):
         self.name = "rules" if kind is RulePlan else "autograd"
         last = held.wires[-1].grads.get("bias")
         self.idle = last if all(idle_bias(course) is not None for course in courses) else None
-        self.tables = Tables([course.tensors for course in courses])
+        self.weighted = courses[0].trainer.epochs.batches.weights is not None
+        self.tables = Tables([_read(course) for course in courses])
         self.plans: dict[tuple[int, int, int], tuple[Plan, LossRule]] = {}
         self.cut: tuple[list[list[int]], list[Segment]] = ([], [])
         self.open = True
@@ -41,7 +51,7 @@ class Ensemble(Engine):
     def _try(self) -> bool:
         """Make what the first batches need; whether every rule holds for the shapes."""
         size = self.courses[0].trainer.epochs.sizes[0]
-        inputs = [t.new_empty((len(self.courses), size, *t.shape[1:])) for t in self.tables.tables[:-1]]
+        inputs = [t.new_empty((len(self.courses), size, *t.shape[1:])) for t in self.tables.tables[: -1 - self.weighted]]
         try:
             with torch.no_grad():
                 self._plan(Segment(0, len(self.courses), size, 1, []), inputs)
@@ -57,8 +67,9 @@ class Ensemble(Engine):
         found = [Trained([], []) for _ in epochs]
         self.joint.renew()
         with torch.no_grad():
-            for segment, (*tables, target) in self.tables.batches(self.cut[1], epochs):
-                self._train(segment, tables, target, epochs, found)
+            for segment, (*tables, last) in self.tables.batches(self.cut[1], epochs):
+                *inputs, target = tables if self.weighted else (*tables, last)
+                self._train(segment, inputs, target, last if self.weighted else None, epochs, found)
         for course, epoch in zip(self.courses, epochs, strict=True):
             ctx = course.trainer.ctx
             ctx.step = len(epoch.sizes)
@@ -70,6 +81,7 @@ class Ensemble(Engine):
         segment: Segment,
         tables: Sequence[torch.Tensor],
         target: torch.Tensor,
+        weights: torch.Tensor | None,
         epochs: Sequence[Epoch],
         found: Sequence[Trained],
     ) -> None:
@@ -77,7 +89,8 @@ class Ensemble(Engine):
         start = segment.start
         plan, loss = self._plan(segment, [t[0] for t in tables])
         try:
-            outputs, losses = self._steps(plan, loss, segment, [t.unbind(0) for t in tables], target)
+            given = target if weights is None else (target, weights)
+            outputs, losses = self._steps(plan, loss, segment, [t.unbind(0) for t in tables], given)
         except ValueError as error:
             ctx = self.courses[start].trainer.ctx
             ctx.step, ctx.y = len(found[start].losses) + 1, target[0, 0]
@@ -87,24 +100,25 @@ class Ensemble(Engine):
             found[k].losses.extend(values)  # type: ignore[attr-defined]
             if epochs[k].keeps:
                 found[k].outputs.append(outputs[:, k - start].flatten(0, 1))  # type: ignore[attr-defined]
-        self._show(segment, tables, target, outputs, losses)
+        self._show(segment, tables, target, weights, outputs, losses)
         if self.courses[start].trainer.interrupt.asked:
             self.courses[start].trainer.ctx.step = len(found[start].losses)
             raise Interrupted
 
     def _steps(
-        self, plan: Plan, loss: LossRule, segment: Segment, inputs: Sequence[Sequence[torch.Tensor]], target: torch.Tensor
+        self, plan: Plan, loss: LossRule, segment: Segment, inputs: Sequence[Sequence[torch.Tensor]], target: Given
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Some steps: outputs `(steps, K, batch, width)` and losses `(steps, K)`."""
-        outputs = slope = target
+        outputs = slope = inputs[0][0]
+        steps = target.unbind(0) if isinstance(target, torch.Tensor) else list(zip(*(t.unbind(0) for t in target), strict=True))
         losses, kept = list[torch.Tensor](), list[torch.Tensor]()
         start, stop, update, idle = segment.start, segment.stop, self.joint.step, self.idle
         after, end = self._calls("on_after_backward", segment), self._calls("on_batch_end", segment)
         forward, backward, slope_of = plan.forward, plan.backward, loss.slope
-        for step, (own, labels) in enumerate(zip(zip(*inputs, strict=True), target.unbind(0), strict=True)):
+        for step, (own, labels) in enumerate(zip(zip(*inputs, strict=True), steps, strict=True)):
             output = forward(own)
             if not step:
-                outputs, slope = output.new_empty((len(target), *output.shape)), torch.empty_like(output)
+                outputs, slope = output.new_empty((len(steps), *output.shape)), torch.empty_like(output)
                 kept = list(outputs.unbind(0))
             kept[step].copy_(output)
             value = slope_of(output, labels, slope)
@@ -148,6 +162,7 @@ class Ensemble(Engine):
         segment: Segment,
         inputs: Sequence[torch.Tensor],
         target: torch.Tensor,
+        weights: torch.Tensor | None,
         outputs: torch.Tensor,
         losses: torch.Tensor,
     ) -> None:
@@ -157,7 +172,7 @@ class Ensemble(Engine):
             ctx.loss_value = losses[-1, own]
             if self.courses[k].trainer.shows:
                 ctx.x, ctx.y = tuple(t[-1, own].clone() for t in inputs), target[-1, own].clone()
-                ctx.y_hat = outputs[-1, own]
+                ctx.y_hat, ctx.row_weights = outputs[-1, own], None if weights is None else weights[-1, own].clone()
 
     def close(self) -> None:
         """Everything back to the networks, once."""

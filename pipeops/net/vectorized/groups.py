@@ -4,6 +4,7 @@ What trains together follows from the runs that are asked for alone, never from 
 numbers do. Neighbours: the driver of `together` trains the groups; set-up makes the courses.
 """
 
+import functools
 import inspect
 from collections.abc import Sequence
 from typing import Any
@@ -69,7 +70,6 @@ def vectorizes(course: Course) -> bool:
         trainer.own
         or trainer.forward is not None
         or isinstance(trainer.epochs.batches, Streamed)
-        or trainer.epochs.batches.weights is not None
         or trainer.sees_batches
         or not stepper.parts
     ):
@@ -110,7 +110,8 @@ def _draws_alike(sampler: Any) -> bool:
 def reads_only(thing: Any) -> bool:
     """Whether a loss or a module is torch's or this library's, or says that it keeps nothing and changes nothing."""
     parts = list(thing.modules()) if isinstance(thing, torch.nn.Module) else [thing]
-    held = [v for part in parts if isinstance(part, torch.nn.Module) for v in vars(part).values() if inspect.isroutine(v)]
+    inside = [v for part in parts if isinstance(part, torch.nn.Module) for v in vars(part).values()]
+    held = [v for v in inside if inspect.isroutine(v) or isinstance(v, functools.partial)]
     return all(getattr(p, "only_reads", False) or is_known(p) for p in (*parts, *held))
 
 
@@ -133,7 +134,7 @@ def _may_join(course: Course, group: Sequence[Course]) -> bool:
 def _kind(course: Course) -> tuple[Any, ...]:
     params = [(name, p.shape, p.dtype, p.requires_grad) for name, p in course.network.named_parameters()]
     plans = [repr(c) for c in course.trainer.ctx.callbacks.values() if isinstance(c, Unfreeze)]
-    return course.machine.device, course.machine.threads, params, plans
+    return course.machine.device, course.machine.threads, params, plans, course.trainer.epochs.batches.weights is None
 
 
 def _blueprint(symbol: Symbol) -> list[Any]:

@@ -15,7 +15,7 @@ from torch import nn
 
 from pipeops.net.layers.modules.embedding import CategoricalEmbedding
 from pipeops.net.layers.modules.merges import Concatenation, Product, Sum
-from pipeops.net.losses.rules import LossRule
+from pipeops.net.losses.of_terms import LossRule
 from pipeops.net.vectorized.plans import NotRuledError, Plan, Wire
 
 NamedTensors = Mapping[str, torch.Tensor]
@@ -139,18 +139,19 @@ class MappedPlan(Plan):
 class OneByOne(LossRule):
     """Losses without a rule, by autograd from the outputs, network by network."""
 
-    def __init__(self, losses: Sequence[Callable[[torch.Tensor, torch.Tensor], torch.Tensor]]):
+    def __init__(self, losses: Sequence[Callable[..., torch.Tensor]]):
         self.losses = losses
 
     def fits(self, width: int, target: torch.Tensor) -> bool:
         return True
 
-    def slope(self, output: torch.Tensor, target: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
+    def slope(self, output: torch.Tensor, target: Any, out: torch.Tensor) -> torch.Tensor:
         values: list[torch.Tensor] = []
-        for loss, own, labels, to in zip(self.losses, output, target, out, strict=True):
+        given = target if isinstance(target, tuple) else (target,)
+        for loss, own, to, *labels in zip(self.losses, output, out, *given, strict=True):
             leaf = own.clone().requires_grad_()
             with torch.enable_grad():
-                value = loss(leaf, labels.clone())
+                value = loss(leaf, *[t.clone() for t in labels])
             to.copy_(torch.autograd.grad(value, leaf)[0])
             values.append(value.detach())
         return torch.stack(values)

@@ -11,6 +11,7 @@ import torch
 from torch import nn as torch_nn
 
 from pipeops.net.losses.rules import loss_rule
+from pipeops.net.losses.weighted import ByRows
 from pipeops.net.network.descriptor import Symbol
 from pipeops.net.optimizers.joint import Joint, joint
 from pipeops.net.rules.base import Rule
@@ -58,10 +59,10 @@ def rule_of(symbol: Symbol, module: Any) -> Rule | None:
 def has_rules(course: Course) -> bool:
     """Whether the network of a course, as it is now, can be trained by rules."""
     weighted = course.trainer.epochs.batches.weights is not None
-    if course.general or weighted or not is_plain(course) or not course.machine.is_cpu:
+    if course.general or weighted != isinstance(course.trainer.ctx.loss, ByRows) or not is_plain(course):
         return False
     symbols = [s for s in course.symbol.ancestors() if s.spec is not None]
-    if not called_once(symbols):
+    if not called_once(symbols) or not course.machine.is_cpu:
         return False
     found = dict(course.network.named_modules())
     known = all(s.id in found and rule_of(s, found[s.id]) is not None for s in symbols)
