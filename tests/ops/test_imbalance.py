@@ -35,7 +35,9 @@ def test_rows_are_made_as_imbalanced_learn_makes_them(node, theirs):
 
 
 @pytest.mark.parametrize(
-    ("node", "theirs"), [(po("nearmiss", k=3), NearMiss(n_neighbors=3)), (po("tomek"), TomekLinks())], ids=repr
+    ("node", "theirs"),
+    [(po("nearmiss", k=3), NearMiss(n_neighbors=3)), (po("tomek"), TomekLinks(sampling_strategy="all"))],
+    ids=repr,
 )
 def test_rows_are_chosen_as_imbalanced_learn_chooses_them(node, theirs):
     theirs.fit_resample(X, Y)

@@ -228,15 +228,15 @@ class NearMiss(Choose):
 @po.add("tomek")
 @operator
 class Tomek(Choose):
-    """Leave out the rows of larger classes that are nearest neighbours of a row of the smallest and it of them (Tomek 1976).
+    """Leave out pairs of rows of two classes that are each other's nearest neighbours (Tomek 1976); extra `imbalance`.
 
-    Extra `imbalance`. Features must be numbers without missing values.
+    Features must be numbers without missing values.
 
     >>> from pipeops import as_task_classif, po
     >>> task = as_task_classif({"x": [0.0, 1.0, 2.0, 2.9, 3.1, 4.0], "y": ["a", "a", "a", "a", "b", "b"]}, target="y")
     >>> po("tomek").train([task])[0][0].row_ids.tolist()
-    [0, 1, 2, 4, 5]
+    [0, 1, 2, 5]
     """
 
     def sampler(self, sizes: dict[int, int]) -> Any:
-        return extra("imblearn.under_sampling", "imbalance", self.id).TomekLinks()
+        return extra("imblearn.under_sampling", "imbalance", self.id).TomekLinks(sampling_strategy="all")
