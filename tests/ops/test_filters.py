@@ -3,6 +3,7 @@
 import numpy as np
 import polars as pl
 import pytest
+from scipy.stats import kruskal
 from sklearn.datasets import load_iris
 from sklearn.feature_selection import f_classif, mutual_info_classif
 from sklearn.metrics import roc_auc_score
@@ -166,3 +167,11 @@ def test_a_filter_may_be_about_some_features_only():
     assert made.feature_names == ["Sepal.Length", "Petal.Length", "Petal.Width"]
     assert list(state["scores"]) == ["Sepal.Length", "Sepal.Width"]
     assert node.predict([tsk("iris")], state)[0].feature_names == made.feature_names
+
+
+def test_ranks_do_without_missing_values():
+    x = [1.0, 2.0, None, 5.0, 6.0, 7.0]
+    task = as_task_classif({"x": x, "z": [1.0, 2.0, 3.0, None, None, None], "y": list("aaabbb")}, target="y")
+    found = flt("kruskal_test").calculate(task)
+    assert found["x"] == pytest.approx(-np.log10(kruskal([1, 2], [5, 6, 7]).pvalue))
+    assert np.isnan(found["z"])

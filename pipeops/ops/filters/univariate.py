@@ -37,17 +37,25 @@ class Anova(Filter):
 class KruskalTest(Filter):
     """How surely the ranks of a numeric feature differ between classes: minus log10 of the p value of Kruskal and Wallis (1952).
 
+    Missing values are left out; a feature that a class has no value of gets no score.
+
     >>> from pipeops import flt, tsk
     >>> list(flt("kruskal_test").calculate(tsk("iris")))
     ['Petal.Width', 'Petal.Length', 'Sepal.Length', 'Sepal.Width']
     """
 
     task_types: ClassVar[tuple[str, ...]] = ("classif",)
+    takes_missing: ClassVar[bool] = True
 
     def scores(self, task: Task) -> Any:
+        return [self._score([x[~np.isnan(x)] for x in groups]) for groups in _groups(task)]
+
+    def _score(self, groups: list[Array]) -> float:
         from scipy.stats import kruskal
 
-        return [_surprise(kruskal, groups) if np.ptp(np.concatenate(groups)) else 0.0 for groups in _groups(task)]
+        if not all(map(len, groups)):
+            return float("nan")
+        return _surprise(kruskal, groups) if np.ptp(np.concatenate(groups)) else 0.0
 
 
 def _groups(task: Any) -> list[list[Array]]:
