@@ -310,9 +310,8 @@ BY_NAME = ColumnTransformer([("s", StandardScaler(), ["m"]), ("h", OneHotEncoder
     ],
     ids=lambda value: type(value).__name__,
 )
-@pytest.mark.parametrize("library", ["to_pandas", "clone", "to_arrow"])
-def test_transformers_of_every_kind_are_nodes(transformer, names, values, library):
-    task = as_task_classif(getattr(SKEWED.data(), library)(), target="y")
+def test_transformers_of_every_kind_are_nodes(transformer, names, values):
+    task = SKEWED
     if isinstance(transformer, PLSRegression):
         task = as_task_regr(SKEWED.data().with_columns(y=pl.Series(range(12))), target="y")
     node = po(transformer)
@@ -325,3 +324,12 @@ def test_transformers_of_every_kind_are_nodes(transformer, names, values, librar
     if values is not None:
         whole = SKEWED.data().to_pandas()[["m", "k", "f"] if "ColumnTransformer" in repr(values) else ["m", "k"]]
         assert np.allclose(made.matrix("float64", names), values.fit_transform(whole))
+
+
+@pytest.mark.parametrize("library", ["to_pandas", "to_arrow"])
+def test_transformers_choose_columns_of_frames_of_other_libraries(library):
+    task = as_task_classif(getattr(SKEWED.data(), library)(), target="y")
+    (made,), _ = po(BY_NAME).train([task])
+    assert np.allclose(
+        made.matrix("float64", ["s__m", "h__f_a"]), po(BY_NAME).train([SKEWED])[0][0].matrix("float64", ["s__m", "h__f_a"])
+    )
