@@ -212,6 +212,6 @@ KINDS_LEFT_OUT: Mapping[str, str] = {
     "clust": "clustering",
     "dens": "density estimation",
     "fcst": 'forecasting, but for rsmp("forward_cv")',
-    "fairness": "this measure; see fairness(prediction, task, attribute)",
+    "fairness": "this measure; see fairness(prediction, by=...)",
 }
 """What keys that begin with this word and a dot are for; none is here."""

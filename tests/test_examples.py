@@ -17,6 +17,7 @@ PROMISES = {
     "mixed_columns": "prob.yes",
     "resume_after_crash": "the same to the last bit: True",
     "fine_tuning": "the first layer is as it was: True",
+    "search": "chosen: ['Petal.Length', 'Petal.Width']",
     "image_and_table": "accuracy on new images",
 }
 NEED_DATA = {"single_logit"}
