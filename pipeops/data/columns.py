@@ -74,7 +74,10 @@ def _schema_of_polars(frame: nw.DataFrame[Any]) -> dict[str, nw.dtypes.DType]:
     native: Any = frame.to_native()
     known: dict[int, nw.dtypes.DType] = {}
     found: dict[str, nw.dtypes.DType] = {}
-    for name, dtype in zip(native.columns, native.dtypes, strict=True):
+    names, dtypes = native.columns, native.dtypes
+    if len(set(map(type, dtypes))) == 1 and type(one := frame.get_column(names[0]).dtype) in _PLAIN:
+        return dict.fromkeys(names, one)
+    for name, dtype in zip(names, dtypes, strict=True):
         place = id(type(dtype))
         if place not in known:
             known[place] = frame.get_column(name).dtype
@@ -323,8 +326,8 @@ def number_matrix(frame: nw.DataFrame[Any], names: Sequence[str]) -> npt.NDArray
         if len(frame) > WIDE or len(names) < 2:
             return None
         some = native if list(names) == native.columns else native[list(names)]
-        types = {id(type(dtype)) for dtype in some.dtypes}
-        return some.to_numpy().T if len(types) == 1 and some.dtypes[0].is_float() else None
+        types = set(map(type, some.dtypes))
+        return some.to_numpy().T if len(types) == 1 and types.pop().is_float() else None
     if not frame.implementation.is_pandas() or len(names) < 2:
         return None
     run = slice_of(names, native.columns.tolist())

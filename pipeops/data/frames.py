@@ -5,6 +5,7 @@ positions as index and a type for each column. `View` is a frame and the rows in
 Neighbours: `columns` and `maps` below, `task` above.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -111,7 +112,11 @@ class View:
     def kinds(self, names: tuple[str, ...]) -> dict[str, str]:
         """The kinds of some columns; the same dictionary each time."""
         if ("kinds", names) not in self.memo:
-            self.memo["kinds", names] = {name: kind(dtype) for name, dtype in self.types(names).items()}
+            types = self.types(names)
+            known = dict(zip(map(id, types.values()), types.values(), strict=True))
+            kinds = {place: kind(dtype) for place, dtype in known.items()}
+            one = dict.fromkeys(names, *kinds.values()) if len(kinds) == 1 else None
+            self.memo["kinds", names] = one or {name: kinds[id(dtype)] for name, dtype in types.items()}
         return self.memo["kinds", names]
 
     def select(self, names: Sequence[str]) -> Frame:
@@ -315,8 +320,10 @@ def _refuse_duplicates(data: Any) -> None:
         return
     names = getattr(data, "column_names", None) or getattr(data, "columns", ())
     try:
-        texts = [str(name) for name in names]
+        texts = list(map(str, names))
     except TypeError:
+        return
+    if len(set(texts)) == len(texts):
         return
     twice = sorted(name for name, times in Counter(texts).items() if times > 1)
     if twice:
@@ -325,7 +332,7 @@ def _refuse_duplicates(data: Any) -> None:
 
 def _typed(frame: nw.DataFrame[Any]) -> nw.DataFrame[Any]:
     """Text names, and a type for each column."""
-    if not all(isinstance(name, str) for name in frame.columns):
+    if not frame.implementation.is_polars() and not all(isinstance(name, str) for name in frame.columns):
         frame = frame.rename({name: str(name) for name in frame.columns})
     refuse_patterns(frame)
     schema = schema_of(frame)
@@ -351,10 +358,13 @@ def _is_loose(dtype: nw.dtypes.DType, frame: nw.DataFrame[Any]) -> bool:
     return texts or chunks or isinstance(dtype, nw.Object | nw.Unknown | nw.Decimal | nw.Datetime) or kind(dtype) == "unsupported"
 
 
+_PATTERN = re.compile(r"\*$|\^.*\$$", re.DOTALL).fullmatch
+
+
 def refuse_patterns(frame: nw.DataFrame[Any]) -> None:
     """Refuse names that polars would read as a pattern for several columns."""
     if frame.implementation.is_polars():
-        strange = [n for n in frame.columns if n == "*" or (n.startswith("^") and n.endswith("$"))]
+        strange = list(filter(_PATTERN, frame.columns))
         if strange:
             raise DataError(f"polars reads {listing(strange)} as a pattern for the names of several columns; rename them.")
 

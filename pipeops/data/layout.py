@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
+from operator import is_
 from typing import Any
 
 import narwhals as nw
@@ -16,7 +17,7 @@ Schema = Mapping[str, nw.dtypes.DType]
 
 def holds(present: Schema, schema: Schema) -> bool:
     """Whether all columns are there in the very types; False may only mean that nobody looked closely."""
-    return all(present.get(name) is dtype for name, dtype in schema.items())
+    return all(map(is_, map(present.get, schema), schema.values()))
 
 
 def like(frame: nw.DataFrame[Any], schema: Schema) -> nw.DataFrame[Any]:

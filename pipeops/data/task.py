@@ -439,6 +439,7 @@ class Task(Guessing, Described):
 
     def _require(self, names: Sequence[str], what: str, known: Collection[str] | None = None) -> None:
         present = known if known is not None else {**self._x.schema, **self._rest.schema}
+        absent = set(names).difference(present)
         for name in names:
-            if name not in present:
+            if name in absent:
                 raise UnknownKeyError(f"The task '{self.id}' has no {what} '{name}'.{suggest(name, present, 'columns')}")

@@ -223,7 +223,8 @@ class SklearnLearner(FlatLearner):
 
     def _predict(self, task: Task, model: SklearnModel) -> Any:
         kinds = task.feature_types
-        changed = [f"'{n}' is {kinds[n]}, was {kind}" for n, kind in model.features.items() if kinds.get(n, kind) != kind]
+        known = {} if kinds == model.features else model.features
+        changed = [f"'{n}' is {kinds[n]}, was {kind}" for n, kind in known.items() if kinds.get(n, kind) != kind]
         if changed:
             raise DataError(f"{self.id}: the features are not those of training: {', '.join(changed[:8])}.")
         x = self._matrix(task, model.estimator, model.features, model.levels)
