@@ -56,7 +56,7 @@ def test_numbers_are_those_of_groups(key, cls):
         | {"weight_decay": 0.0 if n.endswith("bias") or n.startswith("norm") else 0.1}
         for n, p in theirs.named_parameters()
     ]
-    optimizer = cls(groups)
+    optimizer = cls(groups, fused=True)
 
     def step():
         optimizer.step()

@@ -135,3 +135,28 @@ def test_functions_that_are_more_than_arithmetic_are_alone():
     others += [lambda e, seen=[]: len(seen), lambda e: sum(1.0 for _ in range(e)), lambda e: setattr(math, "x", e) or 1.0]
     assert not any(map(is_arithmetic, others))
     check(learner(callbacks=[t_clbk("lr_lambda", lr_lambda=lambda e: len(calls) + 1.0)]), together=1)
+
+
+# ---------------------------------------------------------------- settings by node
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", "rmsprop", "adagrad"])
+def test_rates_by_node_are_as_by_autograd_and_alone(optimizer):
+    own = {"o_lr": {"head": 0.05, "*": 0.01}, "o_weight_decay": {":bias": 0.0, "*": 0.1}, "callbacks": BETWEEN["unfreezing"]}
+    if optimizer == "sgd":
+        own["o_momentum"] = {"head": 0.9}
+    made = check(learner(NORMS, optimizer=optimizer, epochs=5, **own))
+    slow = train([learner(NORMS, optimizer=optimizer, epochs=5, engine="autograd", **own).seeded(10)], folds(task())[0][:1])[0]
+    assert [state(each).engine for each in (*made, slow)] == ["rules"] * 3 + ["autograd"]
+    torch.testing.assert_close(state(made[0]).network.state_dict(), state(slow).network.state_dict(), rtol=1e-3, atol=1e-5)
+
+
+def test_rates_by_node_may_differ_but_not_which_nodes():
+    rates = [{"head": 0.1, "*": 0.01}, {"head": 0.05, "*": 0.03}, {"head": 0.01, "*": 0.01}]
+    check([learner(seed=i, o_lr=rate) for i, rate in enumerate(rates[:2])], together=2, tasks=folds(task())[0][:2])
+    made = train(
+        [learner(seed=1, o_lr=rate) for rate in (*rates[:2], {"linear": 0.1, "*": 0.01, "head.bias": 0.2})], folds(task())[0]
+    )
+    assert [state(one).vectorized for one in made] == [2, 2, 1]
+    one, other = train([learner(seed=1, o_lr=rates[2]), learner(seed=1, o_lr=0.01)], folds(task())[0][:1] * 2, alone=True)
+    torch.testing.assert_close(state(one).network.state_dict(), state(other).network.state_dict(), rtol=0, atol=0)

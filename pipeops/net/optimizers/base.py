@@ -78,6 +78,18 @@ def by_name(settings: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return {name: value for name, value in settings.items() if name in SETTINGS and isinstance(value, Mapping)}
 
 
+def named(item: TorchOptimizer, make: Any) -> str:
+    """What messages call an optimizer."""
+    return item.key or getattr(make, "__name__", "torch_optimizer")
+
+
+def groups_by_node(
+    item: TorchOptimizer, who: str, network: torch.nn.Module, mapped: Mapping[str, Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Torch's groups of parameters for settings by node."""
+    return grouped(ParameterNames(network, who), mapped, {name: item.params.setting(name).param.default for name in mapped})
+
+
 def by_groups(
     item: TorchOptimizer, make: Any, network: torch.nn.Module, settings: dict[str, Any], param_groups: Any = None
 ) -> ObjectStepper:
@@ -85,12 +97,12 @@ def by_groups(
 
     param_groups: a function from the named parameters to the groups, in place of settings by node.
     """
-    mapped, who = by_name(settings), item.key or getattr(make, "__name__", "torch_optimizer")
+    mapped, who = by_name(settings), named(item, make)
     groups: Any = network.parameters()
     if mapped:
         if param_groups is not None:
             raise ConfigError(f"{who}: set either 'param_groups' or {listing(mapped)} by node, not both.")
-        groups = grouped(ParameterNames(network, who), mapped, {name: item.params.setting(name).param.default for name in mapped})
+        groups = groups_by_node(item, who, network, mapped)
     elif param_groups is not None:
         groups = param_groups(dict(network.named_parameters()))
     kind = ClosureStepper if _wants_closure(make) else ObjectStepper

@@ -1,8 +1,8 @@
 """The shelf of optimizers: `t_opt("adam")` and its like, one class for each, with torch's names and defaults.
 
-Each updates all parameters in one call where it can. Numbers may be given by node (`by_node`); that and `param_groups`, a
-function from the named parameters to torch's parameter groups, take the general way.
-Neighbours: base has the machinery, kernels the steppers.
+Each updates all parameters in one call where it can, and those of a group where numbers are given by node (`by_node`). With
+`param_groups`, a function from the named parameters to torch's parameter groups, it takes the general way.
+Neighbours: base has the machinery, kernels the steppers, `apart` those of several groups.
 """
 
 from abc import abstractmethod
@@ -12,9 +12,10 @@ from typing import Any, ClassVar
 import torch
 
 from pipeops.errors import ConfigError
-from pipeops.net.optimizers.base import TorchOptimizer, by_groups, by_name, optimizer
+from pipeops.net.optimizers.apart import SteppersApart
+from pipeops.net.optimizers.base import TorchOptimizer, by_groups, by_name, groups_by_node, named, optimizer
 from pipeops.net.optimizers.by_node import by_node
-from pipeops.net.optimizers.fused import Stepper, fusable
+from pipeops.net.optimizers.fused import FusedStepper, Stepper, fusable
 from pipeops.net.optimizers.kernels import FusedAdagrad, FusedAdam, FusedRMSprop, FusedSGD
 from pipeops.params import Token, anything, flag, real
 from pipeops.shorthand import t_opt
@@ -31,15 +32,20 @@ class Registered(TorchOptimizer):
         return {name: value for name, value in self.params.items() if name != "param_groups"}
 
     @abstractmethod
-    def fused(self, params: list[torch.nn.Parameter]) -> Stepper:
+    def fused(self, params: list[torch.nn.Parameter], settings: dict[str, Any]) -> FusedStepper:
         """The stepper that needs no torch object."""
 
     def stepper(self, network: torch.nn.Module) -> Stepper:
         """Fused where that is possible, else around the torch object."""
-        settings = self.settings()
-        if self.param_groups is None and fusable(network) and not by_name(settings):
-            return self.fused(list(network.parameters()))
-        return by_groups(self, type(self).torch_class, network, settings, self.param_groups)
+        settings, make = self.settings(), type(self).torch_class
+        if self.param_groups is not None or not fusable(network):
+            return by_groups(self, make, network, settings, self.param_groups)
+        mapped = by_name(settings)
+        if not mapped:
+            return self.fused(list(network.parameters()), settings)
+        groups = groups_by_node(self, named(self, make), network, mapped)
+        parts = [self.fused(own.pop("params"), {**settings, **own}) for own in groups]
+        return parts[0] if len(parts) == 1 else SteppersApart(parts)
 
 
 def _check_betas(owner: Any, attribute: Any, value: Any) -> None:
@@ -78,9 +84,9 @@ class Adam(Registered):
     maximize: bool = flag(False)
     param_groups: Any = anything(None)
 
-    def fused(self, params: list[torch.nn.Parameter]) -> Stepper:
+    def fused(self, params: list[torch.nn.Parameter], settings: dict[str, Any]) -> FusedStepper:
         """One kernel call a step."""
-        return FusedAdam(params, self.settings(), decoupled=False)
+        return FusedAdam(params, settings, decoupled=False)
 
 
 @t_opt.add("adamw")
@@ -102,9 +108,9 @@ class AdamW(Registered):
     maximize: bool = flag(False)
     param_groups: Any = anything(None)
 
-    def fused(self, params: list[torch.nn.Parameter]) -> Stepper:
+    def fused(self, params: list[torch.nn.Parameter], settings: dict[str, Any]) -> FusedStepper:
         """One kernel call a step."""
-        return FusedAdam(params, self.settings(), decoupled=True)
+        return FusedAdam(params, settings, decoupled=True)
 
 
 @t_opt.add("sgd")
@@ -130,9 +136,9 @@ class SGD(Registered):
         if self.nesterov is True and (self.momentum == 0 or self.dampening != 0):
             raise ConfigError("sgd: 'nesterov' needs a momentum above 0 and no dampening.")
 
-    def fused(self, params: list[torch.nn.Parameter]) -> Stepper:
+    def fused(self, params: list[torch.nn.Parameter], settings: dict[str, Any]) -> FusedStepper:
         """One kernel call a step."""
-        return FusedSGD(params, self.settings())
+        return FusedSGD(params, settings)
 
 
 @t_opt.add("rmsprop")
@@ -155,9 +161,9 @@ class RMSprop(Registered):
     maximize: bool = flag(False)
     param_groups: Any = anything(None)
 
-    def fused(self, params: list[torch.nn.Parameter]) -> Stepper:
+    def fused(self, params: list[torch.nn.Parameter], settings: dict[str, Any]) -> FusedStepper:
         """Few calls a step."""
-        return FusedRMSprop(params, self.settings())
+        return FusedRMSprop(params, settings)
 
 
 @t_opt.add("adagrad")
@@ -179,6 +185,6 @@ class Adagrad(Registered):
     maximize: bool = flag(False)
     param_groups: Any = anything(None)
 
-    def fused(self, params: list[torch.nn.Parameter]) -> Stepper:
+    def fused(self, params: list[torch.nn.Parameter], settings: dict[str, Any]) -> FusedStepper:
         """One kernel call a step."""
-        return FusedAdagrad(params, self.settings())
+        return FusedAdagrad(params, settings)

@@ -133,8 +133,10 @@ def _may_join(course: Course, group: Sequence[Course]) -> bool:
 
 def _kind(course: Course) -> tuple[Any, ...]:
     params = [(name, p.shape, p.dtype, p.requires_grad) for name, p in course.network.named_parameters()]
+    names = {id(p): name for name, p in course.network.named_parameters()}
+    cut = [[names.get(id(p)) for p in part.params] for part in course.trainer.ctx.stepper.parts]
     plans = [repr(c) for c in course.trainer.ctx.callbacks.values() if isinstance(c, Unfreeze)]
-    return course.machine.device, course.machine.threads, params, plans, course.trainer.epochs.batches.weights is None
+    return course.machine.device, course.machine.threads, params, cut, plans, course.trainer.epochs.batches.weights is None
 
 
 def _blueprint(symbol: Symbol) -> list[Any]:
