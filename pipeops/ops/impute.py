@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 import narwhals as nw
+import numpy as np
 
 from pipeops.data.columns import declared_levels, kind, levels_of, missing_counts
 from pipeops.data.frames import View
@@ -117,6 +118,15 @@ def as_type(dtype: DType, number: float) -> Any:
         return moment.date()
     zone = getattr(dtype, "time_zone", None)
     return moment.replace(tzinfo=UTC).astimezone(ZoneInfo(zone)) if zone else moment
+
+
+def within(dtype: DType, number: float) -> Any:
+    """A number as `as_type` has it, the nearest one that an integer column can hold."""
+    value = as_type(dtype, number)
+    if not dtype.is_integer() or holds(dtype, value):
+        return value
+    ends = np.iinfo(str(dtype).lower())
+    return int(ends.max if value > 0 else ends.min)
 
 
 def numbers(frame: Frame, statistic: of.Statistic) -> dict[str, float | None]:

@@ -146,3 +146,13 @@ def test_saved_states_of_imputers_load_again(tmp_path):
         learner.save(tmp_path / "one.pipeops")
         again = load_learner(tmp_path / "one.pipeops").predict(data)
         assert again.response.tolist() == learner.predict(data).response.tolist()
+
+
+def test_what_an_integer_column_cannot_hold_becomes_the_nearest_that_it_can():
+    column = pl.Series("x", [-128, 127, 126, None, None, 127], dtype=pl.Int8)
+    task = as_task_regr(pl.DataFrame({"x": column, "z": [0, 1, 1, 9, -9, 1], "y": range(6)}), target="y")
+    for seed in range(4):
+        drawn = po("imputehist", seed=seed).train([task])[0][0].frame()["x"]
+        assert str(drawn.dtype) == "Int8"
+    predicted = po("imputelearner", lrn("regr.lm"), affect_columns="x").train([task])[0][0].frame()["x"].to_list()
+    assert predicted[3:5] == [127, -128]

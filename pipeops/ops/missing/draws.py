@@ -19,7 +19,7 @@ from pipeops.data.levels import counts
 from pipeops.data.task import Task
 from pipeops.errors import DataError
 from pipeops.ops.base import Series, operator
-from pipeops.ops.impute import as_type
+from pipeops.ops.impute import as_type, within
 from pipeops.ops.missing.by_task import ImputeByTask, filled
 from pipeops.ops.numbers.bins import round_borders
 from pipeops.params import integer
@@ -144,7 +144,7 @@ class ImputeHist(ImputeByDraw):
     def draw(self, column: Series, learnt: Mapping[str, Any], u: Array, v: Array) -> Series:
         breaks, bins = np.asarray(learnt["breaks"]), picked(learnt["counts"], u)
         drawn = breaks[bins] + v * (breaks[bins + 1] - breaks[bins])
-        return filled(column, [as_type(column.dtype, x) for x in drawn.tolist()], np.arange(len(drawn)))
+        return filled(column, [within(column.dtype, x) for x in drawn.tolist()], np.arange(len(drawn)))
 
 
 def _numbers(column: Series) -> Array:

@@ -20,7 +20,7 @@ from pipeops.graph.learner_node import HoldsLearner
 from pipeops.graph.pipeop import AutoId
 from pipeops.learn.learner import Learner
 from pipeops.ops.base import Frame, Series, operator
-from pipeops.ops.impute import as_type
+from pipeops.ops.impute import as_type, within
 from pipeops.ops.missing.by_task import ImputeByTask, filled
 from pipeops.params import anything
 from pipeops.shorthand import lrn, po
@@ -98,7 +98,7 @@ class ImputeLearner(HoldsLearner, ImputeByTask):
         learner = self.learner.clone()
         learner.state = known["state"]
         response = learner.predict_newdata(frame.select(*known["context"])[rows]).response
-        values = [as_type(column.dtype, v) if self.learner.task_type == "regr" else v for v in np.asarray(response).tolist()]
+        values = [within(column.dtype, v) if self.learner.task_type == "regr" else v for v in np.asarray(response).tolist()]
         return filled(column, values, np.arange(len(rows)))
 
     def __repr__(self) -> str:
