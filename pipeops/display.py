@@ -14,7 +14,7 @@ import attrs
 from pipeops.text import cut, right_aligned, source, table
 
 FOLD = 12
-"""Tables with more rows are folded on a page."""
+"""Tables with more rows can be folded on a page, and scroll."""
 CUT = 160
 """Longer cells are cut where they are shown; the whole text is in their tooltip."""
 STYLE = (
@@ -24,6 +24,7 @@ STYLE = (
     "border-bottom:1px solid rgba(128,128,128,.3);background:none;color:inherit;font-size:12px}"
     ".pipeops td{font-family:ui-monospace,monospace}"
     ".pipeops summary{cursor:pointer}.pipeops .title{font-weight:600}"
+    ".pipeops .long{max-height:26em;overflow:auto;width:fit-content;max-width:100%}"
     ".pipeops svg{display:block}.pipeops svg text{fill:currentColor;font-family:system-ui,sans-serif}"
     ".pipeops .flow{width:fit-content;max-width:100%;padding:.3em 0}.pipeops .flow svg{margin:0 auto}"
     ".pipeops .flow details{overflow-x:auto;margin:0 auto}.pipeops .flow .holder{width:fit-content;max-width:100%}"
@@ -79,9 +80,10 @@ class Block:
         head = "".join(f"<th>{escape(str(h))}</th>" for h in self.header)
         body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in self.rows)
         grid = f"<table>{f'<thead><tr>{head}</tr></thead>' if head else ''}<tbody>{body}</tbody></table>"
+        scroll = f'<div class="long">{grid}</div>'
         if len(self.rows) <= FOLD and not self.folded:
             return f"<div>{title}{grid}{notes}</div>"
-        return f"<details{'' if self.folded else ' open'}><summary>{title} ({len(self.rows)})</summary>{grid}{notes}</details>"
+        return f"<details{'' if self.folded else ' open'}><summary>{title} ({len(self.rows)})</summary>{scroll}{notes}</details>"
 
 
 def _cell(value: object) -> str:

@@ -20,9 +20,9 @@ PROMISES = {
     "search": "chosen: ['Petal.Length', 'Petal.Width']",
     "image_and_table": "accuracy on new images",
 }
-NEED_DATA = {"single_logit"}
-SLOW = {"compare_losses"}
-"""docs/comparing.md shows most of them, and its test runs."""
+NEED_DATA = {"pictures", "single_logit"}
+SLOW = {"compare_losses", "pictures"}
+"""docs/comparing.md shows most of the one, tests of pictures of the other, and they run."""
 PATHS = sorted((ROOT / "examples").glob("*.py"))
 
 

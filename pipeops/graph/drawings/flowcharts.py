@@ -30,7 +30,7 @@ def _mermaid(scene: Scene, prefix: str, indent: str, states: list[tuple[str, str
         if not box.inside:
             yield f'{indent}{name}["{text}"]'
             continue
-        yield f'{indent}subgraph {name}["{text}"]'
+        yield f'{indent}subgraph {name}["{text.replace("<br>", ", ")}"]'
         for k, inside in enumerate(box.inside):
             yield from _mermaid(inside.scene, f"{name}_{k}_", f"{indent}  ", states)
         yield f"{indent}end"
