@@ -270,7 +270,7 @@ class Learner(Closed, Parameterized, Validates, Shown, ABC):
     def _blocks(self) -> list[Block]:
         """What it is, takes, predicts and holds, and its hyperparameters."""
         facts = [
-            ("takes", f"{self.task_type or 'any'} tasks"),
+            ("takes", ", ".join([f"{self.task_type or 'any'} tasks", *_also(self)])),
             ("predicts", f"{self.predict_type} (of {', '.join(self.predict_types)})"),
             ("trained", "no" if self.state is None else _trained_on(self.state)),
             *_precautions(self),
@@ -315,6 +315,12 @@ def with_saved_parts(learner: Any, plain: dict[str, Any]) -> Any:
             setattr(learner, name, plain[name])
     learner._loaded = learner.state
     return learner
+
+
+def _also(learner: Learner) -> list[str]:
+    """What it takes beside complete numbers."""
+    facts = {"missing values": learner.takes_missing, "categories": learner.takes_categories}
+    return [text for text, able in facts.items() if able]
 
 
 def _precautions(learner: Learner) -> list[tuple[str, str]]:

@@ -25,6 +25,7 @@ from pipeops import (
 )
 from pipeops.errors import ConfigError, TrainingError, UnknownParameterError
 from pipeops.learn.tuning.hyperband import brackets
+from pipeops.learn.tuning.limits import Limits
 from pipeops.learn.tuning.ranges import label
 from pipeops.learn.tuning.space import search_space
 from pipeops.params import Param, Parameterized, Params, Setting
@@ -247,6 +248,30 @@ def test_when_a_search_ends(line):
     stalled = tuner(n_trials=None, stagnation=3, sampler="random").train(line).archive["regr.mse"].to_list()
     best = stalled.index(min(stalled))
     assert best == len(stalled) - 4
+
+
+@pytest.mark.parametrize(
+    ("limits", "losses", "minimize", "ends"),
+    [
+        (Limits(n_trials=2), [1.0], True, False),
+        (Limits(n_trials=2), [math.inf, 1.0], True, True),
+        (Limits(seconds=4), [1.0], True, False),
+        (Limits(seconds=2), [1.0], True, True),
+        (Limits(stagnation=2), [1.0, 2.0], True, False),
+        (Limits(stagnation=2), [1.0, 2.0, math.inf], True, True),
+        (Limits(stagnation=2), [1.0, 2.0, 0.5], True, False),
+        (Limits(stagnation=1), [math.inf, math.inf], True, False),
+        (Limits(target=0.5), [0.6], True, False),
+        (Limits(target=0.5), [0.6, 0.5, 0.7], True, True),
+        (Limits(target=0.9), [-0.8], False, False),
+        (Limits(target=0.9), [-0.8, -0.95], False, True),
+        (Limits(target=-5.0), [math.inf], False, False),
+        (Limits(n_trials=9, stagnation=1), [1.0, 1.0], True, True),
+    ],
+    ids=range(14),
+)
+def test_each_limit_by_hand(limits, losses, minimize, ends):
+    assert limits.reached(losses, minimize, seconds=3.0) is ends
 
 
 def test_of_several_measures_the_front_is_shown(line):
