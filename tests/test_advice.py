@@ -6,9 +6,12 @@ import re
 import numpy as np
 import polars as pl
 import pytest
+import torch
 
-from pipeops import as_learner, as_task_regr, gunion, lrn, nn, po, selector_name
+from pipeops import as_lazy_tensor, as_learner, as_task_classif, as_task_regr, chain, gunion, lrn, nn, po, selector_name
 from pipeops.errors import PipeOpsError
+from pipeops.net import WeightedBatches
+from pipeops.params import UNSET
 
 END = nn("head") >> po("torch_loss", loss="mse") >> po("torch_optimizer")
 MODEL = po("torch_model_regr", epochs=1, batch_size=2, seed=1)
@@ -124,6 +127,119 @@ CASES = {
         lambda: net(po("scale")).train(task(x=[1e300, 2e300, 3e300, 4e300])),
     ),
 }
+
+TWO = as_task_classif(
+    {"x": [1.0, 2, 3, 4, 5, 6, 7, 8], "f": list("abababab"), "w": [1.0, 2] * 4, "y": list("pnppnpnn")}, target="y"
+)
+NUMBERS, PROB = TWO.select(["x"]), {"predict_type": "prob", "seed": 1, "epochs": 1, "batch_size": 4}
+
+
+LOSS = po("torch_loss", loss="cross_entropy")
+
+
+def classifier(**settings):
+    return as_learner(INGRESS >> nn("head") >> LOSS >> po("torch_optimizer") >> model(**settings))
+
+
+def model(**settings):
+    return po("torch_model_classif", **{**PROB, **settings})
+
+
+def images(*sizes, shape=None):
+    made = [torch.full((3, size, size), float("nan") if size == 5 else 1.0) for size in sizes]
+    return as_task_regr(
+        {"image": as_lazy_tensor(made.__getitem__, n=len(sizes), shape=shape), "y": np.arange(len(sizes)) * 1.0}, target="y"
+    )
+
+
+def picture(*before):
+    graph = po("torch_ingress_ltnsr")
+    for node in reversed(before):
+        graph = node >> graph
+    return as_learner(graph >> nn("flatten") >> END >> MODEL)
+
+
+def tuned(*before):
+    return as_learner(chain([*before, po("tunethreshold")]))
+
+
+ANY = (None, 3, None, None)
+LDA = lrn("classif.lda", predict_type="prob")
+CASES |= {
+    "missing values in tensors": (
+        lambda: picture().train(images(5, 5)),
+        'po("trafo_fn", fn=torch.nan_to_num)',
+        lambda: picture(po("trafo_fn", fn=torch.nan_to_num)).train(images(5, 5)),
+    ),
+    "images whose sizes differ": (
+        lambda: images(4, 6).tensor("image"),
+        "as_lazy_tensor(..., shape=...) with None",
+        lambda: picture(po("trafo_resize", size=(4, 4))).train(images(4, 6, shape=ANY)),
+    ),
+    "images of several sizes": (
+        lambda: images(4, 6, shape=ANY).tensor("image"),
+        'po("trafo_resize", size=(64, 64))',
+        lambda: picture(po("trafo_resize", size=(4, 4))).train(images(4, 6, shape=ANY)),
+    ),
+    "thresholds without validation data": (
+        lambda: as_learner(po("learner", learner=LDA) >> po("tunethreshold")).train(NUMBERS),
+        'po("learner_cv", learner)',
+        lambda: tuned(po("learner_cv", LDA, folds=2)).train(NUMBERS),
+    ),
+    "thresholds of features": (
+        lambda: tuned(po("scale")).train(NUMBERS),
+        'po("learner_cv", lrn("classif.lda", predict_type="prob"))',
+        lambda: tuned(po("learner_cv", lrn("classif.lda", predict_type="prob"), folds=2)).train(NUMBERS),
+    ),
+    "categories to imitate": (
+        lambda: po("smote", K=2).train([TWO]),
+        'po("select")',
+        lambda: (po("select", selector=["x"]) >> po("smote", K=2)).train(TWO),
+    ),
+    "an imputation of another kind": (
+        lambda: po("imputemean", affect_columns=["f"]).train([TWO]),
+        "po(\"imputeoor\", affect_columns=['f'])",
+        lambda: po("imputeoor", affect_columns=["f"]).train([TWO]),
+    ),
+    "early stopping without validation data": (
+        lambda: classifier(patience=2, measures_valid=["classif.ce"]).train(NUMBERS),
+        "as_learner(graph, validate=0.3)",
+        lambda: as_learner(classifier(patience=2, measures_valid=["classif.ce"]).graph, validate=0.5).train(NUMBERS),
+    ),
+    "early stopping without a measure": (
+        lambda: as_learner(classifier(patience=2).graph, validate=0.5).train(NUMBERS),
+        'set measures_valid, as in ["classif.ce"]',
+        lambda: as_learner(classifier(patience=2, measures_valid=["classif.ce"]).graph, validate=0.5).train(NUMBERS),
+    ),
+    "batches by weights": (
+        lambda: classifier(batch_size=UNSET, batch_sampler=WeightedBatches(4)).train(NUMBERS),
+        "task.with_roles(weight=...)",
+        lambda: classifier(batch_size=UNSET, batch_sampler=WeightedBatches(4)).train(TWO.with_roles(weight="w").select(["x"])),
+    ),
+    "a network without an end": (
+        lambda: as_learner(INGRESS >> nn("linear", out_features=3) >> LOSS >> po("torch_optimizer") >> model()).train(NUMBERS),
+        'nn("head")',
+        lambda: classifier().train(NUMBERS),
+    ),
+    "quantiles of a constant": (
+        lambda: quantiles().train(task(x=[1.0, 2, 3, 4], c=[1.0] * 4)),
+        'po("removeconstants")',
+        lambda: quantiles(po("removeconstants")).train(task(x=[1.0, 2, 3, 4], c=[1.0] * 4)),
+    ),
+    "a block with two ends": (
+        lambda: nn("block", block=gunion([nn("relu"), nn("tanh")])),
+        'nn("merge_sum")',
+        lambda: nn("block", block=[nn("relu"), nn("tanh")] >> nn("merge_sum")),
+    ),
+}
+
+
+def quantiles(*before):
+    graph = INGRESS
+    for node in reversed(before):
+        graph = node >> graph
+    embedding = nn("piecewise_linear_embedding", n_bins=2, d_embedding=2)
+    return as_learner(graph >> embedding >> nn("flatten") >> END >> MODEL)
 
 
 @pytest.mark.filterwarnings("ignore:.*float32")
