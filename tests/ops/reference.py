@@ -56,6 +56,7 @@ def operator(call: str, train: dict[str, Any]) -> Any:
         if key not in Registry.all["po"]:
             pytest.skip(f"no operator {key}")
     text = call.replace("%>>%", ">>").replace("TRUE", "True").replace("FALSE", "False").replace("NULL", "None")
+    text = re.sub(r"\b(?:resampling|filter|quantiles|picvplus)\.(\w+) =", r"\1 =", text)
     text = re.sub(r"\bInf\b", "float('inf')", re.sub(r"(\w+)\. =", r"\1 =", text))
     text = re.sub(r'c\(((?:[\w.]+ = (?:"[^"]*"|[\d.]+)(?:, )?)+)\)', _dictionary, text)
     text = re.sub(r"list\(([\w.]+) = (c\([^)]*\)|character\(0\))\)", r'{"\1": \2}', text).replace("character(0)", "[]")

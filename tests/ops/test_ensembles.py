@@ -18,6 +18,7 @@ from pipeops import (
     tsk,
 )
 from pipeops.errors import CompositionError, ConfigError, DataError
+from tests.ops import reference as ref
 
 
 def from_table(table):
@@ -234,3 +235,21 @@ def test_logarithms_of_probabilities_may_be_averaged():
     raw = np.maximum(prob[0], 1e-3) ** 0.25 * np.maximum(prob[1], 1e-3) ** 0.75
     np.testing.assert_allclose(made, raw / raw.sum(axis=1, keepdims=True))
     assert po("classifavg", prob_aggr="log").predict([p.filter([]) for p in both], {})[0].prob.shape == (0, 2)
+
+
+def test_features_out_of_a_learner_are_those_of_the_reference(reference):
+    tasks = reference("tasks")["tasks"]
+    cases = [c for c in reference("04_taskops")["cases"] if c.get("r", "").startswith('po("learner_cv"')]
+    assert len(cases) > 3
+    for case in cases:
+        node, task = ref.operator(case["r"], tasks[case["train_task"]]), ref.task(tasks[case["train_task"]])
+        (made,), state = node.train([task])
+        pairs = [(made, case["train"])] + [(node.predict([ref.task(tasks[p["task"]])], state)[0], p) for p in case["predict"]]
+        for ours, phase in pairs:
+            wanted = phase["output"]["output"] if isinstance(phase["output"], dict) else phase["output"][0]
+            mine, theirs = ref.ours(ours), ref.columns(wanted)
+            assert list(mine) == list(theirs), case["r"]
+            for name in () if "random" in case.get("note", "") else mine:
+                assert mine[name] == (
+                    theirs[name] if "response" in name and "classif" in name else pytest.approx(theirs[name], abs=1e-9)
+                )
