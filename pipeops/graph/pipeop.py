@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 import attrs
 
 from pipeops.errors import CompositionError, ConfigError, DataError, PipeOpsError
-from pipeops.graph.kinds import ANY, Kind
+from pipeops.graph.kinds import ANY, INACTIVE, Kind
 from pipeops.params import Configurable, hyperparameters, refuse_foreign
 from pipeops.registry import own_key
 from pipeops.saving import saved_as
@@ -55,14 +55,16 @@ class Channel(_Channel):
 
 
 def _explained(method: Callable[..., Any], phase: str) -> Callable[..., Any]:
-    """The method, which says what was wrong with its inputs where it fails for them: looked at afterwards, since graphs checked
-    what flows in them when they were joined."""
+    """The method, which says what was wrong with its inputs where it fails for them, and hands on what came by a way not taken:
+    looked at afterwards, since graphs know what flows in them."""
 
     @functools.wraps(method)
     def train(node: "PipeOp", inputs: Sequence[Any], *rest: Any, **named: Any) -> Any:
         try:
             return method(node, inputs, *rest, **named)
         except Exception as error:
+            if _untaken(node, inputs):
+                return [INACTIVE] * len(node.outputs), None
             _explain(node, inputs, phase, error)
             raise
 
@@ -71,10 +73,18 @@ def _explained(method: Callable[..., Any], phase: str) -> Callable[..., Any]:
         try:
             return method(node, inputs, state)
         except Exception as error:
+            if _untaken(node, inputs):
+                return [INACTIVE] * len(node.outputs)
             _explain(node, inputs, phase, error)
             raise
 
     return train if phase == "train" else predict
+
+
+def _untaken(node: "PipeOp", inputs: Any) -> bool:
+    """Whether nothing came in but what stands for a way not taken."""
+    given = inputs if isinstance(inputs, list | tuple) else ()
+    return bool(given) and all(value is INACTIVE for value in given)
 
 
 def _explain(node: "PipeOp", inputs: Any, phase: str, error: Exception) -> None:

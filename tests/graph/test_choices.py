@@ -223,3 +223,12 @@ def test_multiplicities_within_multiplicities_are_joined_one_level_at_a_time():
 def test_a_learner_may_be_added_as_a_node():
     graph = Graph().add_pipeop(po("scale")).add_pipeop(lrn("classif.lda")).add_edge("scale", "classif_lda")
     assert as_learner(graph).train(IRIS).is_trained
+
+
+def test_nodes_used_by_hand_hand_on_what_was_not_taken():
+    for node in (po("scale"), po("featureunion", innum=2), po("learner", lrn("classif.lda"))):
+        nothing = [INACTIVE] * len(node.inputs)
+        assert node.train(nothing)[0] == [INACTIVE]
+        assert node.predict(nothing, None) == [INACTIVE]
+    with pytest.raises(DataError, match="takes a task"):
+        po("scale").train([None])
