@@ -128,10 +128,9 @@ CASES = {
     ),
 }
 
-TWO = as_task_classif(
-    {"x": [1.0, 2, 3, 4, 5, 6, 7, 8], "f": list("abababab"), "w": [1.0, 2] * 4, "y": list("pnppnpnn")}, target="y"
-)
-NUMBERS, PROB = TWO.select(["x"]), {"predict_type": "prob", "seed": 1, "epochs": 1, "batch_size": 4}
+COLUMNS = {"x": np.arange(40.0), "f": ["a", "b"] * 20, "w": [1.0, 2.0] * 20, "y": list("pnppnpnn") * 5}
+TWO = as_task_classif(COLUMNS, target="y")
+NUMBERS, PROB = TWO.select(["x"]), {"predict_type": "prob", "seed": 1, "epochs": 1, "batch_size": 20}
 
 
 LOSS = po("torch_loss", loss="cross_entropy")
@@ -212,9 +211,9 @@ CASES |= {
         lambda: as_learner(classifier(patience=2, measures_valid=["classif.ce"]).graph, validate=0.5).train(NUMBERS),
     ),
     "batches by weights": (
-        lambda: classifier(batch_size=UNSET, batch_sampler=WeightedBatches(4)).train(NUMBERS),
+        lambda: classifier(batch_size=UNSET, batch_sampler=WeightedBatches(20)).train(NUMBERS),
         "task.with_roles(weight=...)",
-        lambda: classifier(batch_size=UNSET, batch_sampler=WeightedBatches(4)).train(TWO.with_roles(weight="w").select(["x"])),
+        lambda: classifier(batch_size=UNSET, batch_sampler=WeightedBatches(20)).train(TWO.with_roles(weight="w").select(["x"])),
     ),
     "a network without an end": (
         lambda: as_learner(INGRESS >> nn("linear", out_features=3) >> LOSS >> po("torch_optimizer") >> model()).train(NUMBERS),
