@@ -310,6 +310,10 @@ def test_objects_to_choose_from_are_shown_by_their_labels(line):
     made = auto_tuner(learner, None, rsmp("holdout"), "regr.mse", sampler="grid", seed=1).train(line)
     assert made.archive["proxy.content"].to_list() == ["mean", "line"]
     assert made.best_params["proxy.content"] is learners["line"]
+    ranges = {"proxy.content": to_tune(learners), "scale.center": to_tune(when={"proxy.content": "line"})}
+    graph = as_learner(po("scale") >> po("proxy", content=learners["mean"]))
+    archive = auto_tuner(graph, ranges, rsmp("holdout"), "regr.mse", sampler="grid", seed=1).train(line).archive
+    assert archive.select("proxy.content", "scale.center").rows() == [("mean", None), ("line", True), ("line", False)]
     assert label([max, min, max], 2) == "max_2"
     assert repr(to_tune({"a": 1})) == 'to_tune({"a": 1})'
 

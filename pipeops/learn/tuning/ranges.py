@@ -100,7 +100,7 @@ def to_tune(
     label under which the archive shows them. Nothing at all stands for the hyperparameter's own range, all
     options of a choice, or True and False. log: search the logarithm. internal: for `epochs` only, found by training
     itself: each fold trains up to `high` epochs, and the mean of the best epochs (rounded up) is taken. when: tune it only
-    where other hyperparameters have these values (`{address: value}`, or a list of values). trafo: what makes the
+    where other hyperparameters have these values (`{address: value}`, or a list of values; labels do, too). trafo: what makes the
     hyperparameter's value of one of the range; `auto_tuner(trafo=)` is for several at once. Raises `ConfigError` for bounds
     that are no range.
 

@@ -183,7 +183,19 @@ def search_space(
         )
     known = {a: settings[a].param if a in settings else _param(token) for a, token in tokens.items()}
     found = {a: dimension(a, tokens[a], known[a], internal) for a in (*settings, *tokens) if a in tokens}
-    return _ordered(found, known, params)
+    return _ordered({a: _with_values(d, found) for a, d in found.items()}, known, params)
+
+
+def _with_values(d: Dimension, found: Mapping[str, Dimension]) -> Dimension:
+    """The dimension with values in the place of labels among its conditions."""
+    named = {a: dict(zip(other.token.labels, other.options, strict=True)) for a, other in found.items() if other.token.labels}
+
+    def value(address: str, wanted: Any) -> Any:
+        known = named.get(address, {})
+        return known.get(wanted, wanted) if isinstance(wanted, str) else wanted
+
+    when = {a: [value(a, w) for w in v] if isinstance(v, list) else value(a, v) for a, v in d.token.when.items()}
+    return attrs.evolve(d, token=attrs.evolve(d.token, when=when)) if when and named else d
 
 
 def _param(token: Any) -> Param:
