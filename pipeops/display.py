@@ -29,7 +29,7 @@ STYLE = (
     ".pipeops .flow{width:fit-content;max-width:100%;padding:.3em 0}.pipeops .flow svg{margin:0 auto}"
     ".pipeops .flow details{overflow-x:auto;margin:0 auto}.pipeops .flow .holder{width:fit-content;max-width:100%}"
     ".pipeops .flow summary,.pipeops .quiet{font-size:11px;opacity:.75;text-align:center}"
-    ".pipeops .flow .holder{border:1px solid rgba(128,128,128,.6);border-radius:6px}"
+    ".pipeops .flow .holder{border:1px solid rgba(128,128,128,.6);border-radius:6px;margin:.2em auto}"
     ".pipeops .flow .holder>summary{font-size:12px;opacity:1;padding:.3em 1em;border-radius:5px}"
     ".pipeops .holder>summary.trained{background:rgba(0,114,178,.2)}.pipeops .holder>summary.skipped{opacity:.6}"
     ".pipeops .quiet{text-align:left}"

@@ -263,6 +263,18 @@ def test_a_graph_is_plotted():
     plt.close(ax.figure)
 
 
+def test_a_long_graph_is_plotted_in_columns():
+    plt = pytest.importorskip("matplotlib.pyplot")
+    ax = chain([po("nop") for _ in range(40)]).plot()
+    places = {text.get_text(): text.get_position() for text in ax.texts if text.get_text()}
+    assert len({round(x) for x, _ in places.values()}) == 3
+    assert {"input", "nop", "nop_40", "output"} <= set(places)
+    assert places["nop"][0] < places["nop_20"][0] < places["nop_40"][0]
+    height = ax.figure.get_size_inches()[1]
+    assert height < 15
+    plt.close(ax.figure)
+
+
 def test_printouts_say_what_a_thing_is():
     learner = lrn("classif.lda", predict_type="prob")
     lines = [line.split() for line in str(learner).splitlines()]

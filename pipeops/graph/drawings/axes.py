@@ -1,19 +1,23 @@
 """A graph drawn with matplotlib (extra `plot`): what nodes hold stands in a frame in their boxes.
 
-Neighbours: `scene.py` and `layers.py` below; the colours are those of all pictures (`learn/plots/figures.py`).
+Neighbours: `scene.py`, `layers.py` and `sections.py` below; the colours are those of all pictures (`learn/plots/figures.py`).
 """
 
 from itertools import pairwise
+from math import ceil
 from typing import Any
 
 import attrs
 
 from pipeops.graph.drawings.layers import Layout, Point, arranged, beside
 from pipeops.graph.drawings.scene import Box, Line, Scene
+from pipeops.graph.drawings.sections import waists
 from pipeops.text import cut
 
 LETTERS = 30
 LINE, TITLE, EDGE = 14.0, 24.0, 14.0
+ASIDE, COLUMN = 50.0, 16
+"""Between columns, and so many nodes stand in one."""
 INCH = 80.0
 """So many of the units of the layout are an inch."""
 COLOURS = {"Task": "#0072B2", "Prediction": "#009E73", "*": "#6E6E6E"}
@@ -37,17 +41,49 @@ class Pictured:
 
 
 def plot(scene: Scene, ax: Any = None) -> Any:
-    """Draw it and return the axes."""
+    """Draw it and return the axes; what is too tall goes on in further columns."""
     from pipeops.learn.plots.figures import new_axes
 
-    plan = _plan(scene)
-    wide, tall = 2 * plan.layout.half + 20, plan.layout.height + 20
+    plans = [_plan(part) for part in _columns(scene)]
+    wide = sum(2 * plan.layout.half + ASIDE for plan in plans) - ASIDE + 20
+    tall = max(plan.layout.height for plan in plans) + (20 if len(plans) == 1 else 60)
     ax = new_axes(ax, max(wide / INCH, 1.5), max(tall / INCH, 1.0))
-    _draw(ax, plan, 0.0, 0.0, ax.get_window_extent().width / ax.figure.dpi * INCH / wide)
-    ax.set_xlim(-wide / 2, wide / 2)
-    ax.set_ylim(tall - 10, -10)
+    scale, middles, left = ax.get_window_extent().width / ax.figure.dpi * INCH / wide, list[float](), 10.0
+    for plan in plans:
+        middles.append(left + plan.layout.half)
+        _draw(ax, plan, middles[-1], 0.0, scale)
+        left += 2 * plan.layout.half + ASIDE
+    for plan, x, far, after in zip(plans, middles, middles[1:], plans[1:], strict=False):
+        line = next(one for one in scene.lines if one.source in plan.scene.boxes and one.target in after.scene.boxes)
+        _over(ax, line, (x, plan.layout.height), (far, 0.0), far - after.layout.half - ASIDE / 2, scale)
+    ax.set_xlim(0, wide)
+    ax.set_ylim(tall - (10 if len(plans) == 1 else 30), -10 if len(plans) == 1 else -30)
     ax.set_axis_off()
     return ax
+
+
+def _columns(scene: Scene) -> list[Scene]:
+    """The scene cut where one node follows another and nothing goes around, into columns of about equal numbers of nodes."""
+    keys, narrow = list(scene.boxes), waists(scene)
+    most = ceil(len(keys) / ceil(len(keys) / COLUMN))
+    parts: list[list[str]] = [[]]
+    for before, key in pairwise(["", *keys]):
+        if len(parts[-1]) >= most and {before, key} <= narrow:
+            parts.append([])
+        parts[-1].append(key)
+    return [
+        Scene({key: scene.boxes[key] for key in part}, [line for line in scene.lines if {line.source, line.target} <= {*part}])
+        for part in parts
+    ]
+
+
+def _over(ax: Any, line: Line, start: Point, end: Point, between: float, scale: float) -> None:
+    """A line from the bottom of a column to the top of the next one."""
+    (x, y), (u, v), colour = start, end, COLOURS.get(line.kind, NETWORK)
+    ax.plot([x, x, between, between, u], [y, y + 16, y + 16, v - 18, v - 18], color=colour, linewidth=1.2)
+    look = {"arrowstyle": "-|>", "mutation_scale": 9 * scale, "color": colour, "shrinkA": 0, "shrinkB": 0}
+    ax.annotate("", (u, v), (u, v - 18), arrowprops=look)
+    ax.text(u + 6, v - 8, line.label, fontsize=8 * scale, color="#404040", va="center")
 
 
 def _plan(scene: Scene) -> Pictured:

@@ -82,7 +82,7 @@ def _holder(box: Box) -> str:
 def _inside(title: str, scene: Scene) -> str:
     count = len(scene.ids)
     head = f"in {escape(cut(title, LETTERS))}, {count} node{'s' * (count != 1)}"
-    return f"<details><summary>{head}</summary>{_column(scene)}</details>"
+    return f'<details class="holder"><summary>{head}</summary>{_column(scene)}</details>'
 
 
 # ---------------------------------------------------------------- SVG
