@@ -183,12 +183,12 @@ CASES |= {
     "thresholds without validation data": (
         lambda: as_learner(po("learner", learner=LDA) >> po("tunethreshold")).train(NUMBERS),
         'po("learner_cv", learner)',
-        lambda: tuned(po("learner_cv", LDA, folds=2)).train(NUMBERS),
+        lambda: tuned(po("learner_cv", LDA, folds=2, seed=1)).train(NUMBERS),
     ),
     "thresholds of features": (
         lambda: tuned(po("scale")).train(NUMBERS),
         'po("learner_cv", lrn("classif.lda", predict_type="prob"))',
-        lambda: tuned(po("learner_cv", lrn("classif.lda", predict_type="prob"), folds=2)).train(NUMBERS),
+        lambda: tuned(po("learner_cv", lrn("classif.lda", predict_type="prob"), folds=2, seed=1)).train(NUMBERS),
     ),
     "categories to imitate": (
         lambda: po("smote", K=2).train([TWO]),
