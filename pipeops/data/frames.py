@@ -353,7 +353,7 @@ def _is_arrow(frame: nw.DataFrame[Any]) -> bool:
 
 def _is_loose(dtype: nw.dtypes.DType, frame: nw.DataFrame[Any]) -> bool:
     """Whether a column of this type may have to change."""
-    texts = dtype == nw.String and frame.implementation.is_pandas()
+    texts = dtype == nw.String and (frame.implementation.is_pandas() or _is_arrow(frame))
     chunks = isinstance(dtype, nw.Categorical | nw.Enum) and _is_arrow(frame)
     return texts or chunks or isinstance(dtype, nw.Object | nw.Unknown | nw.Decimal | nw.Datetime) or kind(dtype) == "unsupported"
 

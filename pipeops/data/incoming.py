@@ -121,7 +121,7 @@ def _alike(values: list[Any]) -> list[Any]:
 def typed(column: Series) -> Series:
     """The column in a type that operators can take, where it has one: numbers, booleans, texts, categories, moments."""
     dtype = column.dtype
-    if dtype == nw.Decimal:
+    if any(dtype == kind for kind in (nw.Decimal, nw.Int128, nw.UInt128)):
         return column.cast(nw.Float64)
     if isinstance(dtype, nw.Datetime):
         return column.cast(nw.Datetime(dtype.time_unit, "UTC")) if _is_offset(dtype.time_zone) else column
@@ -144,9 +144,12 @@ def _typed_arrow(column: Series) -> Series:
         return nw.from_native(_one_dictionary(native), series_only=True).alias(column.name)
     if pa.types.is_null(native.type):
         return column.cast(nw.Float64)
-    if pa.types.is_float16(native.type):
-        return nw.from_native(native.cast(pa.float32()), series_only=True).alias(column.name)
-    return column
+    made = {
+        pa.float16(): pa.float32(),
+        pa.date64(): pa.date32(),
+        pa.string_view(): pa.large_string(),
+    }.get(native.type, pa.float64() if pa.types.is_decimal(native.type) else None)
+    return column if made is None else nw.from_native(native.cast(made), series_only=True).alias(column.name)
 
 
 def _one_dictionary(native: Any) -> Any:

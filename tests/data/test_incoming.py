@@ -248,3 +248,34 @@ def test_fractions_may_be_classes():
     stars = np.array([0.5, 1.0, 1.5] * 5)
     task = as_task_classif({"x": stars, "y": stars}, target="y")
     assert lrn("classif.tree").train(task).predict(task).response.tolist() == stars.tolist()
+
+
+LARGE = pl.Series([1, None, 2**70], dtype=pl.Int128)
+
+
+def arrow(values, dtype):
+    return pa.table({"x": pa.array(values, dtype), "y": [1.0, 2.0, 3.0]})
+
+
+@pytest.mark.parametrize(
+    ("make", "kind", "values"),
+    [
+        (lambda: arrow([Decimal("1.5"), None, Decimal(2)], pa.decimal256(50, 2)), "numeric", [1.5, None, 2.0]),
+        (lambda: arrow(["a", None, "b"], pa.string_view()), "categorical", ["a", None, "b"]),
+        (lambda: arrow([dt.date(2024, 1, 1), None, dt.date(2024, 1, 2)], pa.date64()), "datetime", None),
+        (
+            lambda: pl.DataFrame({"x": pl.Series([1, None, 2**70], dtype=pl.Int128), "y": [1.0, 2, 3]}),
+            "numeric",
+            [1.0, None, 2.0**70],
+        ),
+    ],
+    ids=["long decimals", "views of texts", "days in milliseconds", "128 bits"],
+)
+def test_types_with_another_one_for_the_same_are_read_as_that(make, kind, values):
+    task = as_task_regr(make(), target="y")
+    assert task.feature_types == {"x": kind}
+    assert task.missings()["x"] == 1
+    found = next(iter(task.frame().iter_columns())).to_list()
+    assert found == (values or [dt.date(2024, 1, 1), None, dt.date(2024, 1, 2)])
+    if kind == "categorical":
+        assert po("imputeoor").train([task])[0][0].levels("x") == [".MISSING", "a", "b"]
