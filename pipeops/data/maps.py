@@ -65,6 +65,7 @@ class Elementwise(ColumnMap):
     """Every column as float64, changed by a rule and numbers of its own: `rule(x, *numbers)`.
 
     The rule gets whatever knows arithmetic: a series, an expression, or a block and one number for each of its columns.
+    on_block: the same for a block of float64 that it may write into.
 
     >>> import polars as pl
     >>> half = Elementwise(("x",), lambda x, by: x / by, (np.array([2.0]),))
@@ -75,6 +76,7 @@ class Elementwise(ColumnMap):
     takes: tuple[str, ...]  # type: ignore[assignment]
     rule: Callable[..., Any]
     numbers: tuple[npt.NDArray[np.float64], ...]
+    on_block: Callable[..., Numbers] | None = None
 
     @property
     def makes(self) -> tuple[str, ...]:
@@ -123,7 +125,8 @@ class Elementwise(ColumnMap):
             wanted = [place[name] for name in names]
             own = tuple(values[wanted] for values in own)
         columns = [values[:, None] for values in own]
-        return lambda block: self.rule(block, *columns)
+        in_place = self.on_block or self.rule
+        return lambda block: (in_place if block.dtype == np.float64 else self.rule)(block, *columns)
 
 
 def as_floats(frame: Frame) -> Frame:
@@ -343,7 +346,8 @@ def run_lazy(frame: nw.LazyFrame[Any], maps: Sequence[ColumnMap]) -> nw.LazyFram
     for each in maps:
         schema = frame.collect_schema()
         gone = [name for name in each.takes if name not in set(each.makes)]
-        frame = frame.with_columns(*each.exprs(schema)).drop(*gone)
+        made = each.exprs(schema)
+        frame = (frame.with_columns(*made) if made else frame).drop(*gone)
     return frame
 
 

@@ -184,9 +184,6 @@ class MissInd(ColumnMaps):
         missing = missing_counts(frame)
         return [name for name in frame.columns if self.which == "all" or missing[name]]
 
-    def learn_lazy(self, frame: nw.LazyFrame[Any]) -> list[str]:
-        return self.fit(frame.collect(), None)
-
     def maps(self, schema: Schema, state: list[str]) -> list[ColumnMap]:
         missing = Missing(tuple(state), tuple(f"missing_{name}" for name in state), self.type)
         return [missing, *without(schema, state)] if state else without(schema, state)

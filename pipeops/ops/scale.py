@@ -77,7 +77,7 @@ class Scale(ColumnMaps):
     def maps(self, schema: Schema, state: dict[str, dict[str, float]]) -> list[ColumnMap]:
         center, scale = numbers(schema, state["center"], state["scale"])
         if (scale <= HUGE).all():
-            return [Elementwise(tuple(schema), _standard, (center, scale))]
+            return [Elementwise(tuple(schema), _standard, (center, scale), _standardize)]
         return [Elementwise(tuple(schema), _halved, (center, scale, np.where(scale > HUGE, 0.5, 1.0)))]
 
 
@@ -92,9 +92,14 @@ def _times(x: Any, half: Any) -> Any:
 
 def _standard(x: Any, center: Any, scale: Any) -> Any:
     """How far from the center, in units of the scale."""
-    moved = x - center
-    moved /= scale
-    return moved
+    return (x - center) / scale
+
+
+def _standardize(x: Any, center: Any, scale: Any) -> Any:
+    """The same in place."""
+    x -= center
+    x /= scale
+    return x
 
 
 def _halved(x: Any, center: Any, scale: Any, half: Any) -> Any:

@@ -15,6 +15,7 @@ from pipeops import as_task_regr, chain, operator, po
 from pipeops.data.frames import View
 from pipeops.data.levels import text_codes
 from pipeops.data.maps import Lookup
+from pipeops.errors import ConfigError
 from pipeops.ops import statistics as of
 from pipeops.ops.encode import Encode
 from pipeops.ops.scale import Scale
@@ -196,6 +197,35 @@ def test_lazy_frames_learn_and_change_alike(name: str):
     assert isinstance(changed.to_native(), pl.LazyFrame)
     found = as_task_regr(changed.collect().with_columns(y=nw.lit(0.0)), target="y").matrix("float64")
     assert np.allclose(found, trained.matrix("float64"), rtol=1e-12, equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        po("pca", rank=2),
+        po("randomprojection", rank=2),
+        po("missind", type="integer", which="all"),
+        po("renamecolumns", renaming={"a": "z"}),
+        po("select", selector=["b"]),
+    ],
+    ids=lambda node: node.key,
+)
+def test_lazy_frames_change_alike_by_other_maps(node: Any):
+    x = pl.DataFrame(np.random.default_rng(0).normal(size=(7, 3)), schema=["a", "b", "c"])
+    task = as_task_regr(x.with_columns(y=pl.lit(0.0)), target="y")
+    (_,), state = node.train([task])
+    holed = x.with_columns(a=pl.when(pl.col("c") > 0).then("a"))
+    expected = node.predict([as_task_regr(holed.with_columns(y=pl.lit(0.0)), target="y")], state)[0]
+    found = node.change_lazy(nw.from_native(holed.lazy()), state["learnt"]).collect()
+    assert sorted(found.columns) == sorted(expected.feature_names)
+    values = found.select(*expected.feature_names).to_native().fill_null(float("nan")).to_numpy().astype(float)
+    assert np.allclose(values, expected.matrix("float64"), rtol=1e-12, equal_nan=True)
+
+
+def test_what_has_no_expressions_refuses_a_lazy_frame():
+    (_,), state = po("spatialsign").train([as_task_regr({"a": [1.0, 2.0], "y": [0.0, 1.0]}, target="y")])
+    with pytest.raises(ConfigError, match="collect it first"):
+        po("spatialsign").change_lazy(nw.from_native(pl.LazyFrame({"a": [1.0]})), state["learnt"])
 
 
 def flat(learnt: Any) -> dict[str, float]:

@@ -7,7 +7,6 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-import narwhals as nw
 import numpy as np
 import numpy.typing as npt
 
@@ -42,9 +41,6 @@ class EachNumbers(ColumnMaps):
     def learn_view(self, view: View, names: Sequence[str], target: Series | None) -> Learnt:
         blocks = columns(view, names, 1)
         return {name: self.learn_column(name, block[0][~np.isnan(block[0])]) for (name,), block in blocks}
-
-    def learn_lazy(self, frame: nw.LazyFrame[Any]) -> Learnt:
-        return self.fit(frame.collect(), None)
 
     def maps(self, schema: Schema, state: Learnt) -> list[ColumnMap]:
         return [Each(tuple(schema), lambda name, values: self.change(name, values, state[name]))]

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from math import isfinite
 from typing import Any, ClassVar
 
-import narwhals as nw
 import numpy as np
 import numpy.typing as npt
 
@@ -76,9 +75,6 @@ class Embed(ColumnMaps):
         large = [name for name in names if max(-low[name], high[name]) > LARGEST]
         if large:
             raise DataError(f'{self.id}: the numbers in {listing(large)} are too large to be added up; use po("scale") before.')
-
-    def learn_lazy(self, frame: nw.LazyFrame[Any]) -> Any:
-        return self.fit(frame.collect(), None)
 
     def maps(self, schema: Schema, state: Any) -> list[ColumnMap]:
         return [Rowwise(tuple(schema), self.made(state), lambda block: self._embedded(block, state))]
