@@ -70,7 +70,7 @@ class GraphLearner(Passes, Learner):
         """That of the graph, where there is something to validate on."""
         return None if self.validate is None else super().watched
 
-    def validating(self) -> Self:
+    def with_validation(self) -> Self:
         """A copy that validates on what training is handed; itself where it has data of its own."""
         if self.validate is not None:
             return self

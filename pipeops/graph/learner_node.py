@@ -85,7 +85,7 @@ class LearnerOp(HoldsLearner, Passes, PipeOp):
         return self.with_part("", learner)
 
     def _validating(self) -> Mapping[str, Learner]:
-        return {"": self.learner.validating()}
+        return {"": self.learner.with_validation()}
 
     def _exchanged(self, others: Mapping[str, Any]) -> Self:
         return self.with_part("", others.get("", self.learner))
@@ -95,7 +95,7 @@ class LearnerOp(HoldsLearner, Passes, PipeOp):
 
     def train(self, inputs: Sequence[Any], valid: Sequence[Any] | None = None) -> tuple[Sequence[Any], Any]:
         """Nothing comes out; the state is the learner's. Validation data that come in are validated on by learners that can."""
-        learner = (self.learner.validating() if valid else self.learner).clone()
+        learner = (self.learner.with_validation() if valid else self.learner).clone()
         learner.train(inputs[0], valid=valid[0] if valid else None)
         return [None], learner.state
 

@@ -35,7 +35,7 @@ class Validates:
         """A copy that tells each validated round of its next training; what `on_round` raises stops that."""
         return self
 
-    def validating(self) -> Self:
+    def with_validation(self) -> Self:
         """A copy that validates on the data that its training is handed, if it can and is not told otherwise."""
         return self
 

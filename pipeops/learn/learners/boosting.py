@@ -155,7 +155,7 @@ class Boosting(SklearnLearner):
         new._on_round = on_round
         return new
 
-    def validating(self) -> Self:
+    def with_validation(self) -> Self:
         """A copy that validates on what training is handed; itself where it has data of its own to validate on."""
         if self.validate is not None:
             return self

@@ -83,9 +83,9 @@ class OnFeatures(Passes, Learner):
         """What the learner watches."""
         return self.inner.watched
 
-    def validating(self) -> Self:
+    def with_validation(self) -> Self:
         """A copy whose learner validates on what training is handed."""
-        return self._exchanged({"": self.inner.validating()})
+        return self._exchanged({"": self.inner.with_validation()})
 
     def _validating(self) -> Mapping[str, Learner]:
         return {"": self.inner}
