@@ -113,6 +113,7 @@ def test_networks_with_other_plans_of_freezing_go_apart():
     plans = [t_clbk("unfreeze", starting_weights=["head"], unfreeze={epoch: ["linear"]}) for epoch in (2, 3, 2)]
     made = train([learner(callbacks=[plan], seed=1) for plan in plans], folds(task())[0])
     assert [state(one).vectorized for one in made] == [2, 1, 2]
+    assert ["networks trained as one: 2" in repr(state(one).summary()) for one in made] == [True, False, True]
 
 
 calls, factor = [], 0.5

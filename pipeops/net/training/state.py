@@ -55,8 +55,9 @@ class TorchState:
         return found
 
     def summary(self) -> Summary:
-        """A row for each module: what comes out, and how many parameters it has; which engine trained them."""
-        return summarize(self.network, self.symbol, epochs=self.epochs, seed=self.seed, engine=self.engine)
+        """A row for each module: what comes out, and how many parameters it has; which engine trained them, and how many at once."""
+        together = {"networks trained as one": self.vectorized} if self.vectorized > 1 else {}
+        return summarize(self.network, self.symbol, epochs=self.epochs, seed=self.seed, engine=self.engine, **together)
 
 
 def _to_plain(state: TorchState) -> dict[str, Any]:
