@@ -55,7 +55,7 @@ class TorchState:
         return found
 
     def summary(self) -> Summary:
-        """A row for each module: what comes out, and how many parameters it has; which engine trained them, and how many at once."""
+        """A row for each module: what comes out, and how many parameters it has; the engine, and how many trained as one."""
         together = {"networks trained as one": self.vectorized} if self.vectorized > 1 else {}
         return summarize(self.network, self.symbol, epochs=self.epochs, seed=self.seed, engine=self.engine, **together)
 
