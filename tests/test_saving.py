@@ -20,7 +20,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from pipeops import as_learner, as_task_classif, as_task_regr, load_learner, lrn, nn, po, saving, t_loss, tsk
+from pipeops import (
+    as_learner,
+    as_task_classif,
+    as_task_regr,
+    auto_tuner,
+    load_learner,
+    lrn,
+    nn,
+    po,
+    rsmp,
+    saving,
+    t_loss,
+    to_tune,
+    tsk,
+)
 from pipeops.errors import FormatError
 from pipeops.net import layer
 from pipeops.ops import Preprocess, operator
@@ -445,3 +459,13 @@ def test_a_damaged_state_is_said_when_the_loaded_learner_predicts(tmp_path):
     with pytest.raises(FormatError, match="loaded from a file fails when it predicts.*Train and save"):
         again.predict(task)
     assert len(again.train(task).predict(task).response) == 3
+
+
+def test_estimators_with_ranges_to_tune_travel(tmp_path):
+    task, path = tsk("iris"), tmp_path / "tuner.po"
+    asked = lrn("classif.svm", C=to_tune(0.5, 2.0), gamma=to_tune(["scale", "auto"]))
+    asked.save(path)
+    assert repr(load_learner(path).params["C"]) == repr(asked.params["C"])
+    tuner = auto_tuner(as_learner(po("scale") >> asked), None, rsmp("holdout"), "classif.acc", n_trials=2, seed=1).train(task)
+    tuner.save(path)
+    assert load_learner(path).predict(task).to_frame().equals(tuner.predict(task).to_frame())

@@ -95,7 +95,7 @@ def test_a_wrong_rule_is_found():
         with pytest.raises(AssertionError, match="said"):
             contract.check_layer("doubled")
         with pytest.raises(AssertionError, match="rule"):
-            contract.check_rule("doubled")
+            contract.check_shape_rule("doubled")
     finally:
         del nn._holders["doubled"]
 

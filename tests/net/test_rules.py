@@ -1,6 +1,5 @@
 """Every rule against autograd: values and gradients of each of K networks, in both precisions, and of every loss."""
 
-import copy
 import functools
 
 import pytest
@@ -13,6 +12,7 @@ from pipeops.net.layers.modules.merges import Concatenation, Product, Sum
 from pipeops.net.losses.rules import loss_rule
 from pipeops.net.losses.weighted import by_rows
 from pipeops.net.rules import dense, reshaping
+from pipeops.net.rules.against_autograd import agrees
 from pipeops.net.rules.base import Call, Made
 
 K, BATCH = 3, 5
@@ -31,61 +31,12 @@ def modules_of(key, dtype):
     return made, torch.randn(K, BATCH, *shape, dtype=dtype)
 
 
-def ruled(rule, modules, inputs, frozen=(), wanted=None):
-    """What the rule makes of K modules: what comes out, and its backward, with gradients of parameters by name."""
-    named = [dict(m.named_parameters()) for m in modules]
-    params = {n: torch.stack([own[n].detach() for own in named]) for n in named[0]}
-    grads = {n: torch.full_like(p, torch.nan) for n, p in params.items() if n not in frozen}
-    buffers = {n: torch.stack([dict(m.named_buffers())[n] for m in modules]) for n, _ in modules[0].named_buffers()}
-    generators = [torch.Generator().manual_seed(k) for k in range(len(modules))]
-    wanted = [x.is_floating_point() for x in inputs] if wanted is None else wanted
-    with torch.no_grad():
-        made = rule(Call(modules, params, grads, buffers, wanted, generators), *inputs)
-        out = made.forward(*inputs)
-    assert made.out.shape == out.shape
-    return made, out, grads, buffers
-
-
-def by_autograd(module, inputs, slope, k):
-    """The same of one module, by itself."""
-    leaves = [x[k].clone().requires_grad_(x.is_floating_point()) for x in inputs]
-    with torch.random.fork_rng():
-        torch.manual_seed(k)
-        out = module(*leaves)
-    out.backward(slope[k])
-    return out.detach(), [leaf.grad for leaf in leaves], {n: p.grad for n, p in module.named_parameters()}
-
-
-def same(rule, modules, inputs, frozen=()):
-    alone = copy.deepcopy(modules)
-    before = [x.clone() for x in inputs]
-    made, out, grads, buffers = ruled(rule, modules, inputs, frozen)
-    slope = torch.randn_like(out)
-    kept = slope.clone()
-    with torch.no_grad():
-        backs = list(made.backward(slope, *inputs))
-    assert torch.equal(slope, kept)
-    assert all(map(torch.equal, before, inputs))
-    tolerance = {"rtol": 1e-4, "atol": 1e-5} if out.dtype == torch.float32 else {"rtol": 1e-9, "atol": 1e-11}
-    for k, module in enumerate(alone):
-        value, slopes, wanted = by_autograd(module, inputs, slope, k)
-        torch.testing.assert_close(out[k], value, **tolerance)
-        for back, expected in zip(backs, slopes, strict=True):
-            assert (back is None) == (expected is None)
-            if back is not None:
-                torch.testing.assert_close(back[k], expected, **tolerance)
-        for name, grad in grads.items():
-            torch.testing.assert_close(grad[k], wanted[name], **tolerance)
-        for name, buffer in module.named_buffers():
-            torch.testing.assert_close(buffers[name][k], buffer, **tolerance)
-
-
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("key", RULED)
 def test_a_rule_is_autograd(key, dtype):
     torch.manual_seed(1)
     modules, x = modules_of(key, dtype)
-    same(nn[key].rule, modules, [x])
+    agrees(nn[key].rule, modules, [x])
 
 
 SETTINGS = [
@@ -109,7 +60,7 @@ SETTINGS = [
 @pytest.mark.parametrize(("key", "module", "settings", "shape"), SETTINGS)
 def test_settings_and_ranks(key, module, settings, shape):
     torch.manual_seed(2)
-    same(nn[key].rule, [module(**settings) for _ in range(K)], [torch.randn(K, BATCH, *shape)])
+    agrees(nn[key].rule, [module(**settings) for _ in range(K)], [torch.randn(K, BATCH, *shape)])
 
 
 @pytest.mark.parametrize("mode", ["eval", "frozen"])
@@ -118,7 +69,7 @@ def test_norms_in_eval_mode_and_frozen_parameters(mode):
     for module in made:
         module.running_mean.add_(1.0)
         module.train(mode == "frozen")
-    same(nn["batch_norm1d"].rule, made, [torch.randn(K, BATCH, 4)], ("weight",) if mode == "frozen" else ())
+    agrees(nn["batch_norm1d"].rule, made, [torch.randn(K, BATCH, 4)], ("weight",) if mode == "frozen" else ())
 
 
 @pytest.mark.parametrize(
@@ -128,7 +79,7 @@ def test_norms_in_eval_mode_and_frozen_parameters(mode):
 def test_merges(rule, module):
     last_of_second = 4 if isinstance(module, Concatenation) else 1
     inputs = [torch.randn(K, BATCH, 4), torch.randn(K, BATCH, last_of_second), torch.randn(K, BATCH, 4)]
-    same(rule, [module] * K, inputs)
+    agrees(rule, [module] * K, inputs)
 
 
 LOSSES = {
@@ -277,6 +228,20 @@ class Hooked(Callback):
     def on_epoch_begin(self, ctx):
         if ctx.epoch == 3:
             ctx.network.linear.register_forward_hook(lambda module, args, out: out * 0.5)
+
+
+def wrong_rule(call: Call, x: torch.Tensor) -> Made:
+    return Made(x * 2, lambda x: x * 2, lambda slope, x: (slope * 3,))
+
+
+def test_the_contract_finds_a_wrong_rule():
+    layer("twice_wrong", Twice, shape="same", rule=wrong_rule)
+    try:
+        contract.check_layer("twice_by_rule")
+        with pytest.raises(AssertionError, match="twice_wrong: its rule is not what autograd computes: gradient of input 0"):
+            contract.check_layer("twice_wrong")
+    finally:
+        del nn._holders["twice_wrong"]
 
 
 def test_what_a_callback_changes_between_epochs_chooses_the_engine_anew():

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeops import as_learner, nn, po, t_sampler, to_tune
+from pipeops import as_learner, nn, po, t_sampler, to_tune, tsk
 from pipeops.data import as_task_classif, as_task_regr
 from pipeops.errors import ConfigError, DataError, UnknownKeyError
 from pipeops.net import torch_callback
@@ -234,3 +234,26 @@ def test_samplers_are_a_shelf_whose_hyperparameters_have_addresses():
     assert isinstance(tuned.params["batch_sampler.batch_size"], Token)
     with pytest.raises(UnknownKeyError, match="no sampler 'stratifed'. Did you mean 'stratified'"):
         po("torch_model_classif", batch_sampler="stratifed")
+
+
+class Remembering:
+    """Rows by random numbers of its own."""
+
+    def __init__(self):
+        self.rng = np.random.default_rng(1)
+
+    def __call__(self, task, generator):
+        return self.rng.permutation(task.nrow)
+
+
+@pytest.mark.parametrize(
+    "sampler",
+    [Remembering(), torch.utils.data.SubsetRandomSampler(range(150), generator=torch.Generator().manual_seed(1))],
+    ids=["own", "torch"],
+)
+def test_what_a_sampler_remembers_is_the_run_s_own(sampler):
+    graph = po("torch_ingress_num") >> nn("head") >> po("torch_loss", loss="cross_entropy") >> po("torch_optimizer")
+    model = po("torch_model_classif", epochs=2, batch_size=16, sampler=sampler, seed=1, predict_type="prob")
+    learner, task = as_learner(graph >> model), tsk("iris")
+    first, second = (learner.train(task).predict(task).prob for _ in range(2))
+    assert np.array_equal(first, second)

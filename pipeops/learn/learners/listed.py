@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pipeops.errors import FormatError
+from pipeops.params import Token
 from pipeops.saving import saved_as
 from pipeops.saving.codecs import name_of
 
@@ -176,7 +177,8 @@ def from_plain(plain: Values) -> Any:
     arguments = _arguments(cls)
     for one, value in values.items():
         kind = LISTED[name].fitted.get(one, "n" if one == "radius" else None)
-        if not (_is_argument(value, one in LISTED[name].parts) if one in arguments else kind and _is(value, kind, dims)):
+        asked = isinstance(value, Token) or _is_argument(value, one in LISTED[name].parts)
+        if not (asked if one in arguments else kind and _is(value, kind, dims)):
             raise FormatError(f"load: a {name} cannot have this '{one}': {str(value)[:80]!r}.")
     missing = [n for n in arguments if n not in values]
     estimator.__dict__.update(_defaults(cls, missing) | values)
@@ -194,7 +196,10 @@ def _defaults(cls: type, names: list[str]) -> Values:
 def _check(name: str, cls: type, estimator: Any, dims: Mapping[str, int]) -> None:
     """Arguments must be what scikit-learn declares, and arrays of the sizes that belong together."""
     if hasattr(cls, "_parameter_constraints"):
-        estimator._validate_params()
+        ranges = [n for n, value in vars(estimator).items() if isinstance(value, Token)]
+        checked: Any = cls.__new__(cls)
+        vars(checked).update(vars(estimator) | _defaults(cls, ranges))
+        checked._validate_params()
     lines, classes, features = dims.get("r"), dims.get("c"), dims.get("p")
     wrong = (lines is not None and classes is not None and lines != (1 if classes == 2 else classes)) or (
         features is not None and features != getattr(estimator, "n_features_in_", features)

@@ -212,10 +212,11 @@ def overrides(callback: Callback, stage: str) -> bool:
 
 def copies(callbacks: Iterable[Callback]) -> dict[str, Callback]:
     """Fresh copies for one run, by id; what cannot be copied (a lock, an open file, a logger) is shared with the original."""
-    return {c.id: _copied(c, _by_attribute) for c in callbacks}
+    return {c.id: copied(c, _by_attribute) for c in callbacks}
 
 
-def _copied(thing: Any, otherwise: Callable[[Any], Any]) -> Any:
+def copied(thing: Any, otherwise: Callable[[Any], Any] = lambda same: same) -> Any:
+    """A copy for one run of something of the user's that may remember; what else where it cannot be copied."""
     try:
         return copy.deepcopy(thing)
     except Exception:  # whatever an object of the user's raises when it is copied
@@ -224,5 +225,5 @@ def _copied(thing: Any, otherwise: Callable[[Any], Any]) -> Any:
 
 def _by_attribute(callback: Callback) -> Callback:
     new = object.__new__(type(callback))
-    vars(new).update({name: _copied(value, lambda same: same) for name, value in vars(callback).items()})
+    vars(new).update({name: copied(value) for name, value in vars(callback).items()})
     return new

@@ -13,6 +13,7 @@ from pipeops.net.layers.layer import Layer
 from pipeops.net.layers.signature import visible
 from pipeops.net.network.descriptor import Shape, Symbol
 from pipeops.net.network.shape import text, traced
+from pipeops.net.rules.against_autograd import agrees
 from pipeops.net.training.machine import seeded
 from pipeops.params import UNSET, hyperparameters
 from pipeops.shorthand import nn
@@ -65,7 +66,7 @@ def check_shape(key: str) -> None:
             assert real.dtype == said.dtype, f"{key}: said {said.dtype}, gave {real.dtype}"
 
 
-def check_rule(key: str) -> None:
+def check_shape_rule(key: str) -> None:
     """The row's shape rule agrees with running the module on the meta device."""
     node, (symbol, *_) = example(key)
     if node.row.shape is None:
@@ -74,6 +75,21 @@ def check_rule(key: str) -> None:
     said = node.row.shape(symbol.shape, arguments, key)
     seen, _ = traced(lambda: node.row.wraps(**arguments), [(symbol.shape, symbol.dtype)], key)
     assert said == seen, f"{key}: its rule says {text(said)}, the meta device {text(seen)}"
+
+
+def check_rule(key: str) -> None:
+    """The row's rule, where it has one, computes what autograd does for two networks, in float32 and float64."""
+    node, symbols = example(key)
+    spec, rule = node.extend(symbols, None).spec, node.row.rule
+    if rule is None or spec is None:
+        return
+    for dtype in (torch.float32, torch.float64):
+        modules = [spec.build().to(dtype) for _ in range(2)]
+        given = [torch.stack([values(symbol, 5) for _ in modules]) for symbol in symbols]
+        try:
+            agrees(rule, modules, [x.to(dtype) if x.is_floating_point() else x for x in given])
+        except AssertionError as error:
+            raise AssertionError(f"{key}: its rule is not what autograd computes: {error}") from error
 
 
 def check_gradient(key: str) -> None:
@@ -104,5 +120,5 @@ def check_layer(key: str) -> None:
     >>> check_layer("linear")
     """
     with seeded(0):
-        for check in (check_signature, check_shape, check_rule, check_gradient, check_repr):
+        for check in (check_signature, check_shape, check_shape_rule, check_rule, check_gradient, check_repr):
             check(key)

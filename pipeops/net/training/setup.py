@@ -14,7 +14,7 @@ import torch
 from pipeops.data import Task
 from pipeops.errors import ConfigError, TrainingError
 from pipeops.learn.measures.measure import as_measures
-from pipeops.net.callbacks.base import Callback, copies
+from pipeops.net.callbacks.base import Callback, copied, copies
 from pipeops.net.callbacks.checkpoint import Checkpoint, put_back
 from pipeops.net.callbacks.context import Context
 from pipeops.net.callbacks.shelf import RESERVED, EarlyStopping, History
@@ -72,7 +72,10 @@ def _trainer(node: "TorchModel", descriptor: ModelDescriptor, valid: Feed | None
     if valid is not None:
         rows = node.batch_size_predict or PREDICT_ROWS
         validation = Validation(valid.task, _batches(node, valid, inputs, link, rows, machine, weighs), levels_of(symbol))
-    rows = node.batch_sampler if node.sampler is None else CutOrder(node.sampler, node.batch_size, node.drop_last)
+    ctx.samplers = {name: copied(s) for name in ("sampler", "batch_sampler") if (s := getattr(node, name)) is not None}
+    rows = ctx.samplers.get("batch_sampler")
+    if node.sampler is not None:
+        rows = CutOrder(ctx.samplers["sampler"], node.batch_size, node.drop_last)
     epochs = Epochs(batches, task, shuffle=node.shuffle, drop_last=node.drop_last, sampler=rows)
     positives = batches.tensors[-1][:, 0].cpu() if _counts_batches(ctx, task) else None
     return Trainer(ctx, epochs, link, list(ctx.callbacks.values()), validation, node.eval_freq, positives)
@@ -88,7 +91,6 @@ def _resume(node: "TorchModel", descriptor: ModelDescriptor, valid: Feed | None,
     if (node.resume is None or trained_on) and not any(isinstance(c, Checkpoint) for c in ctx.callbacks.values()):
         return
     ctx.identity = identity(node, descriptor, valid, ctx)
-    ctx.samplers = {name: s for name in ("sampler", "batch_sampler") if (s := getattr(node, name)) is not None}
     kept = resumed(node, ctx)
     if trained_on:
         return
