@@ -30,7 +30,7 @@ def brackets(low: float, high: float, eta: float) -> list[list[Stage]]:
     """
     most = int(math.log(high / low, eta) + 1e-9)
     return [
-        [Stage(s, i, high * eta ** (i - s), int(_first(most, s, eta) * eta**-i + 1e-9)) for i in range(s + 1)]
+        [Stage(s, i, float(high) * eta ** (i - s), int(_first(most, s, eta) * eta**-i + 1e-9)) for i in range(s + 1)]
         for s in range(most, -1, -1)
     ]
 

@@ -182,7 +182,8 @@ def auto_tuner(
     the grid end by themselves. pruner: "median", "hyperband" or an Optuna pruner, none by default; it looks at the validation
     score of each epoch of the first fold where a torch graph has `measures_valid` and `validate`, else at the mean score after
     each fold. n_parallel: so many trials are asked for at a time and all their folds trained together, which is faster for
-    networks. A sampler or pruner of one's own is not saved with the learner.
+    networks; grid and random search try the same ones whatever it is, TPE and CMA-ES learn of scores batch by batch. A sampler
+    or pruner of one's own is not saved with the learner.
 
     trafo: a function of the whole configuration, `{address: value}`, that answers the one that the learner gets; names in
     `search_space` that are no hyperparameters are for it to read. The archive shows what was searched and what was made.

@@ -24,6 +24,12 @@ class Stepper(ABC):
     """Updates parameters from their gradients. `lr` may be set between steps."""
 
     lr: float
+    reads_batch: ClassVar[bool] = False
+    """Whether its steps need the present batch (one that watches does), not only gradients: then it is alone, by autograd."""
+
+    def __init_subclass__(cls, **options: Any):
+        super().__init_subclass__(**options)
+        cls.reads_batch = cls.reads_batch or "watch" in vars(cls)
 
     @property
     def parts(self) -> "Sequence[FusedStepper]":

@@ -10,7 +10,6 @@ Neighbours: groups says what may go together; the engines make the steps; the mo
 from collections.abc import Sequence
 
 from pipeops.net.inputs.streams import Streamed
-from pipeops.net.optimizers.fused import Stepper
 from pipeops.net.training.course import Course
 from pipeops.net.training.engine import Engine, OneByAutograd
 from pipeops.net.training.machine import SHARED
@@ -116,4 +115,4 @@ def _inside(course: Course) -> bool:
     """Whether a callback or the stepper looks at batches, or these are read one by one."""
     if isinstance(course.trainer.epochs.batches, Streamed):
         return True
-    return course.trainer.sees_batches or type(course.trainer.ctx.stepper).watch is not Stepper.watch
+    return course.trainer.sees_batches or course.trainer.ctx.stepper.reads_batch
