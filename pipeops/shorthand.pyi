@@ -50,6 +50,7 @@ from pipeops.net.inputs.samplers import WeightedBatches
 from pipeops.net.layers.attention import Attention
 from pipeops.net.layers.block import RepeatedBlock
 from pipeops.net.layers.block import Shared
+from pipeops.net.layers.encoder import EncoderLayer
 from pipeops.net.layers.ensembles import BatchEnsemble
 from pipeops.net.layers.ensembles import ConstantHead
 from pipeops.net.layers.ensembles import EnsembleHead
@@ -749,7 +750,7 @@ class _Nn(Registry):
     @overload
     def __call__(self, key: Literal["tokenizer_num"], /, *, id: str = ..., d_token: int = ..., bias: bool = ..., initialization: Literal['uniform', 'normal'] = ...) -> NumericTokenizer: ...
     @overload
-    def __call__(self, key: Literal["transformer_encoder_layer"], /, *, id: str = ..., nhead: int = ..., dim_feedforward: int = ..., dropout: float = ..., activation: Any = ..., layer_norm_eps: float = ..., norm_first: bool = ..., bias: bool = ...) -> Any: ...
+    def __call__(self, key: Literal["transformer_encoder_layer"], /, *, id: str = ..., nhead: int = ..., dim_feedforward: int = ..., dropout: float = ..., activation: Any = ..., layer_norm_eps: float = ..., norm_first: bool = ..., bias: bool = ..., is_causal: bool = ..., src_mask: bool = ..., src_key_padding_mask: bool = ...) -> EncoderLayer: ...
     @overload
     def __call__(self, key: Literal["unflatten"], /, *, id: str = ..., dim: int = ..., unflattened_size: Any = ...) -> Any: ...
     @overload

@@ -10,8 +10,6 @@ from pipeops.errors import PipeOpsError
 from pipeops.params import UNSET, hyperparameters
 
 ONE_BASED = {("flatten", "start_dim")}
-# differs: torch's Python class has no such argument, or another default
-NOT_OURS = {("transformer_encoder_layer", "is_causal")}
 
 
 def test_every_key_and_hyperparameter_of_the_reference(reference):
@@ -21,9 +19,8 @@ def test_every_key_and_hyperparameter_of_the_reference(reference):
         key = row["key"].removeprefix("nn_")
         own = hyperparameters(nn[key])
         for p in row.get("params") or []:
-            if (key, p["id"]) not in NOT_OURS:
-                assert p["id"] in own, f"{key}.{p['id']}"
-                _same(key, p, own[p["id"]])
+            assert p["id"] in own, f"{key}.{p['id']}"
+            _same(key, p, own[p["id"]])
 
 
 # torch no longer has them, R needs them, or (mode) follows from the measure; paths and steps that must be set are UNSET here

@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional
 
 from pipeops import as_learner, as_task_regr, nn, po
-from pipeops.errors import ConfigError, DataError
+from pipeops.errors import ConfigError, DataError, PipeOpsError
 from pipeops.net import Symbol, compile_network
 
 X = torch.linspace(-1, 1, 3 * 5 * 4).reshape(3, 5, 4)
@@ -55,6 +55,33 @@ def test_attention_refuses_what_does_not_fit():
         nn("multihead_attention", num_heads=2).shape_out((None, 5, 4), (None, 2, 4), (None, 3, 4))
 
 
+def test_masks_of_the_encoder_layer():
+    make, x = nn["transformer_encoder_layer"].torch_module, torch.randn(3, 5, 4)
+    own = make(4, 2, dropout=0.0, is_causal=True)
+    torchs = torch.nn.TransformerEncoderLayer(4, 2, dropout=0.0, batch_first=True)
+    torchs.load_state_dict(own.state_dict())
+    before = torch.ones(5, 5).triu(1)
+    torch.testing.assert_close(own(x), torchs(x, src_mask=before.bool()))
+    masked = make(4, 2, dropout=0.0, masks=("src_mask", "src_key_padding_mask"))
+    masked.load_state_dict(own.state_dict())
+    padding = torch.zeros(3, 5)
+    padding[:, 3:] = 1
+    one = masked(x, before.expand(3, 5, 5), padding)
+    torch.testing.assert_close(one[:, :3], torchs(x[:, :3], src_mask=before[:3, :3].bool()))
+
+
+def test_the_encoder_layer_refuses_what_does_not_fit():
+    both = nn("transformer_encoder_layer", nhead=2, src_key_padding_mask=True)
+    assert both.shape_out((None, 5, 4), (None, 5)) == (None, 5, 4)
+    for node, shapes, message in (
+        (both, [(None, 5, 4), (None, 6)], "as long as there are tokens, 5"),
+        (nn("transformer_encoder_layer", nhead=3), [(None, 5, 4)], "must divide the features"),
+        (nn("transformer_encoder_layer", nhead=2, src_mask=True, is_causal=True), [(None, 5, 4), (None, 5, 5)], "not both"),
+    ):
+        with pytest.raises(PipeOpsError, match=message):
+            node.shape_out(*shapes)
+
+
 @pytest.mark.parametrize(("key", "module"), [("rnn", torch.nn.RNN), ("gru", torch.nn.GRU), ("lstm", torch.nn.LSTM)])
 @pytest.mark.parametrize("both", [False, True], ids=["forwards", "both"])
 def test_recurrent_layers_are_torchs(key, module, both):
@@ -83,6 +110,7 @@ def test_numbers_become_tokens():
 
 def test_cardinalities_may_be_stated():
     assert nn("tokenizer_categ", d_token=3, cardinalities=(2, 4)).shape_out((None, 2)) == (None, 2, 3)
+    assert nn("tokenizer_categ", d_token=3, cardinalities=(2, 4)).shape_out((None, None)) == (None, 2, 3)
     for stated in ((2,), (2, 0), "ab"):
         with pytest.raises(DataError, match="'cardinalities'"):
             nn("tokenizer_categ", d_token=3, cardinalities=stated).shape_out((None, 2))

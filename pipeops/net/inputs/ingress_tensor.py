@@ -148,6 +148,7 @@ class TorchIngressTensor(Ingress):
     def predict(self, inputs: Sequence[Any], state: Any) -> Sequence[Any]:
         (found,) = super().predict(inputs, state)
         for source in found.sources.values() if isinstance(found, Feed) else ():
+            assert isinstance(source, TensorInput)
             source.unseen = True
         return [found]
 

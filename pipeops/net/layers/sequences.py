@@ -10,10 +10,9 @@ from operator import ge
 from typing import Any
 
 import torch
-from torch import nn as torch_nn
 
 from pipeops.errors import ConfigError, DataError
-from pipeops.net.layers.layer import Inferred, fixed, last, layer, levels
+from pipeops.net.layers.layer import Inferred, last, layer, levels
 from pipeops.net.layers.modules.encoders import FTTransformerBlock
 from pipeops.net.layers.modules.recurrent import GRU, LSTM, RNN
 from pipeops.net.layers.modules.tokens import CategoricalTokenizer, ClassToken, NumericTokenizer
@@ -23,9 +22,6 @@ from pipeops.params import anything, choice, integer, real
 
 BOUNDS: Mapping[str, tuple[float | None, float | None]] = {
     "dropout": (0, 1),
-    "nhead": (1, None),
-    "dim_feedforward": (1, None),
-    "layer_norm_eps": (0, None),
     "hidden_size": (1, None),
     "num_layers": (1, None),
     "proj_size": (0, None),
@@ -64,7 +60,8 @@ def _cardinalities(symbol: Symbol, given: Mapping[str, Any], who: str) -> tuple[
 
 def _tokens(shape: Shape, arguments: Mapping[str, Any], who: str) -> Shape:
     """A vector of size `d_token` for each column."""
-    return (*shape, arguments["d_token"])
+    known = arguments.get("levels")
+    return (shape[0], shape[1] if known is None else len(known), arguments["d_token"])
 
 
 def _one_more(shape: Shape, arguments: Mapping[str, Any], who: str) -> Shape:
@@ -88,17 +85,6 @@ def _asked(shape: Shape, arguments: Mapping[str, Any], who: str) -> Shape:
     return (shape[0], len(places), shape[2])
 
 
-row(
-    "transformer_encoder_layer",
-    torch_nn.TransformerEncoderLayer,
-    shape="same",
-    d_model=last,
-    batch_first=fixed(True),
-    activation=anything("relu"),
-    rank=3,
-    label="Transformer encoder layer",
-    example={"nhead": 2},
-)
 recurrent("rnn", RNN, shape=_recurrent, nonlinearity=choice("tanh", "relu", default="tanh"), label="Recurrent layer")
 recurrent("gru", GRU, shape=_recurrent, label="Gated recurrent units")
 recurrent("lstm", LSTM, shape=_recurrent, label="Long short-term memory")

@@ -54,6 +54,52 @@ class MultiheadAttention(torch.nn.MultiheadAttention):
         return found if self.need_weights else found[0]
 
 
+class TransformerEncoderLayer(torch.nn.TransformerEncoderLayer):
+    """Torch's layer, batch first, that makes a causal mask or is given masks, in which whatever is not 0 is masked.
+
+    masks: the names of those that `forward` is given behind the tokens, "src_mask" `(batch, n, n)` and "src_key_padding_mask"
+    `(batch, n)`.
+
+    >>> TransformerEncoderLayer(4, 2, is_causal=True)(torch.zeros(3, 5, 4)).shape
+    torch.Size([3, 5, 4])
+    """
+
+    def __init__(
+        self,
+        d_model: int,
+        nhead: int,
+        dim_feedforward: int = 2048,
+        dropout: float = 0.1,
+        activation: Any = "relu",
+        layer_norm_eps: float = 1e-5,
+        norm_first: bool = False,
+        bias: bool = True,
+        is_causal: bool = False,
+        masks: Sequence[str] = (),
+    ):
+        super().__init__(
+            d_model,
+            nhead,
+            dim_feedforward,
+            dropout,
+            activation,
+            layer_norm_eps,
+            batch_first=True,
+            norm_first=norm_first,
+            bias=bias,
+        )
+        self.nhead, self.is_causal, self.masks = nhead, is_causal, tuple(masks)
+
+    def forward(self, tokens: torch.Tensor, *masks: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+        given = {name: mask != 0 for name, mask in zip(self.masks, masks, strict=True)}
+        if "src_mask" in given:
+            given["src_mask"] = given["src_mask"].repeat_interleave(self.nhead, 0)
+        if self.is_causal:
+            n = tokens.shape[1]
+            given["src_mask"] = torch.ones(n, n, dtype=torch.bool, device=tokens.device).triu(1)
+        return super().forward(tokens, given.get("src_mask"), given.get("src_key_padding_mask"))
+
+
 class FeedForward(torch.nn.Module):
     """Two linear layers with an activation and dropout between them; a gated activation gets twice as many values."""
 
