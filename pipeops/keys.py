@@ -256,7 +256,7 @@ KEYS: dict[str, dict[str, str]] = {
         "threshold": "pipeops.net.layers.table",
         "tokenizer_categ": "pipeops.net.layers.sequences",
         "tokenizer_num": "pipeops.net.layers.sequences",
-        "transformer_encoder_layer": "pipeops.net.layers.encoder",
+        "transformer_encoder_layer": "pipeops.net.layers.masked_encoder",
         "unflatten": "pipeops.net.layers.table",
         "unfold": "pipeops.net.layers.table",
         "unsqueeze": "pipeops.net.layers.table",

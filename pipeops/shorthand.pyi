@@ -50,7 +50,7 @@ from pipeops.net.inputs.samplers import WeightedBatches
 from pipeops.net.layers.attention import Attention
 from pipeops.net.layers.block import RepeatedBlock
 from pipeops.net.layers.block import Shared
-from pipeops.net.layers.encoder import EncoderLayer
+from pipeops.net.layers.masked_encoder import EncoderLayer
 from pipeops.net.layers.ensembles import BatchEnsemble
 from pipeops.net.layers.ensembles import ConstantHead
 from pipeops.net.layers.ensembles import EnsembleHead
