@@ -50,7 +50,6 @@ from pipeops.net.inputs.samplers import WeightedBatches
 from pipeops.net.layers.attention import Attention
 from pipeops.net.layers.block import RepeatedBlock
 from pipeops.net.layers.block import Shared
-from pipeops.net.layers.masked_encoder import EncoderLayer
 from pipeops.net.layers.ensembles import BatchEnsemble
 from pipeops.net.layers.ensembles import ConstantHead
 from pipeops.net.layers.ensembles import EnsembleHead
@@ -61,6 +60,7 @@ from pipeops.net.layers.ensembles import PeriodicEmbedding
 from pipeops.net.layers.ensembles import Pick
 from pipeops.net.layers.fn import Fn
 from pipeops.net.layers.head import Head
+from pipeops.net.layers.masked_encoder import EncoderLayer
 from pipeops.net.layers.merge import MergeCat
 from pipeops.net.layers.merge import MergeProd
 from pipeops.net.layers.merge import MergeSum
