@@ -54,7 +54,7 @@ def test_training_shows_epochs_loss_scores_the_best_and_the_patience_left(monkey
     line = last(terminal)[0]
     assert "3/3" in line
     scores = learner.history[-1].to_dicts()[0]
-    assert f"loss={scores['train.loss']:.3g}, train.classif.acc={scores['train.classif.acc']:.3g}" in line
+    assert f"loss={scores['train.loss']:.2g}, train.classif.acc={scores['train.classif.acc']:.2g}" in line
     best = learner.history["valid.classif.ce"].min()
     assert f"best={best:.3g}" in line
     assert f"patience={5 - (3 - learner.best_epoch)}" in line

@@ -86,7 +86,7 @@ class Progress(Callback):
 
     only_reads: ClassVar[bool] = True
     leave: bool = flag(True)
-    digits: int = integer(1, default=3)
+    digits: int = integer(1, default=2)
 
     def on_begin(self, ctx: Context) -> None:
         self._bar, self._latest = Bar("epochs", ctx.epochs, "epoch", leave=self.leave), dict[str, float]()
