@@ -93,40 +93,47 @@ def _parts(column: Series) -> tuple[dict[str, Values], dict[str, Any]]:
     """Every part of each date, NaN where it is missing, and how long the cycles are."""
     ticks, holes = _local(column)
     days, clock = np.divmod(ticks, 86_400_000_000)
+    calendar, cycles = _calendar(days)
+    hour = clock // 3_600_000_000
+    times = {"hour": hour, "minute": clock // 60_000_000 % 60, "second": clock // 1_000_000 % 60}
+    found = {**calendar, **times, "is_day": (hour >= 6) & (hour <= 20)}
+    none = OF_TIMES if column.dtype == nw.Date else ()
+    parts = {name: np.where(holes, np.nan, values.astype(np.float64)) for name, values in found.items() if name not in none}
+    return parts, {**cycles, "hour": 24, "minute": 60, "second": 60}
+
+
+def _calendar(days: Values) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the calendar says of days since 1970, and how long its cycles are."""
     dates = days.astype("datetime64[D]")
     years, months = dates.astype("datetime64[Y]"), dates.astype("datetime64[M]")
-    year, month = years.astype(np.int64) + 1970, months.astype(np.int64) % 12 + 1
-    of_year = (dates - years.astype("datetime64[D]")).astype(np.int64) + 1
-    of_month = (dates - months.astype("datetime64[D]")).astype(np.int64) + 1
-    length = ((months + 1).astype("datetime64[D]") - months.astype("datetime64[D]")).astype(np.int64)
-    days_of_year = ((years + 1).astype("datetime64[D]") - years.astype("datetime64[D]")).astype(np.int64)
+    month = months.astype(np.int64) % 12 + 1
+    of_year, of_month = _since(years, dates) + 1, _since(months, dates) + 1
+    length, days_of_year = _since(months, months + 1), _since(years, years + 1)
     weekday = (days + 3) % 7  # Monday is 0; 1970-01-01 was a Thursday
     thursday = (days - weekday + 3).astype("datetime64[D]")
-    week = (thursday - thursday.astype("datetime64[Y]").astype("datetime64[D]")).astype(np.int64) // 7 + 1
-    hour = clock // 3_600_000_000
-    found: dict[str, Any] = {
-        "year": year,
+    begins, ends = of_month == 1, of_month == length
+    found = {
+        "year": years.astype(np.int64) + 1970,
         "quarter": (month - 1) // 3 + 1,
         "month": month,
-        "week_of_year": week,
+        "week_of_year": _since(thursday.astype("datetime64[Y]"), thursday) // 7 + 1,
         "day_of_year": of_year,
         "day_of_month": of_month,
         "day_of_week": (weekday + 1) % 7 + 1,
-        "hour": hour,
-        "minute": clock // 60_000_000 % 60,
-        "second": clock // 1_000_000 % 60,
-        "is_day": (hour >= 6) & (hour <= 20),
-        "is_month_start": of_month == 1,
-        "is_month_end": of_month == length,
-        "is_quarter_start": (of_month == 1) & (month % 3 == 1),
-        "is_quarter_end": (of_month == length) & (month % 3 == 0),
+        "is_month_start": begins,
+        "is_month_end": ends,
+        "is_quarter_start": begins & (month % 3 == 1),
+        "is_quarter_end": ends & (month % 3 == 0),
         "is_year_start": of_year == 1,
         "is_year_end": of_year == days_of_year,
         "is_leap_year": days_of_year == 366,
     }
-    none = OF_TIMES if column.dtype == nw.Date else ()
-    parts = {name: np.where(holes, np.nan, values.astype(np.float64)) for name, values in found.items() if name not in none}
     last = (years + 1).astype("datetime64[D]").astype(np.int64) - 1
     weeks = (days_of_year + 6 - (last + 4) % 7) // 7
-    cycles = {"month": 12, "day_of_week": 7, "hour": 24, "minute": 60, "second": 60}
-    return parts, {**cycles, "week_of_year": weeks, "day_of_year": days_of_year, "day_of_month": length}
+    cycles = {"month": 12, "day_of_week": 7, "week_of_year": weeks, "day_of_year": days_of_year, "day_of_month": length}
+    return found, cycles
+
+
+def _since(start: Any, until: Any) -> Any:
+    """Days from a month, year or day to another."""
+    return (until.astype("datetime64[D]") - start.astype("datetime64[D]")).astype(np.int64)
