@@ -160,8 +160,8 @@ def as_task_unsupervised(data: Any, *, id: str | None = None) -> TaskUnsupervise
 
     >>> from pipeops import as_task_unsupervised, po
     >>> task = as_task_unsupervised({"x": [1.0, 3.0], "z": [2.0, 2.0]})
-    >>> (po("scale") >> po("removeconstants")).train(task)[0].feature_names
-    ['x', 'z']
+    >>> (po("scale") >> po("removeconstants")).train(task).feature_names
+    ['x']
     """
     if not isinstance(data, Task):
         return TaskUnsupervised(read_table(data), (), id)

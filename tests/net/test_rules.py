@@ -8,11 +8,11 @@ import torch
 from pipeops import as_learner, as_task_classif, nn, po, t_loss
 from pipeops.net import Callback, last, layer
 from pipeops.net.layers import contract
+from pipeops.net.layers.against_autograd import agrees
 from pipeops.net.layers.modules.merges import Concatenation, Product, Sum
 from pipeops.net.losses.rules import loss_rule
 from pipeops.net.losses.weighted import by_rows
 from pipeops.net.rules import dense, reshaping
-from pipeops.net.rules.against_autograd import agrees
 from pipeops.net.rules.base import Call, Made
 
 K, BATCH = 3, 5

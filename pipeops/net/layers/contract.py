@@ -9,11 +9,11 @@ from typing import Any
 
 import torch
 
+from pipeops.net.layers.against_autograd import agrees
 from pipeops.net.layers.layer import Layer
 from pipeops.net.layers.signature import visible
 from pipeops.net.network.descriptor import Shape, Symbol
 from pipeops.net.network.shape import text, traced
-from pipeops.net.rules.against_autograd import agrees
 from pipeops.net.training.machine import seeded
 from pipeops.params import UNSET, hyperparameters
 from pipeops.shorthand import nn

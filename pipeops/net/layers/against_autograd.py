@@ -1,6 +1,6 @@
 """Rules held against autograd: what one computes for K modules is what each module gets by itself.
 
-Neighbours: base says what a rule is; the contract of layers runs this on every row that has one, one's own included.
+Neighbours: `net/rules` has them; the contract of layers runs this on every row that has one, one's own included.
 """
 
 import copy
@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from pipeops.net.rules.base import Call, Made, Rule
+from pipeops.net.training.machine import seeded
 
 SINGLE, DOUBLE = (1e-4, 1e-5), (1e-9, 1e-11)
 """How far rounding may go in the sums of a few dozen numbers, relative and absolute."""
@@ -51,8 +52,7 @@ class Ruled:
 def by_autograd(module: torch.nn.Module, inputs: Sequence[torch.Tensor], slope: torch.Tensor, k: int) -> tuple[Any, ...]:
     """What module k gives by itself: the value, the gradients of the inputs, and those of the parameters by name."""
     leaves = [x.clone().requires_grad_(x.is_floating_point()) for x in inputs]
-    with torch.random.fork_rng():
-        torch.manual_seed(k)
+    with seeded(k):
         out = module(*leaves)
     out.backward(slope)
     return out.detach(), [leaf.grad for leaf in leaves], {n: p.grad for n, p in module.named_parameters()}
