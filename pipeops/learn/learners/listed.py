@@ -197,7 +197,7 @@ def _check(name: str, cls: type, estimator: Any, dims: Mapping[str, int]) -> Non
     """Arguments must be what scikit-learn declares, and arrays of the sizes that belong together."""
     if hasattr(cls, "_parameter_constraints"):
         ranges = [n for n, value in vars(estimator).items() if isinstance(value, Token)]
-        checked: Any = cls.__new__(cls)
+        checked: Any = object.__new__(cls)
         vars(checked).update(vars(estimator) | _defaults(cls, ranges))
         checked._validate_params()
     lines, classes, features = dims.get("r"), dims.get("c"), dims.get("p")
