@@ -5,10 +5,12 @@ import pytest
 import torch
 from sklearn.metrics import mean_pinball_loss
 
-from pipeops import as_learner, as_task_classif, as_task_regr, load_learner, nn, po, resample, rsmp, t_loss
+from pipeops import as_learner, as_task_classif, as_task_regr, load_learner, nn, po, resample, rsmp, t_loss, tsk
 from pipeops.errors import ConfigError
 from pipeops.net.losses.imbalanced import focal, focal_classes, logistic_classes
 from pipeops.net.losses.numbers import gaussian_nll, pinball
+from pipeops.net.network.unseen import answer
+from pipeops.net.training import model as training_model
 
 RNG = np.random.default_rng(0)
 X = RNG.uniform(0, 4, 300)
@@ -155,3 +157,23 @@ def test_focal_and_logistic_for_more_classes_by_hand():
     assert torch.allclose(focal_classes(pair, torch.tensor([0, 1])), focal(two, torch.tensor([[1], [0]])))
     with pytest.raises(ConfigError, match="alpha"):
         t_loss("focal", alpha=0.3).build(CLASSES)
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_a_table_is_predicted_in_whole_fours_of_rows(monkeypatch, own):
+    """Products of matrices round whole fours of rows alike; layers of one's own see the rows that there are."""
+
+    class Own(torch.nn.Module):
+        def forward(self, x):
+            return x
+
+    seen, task = [], tsk("breast_cancer")
+    layers = nn("module", module=Own()) if own else nn("relu")
+    graph = po("torch_ingress_num") >> layers >> nn("head") >> po("torch_loss", loss="cross_entropy") >> po("torch_optimizer")
+    model = po("torch_model_classif", epochs=1, batch_size=64, seed=1, predict_type="prob", batch_size_predict=10)
+    learner = as_learner(po("scale") >> graph >> model).train(task)
+    whole = learner.predict(task).prob
+    monkeypatch.setattr(training_model, "answer", lambda net, x, levels: seen.append(len(x[0])) or answer(net, x, levels))
+    part = learner.predict(task.filter(range(23)))
+    assert seen == ([10, 10, 3] if own else [12, 12, 4])
+    np.testing.assert_allclose(part.prob, whole[:23], atol=1e-6)

@@ -29,6 +29,7 @@ from pipeops.net.training.outputs import ASKED
 from pipeops.net.training.settings import device_field, measures_field, sampler_field, watched_of
 from pipeops.net.training.setup import PREDICT_ROWS, job_for, reading_of, state_of
 from pipeops.net.training.state import TorchState
+from pipeops.net.vectorized.groups import reads_only
 from pipeops.net.vectorized.together import train_alone, train_together
 from pipeops.params import Configurable, anything, choice, flag, integer, real
 from pipeops.shorthand import po
@@ -305,12 +306,23 @@ def _refuse_nan(who: str, output: torch.Tensor, task: Task) -> None:
 def _outputs(network: torch.nn.Module, state: TorchState, feed: Feed, node: TorchModel, machine: Machine) -> torch.Tensor:
     """The network's outputs for all rows, on the CPU."""
     output = torch.empty((feed.task.nrow, state.link.width), dtype=torch.float32)
-    start, levels = 0, levels_of(state.symbol)
+    start, levels, plain = 0, levels_of(state.symbol), all(reads_only(module) for module in network.children())
     for inputs in _inputs([feed.sources[name] for name in state.inputs], output, node, machine):
         stop = start + len(inputs[0])
-        output[start:stop] = answer(network, inputs, levels)
+        output[start:stop] = answer(network, _even(inputs) if plain else inputs, levels)[: stop - start]
         start = stop
     return output
+
+
+def _even(inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+    """Rows of tables in fours, the last one again where some are missing: products round every row of whole fours alike.
+
+    So what is predicted for a row does not depend on which others are predicted with it.
+    """
+    spare = -len(inputs[0]) % 4
+    if not spare or any(x.ndim > 2 for x in inputs):
+        return inputs
+    return tuple(torch.cat([x, x[-1:].expand(spare, *x.shape[1:])]) for x in inputs)
 
 
 def _inputs(
