@@ -481,7 +481,8 @@ def test_hyperparameters_of_measures_are_fields():
     assert beta.with_param("beta", 1) == msr("classif.fbeta")
     assert beta != msr("classif.fbeta")
     assert repr(beta.with_param("beta", 0.5)) == 'msr("classif.fbeta", beta=0.5)'
-    p = random_binary()
+    sure = np.array([0.9, 0.1, 0.1, 0.1])  # one of three positive rows is found, and nothing else: precision 1, recall 1/3
+    p = PredictionClassif(truth=[1, 1, 1, 0], prob=np.column_stack([sure, 1 - sure]), class_names=[1, 0])
     assert beta.with_param("beta", 0.5).score(p) == msr("classif.fbeta", beta=0.5).score(p) != beta.score(p)
     for wrong in (lambda: msr("classif.fbeta", beta=-1), lambda: beta.with_param("beta", -1)):
         with pytest.raises(ConfigError, match=r"classif.fbeta: 'beta' must be in \[0, Inf\), got -1"):

@@ -16,6 +16,14 @@ from pipeops.errors import ConfigError, MissingPackageError, TrainingError
 MODEL = "torch_model_classif"
 
 
+@pytest.fixture(autouse=True)
+def interruptible():
+    """Python's own handler, whatever the process was started with: one in the background ignores the signal."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def stop_at(epoch, stage="on_epoch_begin"):
     def stop(ctx):
         if ctx.epoch == epoch:

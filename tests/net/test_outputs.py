@@ -161,7 +161,7 @@ def test_focal_and_logistic_for_more_classes_by_hand():
 
 @pytest.mark.parametrize("own", [False, True])
 def test_a_table_is_predicted_in_whole_fours_of_rows(monkeypatch, own):
-    """Products of matrices round whole fours of rows alike; layers of one's own see the rows that there are."""
+    """Most products of matrices round whole fours of rows alike; layers of one's own see the rows that there are."""
 
     class Own(torch.nn.Module):
         def forward(self, x):

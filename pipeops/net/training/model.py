@@ -315,9 +315,9 @@ def _outputs(network: torch.nn.Module, state: TorchState, feed: Feed, node: Torc
 
 
 def _even(inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
-    """Rows of tables in fours, the last one again where some are missing: products round every row of whole fours alike.
+    """Rows of tables in fours, the last one again where some are missing: most products round every row of whole fours alike.
 
-    So what is predicted for a row does not depend on which others are predicted with it.
+    So what is predicted for a row hardly depends, by rounding, on which others are predicted with it.
     """
     spare = -len(inputs[0]) % 4
     if not spare or any(x.ndim > 2 for x in inputs):
