@@ -105,9 +105,7 @@ class LearnerOp(HoldsLearner, Passes, PipeOp):
 
     def trained(self, state: Any) -> Learner:
         """The learner with what it has learnt."""
-        learner = self.learner.clone()
-        learner.state = state
-        return learner
+        return self.learner.with_state(state)
 
     def __repr__(self) -> str:
         named = {} if isinstance(self.id, AutoId) else {"id": str(self.id)}

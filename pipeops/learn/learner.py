@@ -227,6 +227,12 @@ class Learner(Closed, Parameterized, Validates, Shown, ABC):
         """An untrained copy with the same hyperparameters."""
         return copy.copy(self).reset()
 
+    def with_state(self, state: Any) -> Self:
+        """A copy that has learnt this: the `state` of a learner like it."""
+        new = self.clone()
+        new.state = state
+        return new
+
     def reset(self) -> Self:
         """Forget what was learnt."""
         vars(self).pop("_loaded", None)

@@ -103,15 +103,9 @@ class LearnerCV(HoldsLearner, PipeOp):
         task, states = one_task(self, inputs), state if isinstance(state, list) else [state]
         names = [name for name in states[0].prototype.feature_names if name in task.feature_names]
         seen = task if self.affect_columns is None else task.select(names)
-        several = [self._with(one).predict(seen) for one in states]
+        several = [self.learner.with_state(one).predict(seen) for one in states]
         prediction = several[0] if len(several) == 1 else self._together(several)
         return [self._features(task, names, [(np.arange(task.nrow), prediction)])]
-
-    def _with(self, state: Any) -> Learner:
-        """The learner as it was trained."""
-        learner = self.learner.clone()
-        learner.state = state
-        return learner
 
     def _together(self, several: Sequence[Prediction]) -> Prediction:
         """One prediction of those of all folds' models."""

@@ -100,7 +100,7 @@ class Binary(OfTerms):
         return torch.binary_cross_entropy_with_logits(output, self._smoothed(target), self.weight, self.positive, 0)
 
 
-def _numbers(values: Sequence[Any], like: Sequence[Any]) -> Tensor | None:
+def _numbers(values: Sequence[Any]) -> Tensor:
     """One number for each network beside `(K, batch, width)`."""
     return torch.stack([torch.as_tensor(v, dtype=torch.float32).reshape(()) for v in values]).view(-1, 1, 1)
 
@@ -123,7 +123,7 @@ def _weighted_binary(losses: Sequence[nn.BCEWithLogitsLoss]) -> Binary | None:
         elif any(w is None or w.numel() != 1 for w in several):
             return None
         else:
-            weights.append(_numbers(several, losses))
+            weights.append(_numbers(several))
     mean = _mean(losses)
     return None if mean is None else Binary(mean, *weights)
 
@@ -139,7 +139,7 @@ def _logistic(losses: Sequence[Any]) -> Binary | None:
     pairs, mean = [one.keywords.get("weight", (1.0, 1.0)) for one in losses], _mean(losses)
     if mean is None or not all(no > 0 for _, no in pairs):
         return None
-    return Binary(mean, _numbers([no for _, no in pairs], losses), _numbers([yes / no for yes, no in pairs], losses))
+    return Binary(mean, _numbers([no for _, no in pairs]), _numbers([yes / no for yes, no in pairs]))
 
 
 class Multiclass(OfTerms):

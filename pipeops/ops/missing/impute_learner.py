@@ -95,8 +95,7 @@ class ImputeLearner(HoldsLearner, ImputeByTask):
     def _column(self, frame: Frame, column: Series, rows: Any, known: Mapping[str, Any]) -> Series:
         if "value" in known:
             return filled(column, [known["value"]], np.zeros(len(rows), dtype=np.int64))
-        learner = self.learner.clone()
-        learner.state = known["state"]
+        learner = self.learner.with_state(known["state"])
         response = learner.predict_newdata(frame.select(*known["context"])[rows]).response
         values = [within(column.dtype, v) if self.learner.task_type == "regr" else v for v in np.asarray(response).tolist()]
         return filled(column, values, np.arange(len(rows)))

@@ -28,10 +28,7 @@ class AroundLearner(HoldsLearner, PipeOp):
 
     def predictions(self, task: Any, states: Sequence[Any]) -> list[Any]:
         """What the learner predicts with each of these states."""
-        learners = [self.learner.clone() for _ in states]
-        for learner, state in zip(learners, states, strict=True):
-            learner.state = state
-        return [learner.predict(task) for learner in learners]
+        return [self.learner.with_state(state).predict(task) for state in states]
 
     def __repr__(self) -> str:
         named = {} if isinstance(self.id, AutoId) else {"id": str(self.id)}

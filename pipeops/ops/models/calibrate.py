@@ -113,9 +113,7 @@ class Calibrate(HoldsLearner, PipeOp):
         """The prediction with calibrated probabilities, and the response that follows from them."""
         prediction = inputs[0]
         if self.learner is not None:
-            learner = self.learner.clone()
-            learner.state = state["learner"]
-            prediction = learner.predict(one_task(self, inputs))
+            prediction = self.learner.with_state(state["learner"]).predict(one_task(self, inputs))
         made = prediction._with(
             {**prediction._parts(), "response": None, "prob": _mapped(_prob(self, prediction), state["curves"])}
         )
