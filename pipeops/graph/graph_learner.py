@@ -24,7 +24,7 @@ from pipeops.learn.measures.measure import Measure
 from pipeops.learn.plots.overlays import plot_history
 from pipeops.learn.prediction.base import Prediction
 from pipeops.learn.resampling.splits import split
-from pipeops.learn.validation import Passes
+from pipeops.learn.validation import Passes, predefined
 from pipeops.saving import saved_as
 
 Validate = float | str | Task | None
@@ -72,11 +72,7 @@ class GraphLearner(Passes, Learner):
 
     def with_validation(self) -> Self:
         """A copy that validates on what training is handed; itself where it has data of its own."""
-        if self.validate is not None:
-            return self
-        new = self.clone()
-        new.validate = "predefined"
-        return new
+        return predefined(self)
 
     def unvalidated(self) -> Self:
         """A copy without validation."""

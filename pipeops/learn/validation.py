@@ -116,3 +116,12 @@ class Passes(Validates):
 
 def _address(name: str, own: str) -> str:
     return f"{name}.{own}" if name else own
+
+
+def predefined(learner: Any) -> Any:
+    """A copy of what has a field `validate` that validates on what training is handed; itself where it has data of its own."""
+    if learner.validate is not None:
+        return learner
+    new = learner.clone()
+    new.validate = "predefined"
+    return new

@@ -22,7 +22,7 @@ from pipeops.learn.learners.sklearn_learner import SklearnLearner, SklearnModel,
 from pipeops.learn.learners.tabular import Array, counting
 from pipeops.learn.measures.measure import Measure
 from pipeops.learn.resampling.splits import split
-from pipeops.learn.validation import OnRound
+from pipeops.learn.validation import OnRound, predefined
 from pipeops.params import Param, Setting, same
 from pipeops.registry import Row
 from pipeops.saving import saved_as
@@ -157,11 +157,7 @@ class Boosting(SklearnLearner):
 
     def with_validation(self) -> Self:
         """A copy that validates on what training is handed; itself where it has data of its own to validate on."""
-        if self.validate is not None:
-            return self
-        new = self.clone()
-        new.validate = "predefined"
-        return new
+        return predefined(self)
 
     def unvalidated(self) -> Self:
         """A copy that trains all its rounds."""
